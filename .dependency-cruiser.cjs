@@ -1,0 +1,106 @@
+// The dependency rule: cli -> app -> http -> flow -> steps -> {image, errors, api, db}, and who may know which package.
+
+const STEPS = ['receive', 'store', 'record', 'queue', 'process', 'publish']
+const STEP = `^src/(${STEPS.join('|')})/`
+const BASE = '^src/(image|errors|api|config|log)[.]ts$'
+
+/** Within src, what lies in `from` may depend only on itself and on `to`; type imports count. */
+const layer = (name, from, to, comment) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { path: from },
+  to: { path: '^src/', pathNot: [from, ...to] },
+})
+
+/** Only what lies in `users` may depend on a package or a built-in module. */
+const knownOnlyTo = (name, modules, users) => ({
+  name,
+  severity: 'error',
+  from: { path: '^src/', pathNot: users },
+  to: { path: modules },
+})
+
+const packages = (...names) => names.map((name) => `node_modules/${name}/`)
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-circular',
+      comment: 'A circle has no first file to read.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'not-to-unresolvable',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true, pathNot: '^node:' },
+    },
+    {
+      name: 'not-to-dev-dependency',
+      comment: 'What the server runs on is listed in dependencies.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    },
+    layer('errors-on-their-own', '^src/errors[.]ts$', [], 'The error codes depend on nothing.'),
+    layer('base-knows-no-step', '^src/(image|api|log)[.]ts$', [BASE], 'What travels does not know who carries it.'),
+    layer('config-knows-errors', '^src/config[.]ts$', ['^src/errors[.]ts$'], 'Settings are read before anything else is.'),
+    layer('db-knows-base', '^src/db/', [BASE], 'The database knows what travels, and no step.'),
+    ...STEPS.map((step) =>
+      layer(`${step}-is-a-step-alone`, `^src/${step}/`, [BASE, '^src/db/'], 'Steps know neither each other nor who calls them.'),
+    ),
+    layer('flow-tells-the-story-of-steps', '^src/flow/', [BASE, STEP], 'A flow knows the steps, and neither http nor the app.'),
+    layer('http-calls-flows', '^src/http/', [BASE, STEP, '^src/flow/'], 'http knows flows and steps, not the app.'),
+    {
+      name: 'only-app-chooses-adapters',
+      comment: 'Others import the types of a contract, never the code behind it.',
+      severity: 'error',
+      from: { path: '^src/(flow|http|cli)(/|[.]ts$)' },
+      to: {
+        path: '^src/(store|record|queue|process|publish)/',
+        pathNot: '^src/store/data-dir-lock[.]ts$',
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    layer('app-composes', '^src/app[.]ts$', [BASE, STEP, '^src/(db|flow|http)/'], 'The app does not know the command line.'),
+    {
+      name: 'only-cli-starts-the-app',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cli(/|[.]ts$)' },
+      to: { path: '^src/(app|cli)([.]ts$|/)' },
+    },
+    knownOnlyTo('only-db-knows-ioredis', packages('ioredis'), '^src/db/'),
+    knownOnlyTo('only-queue-knows-bullmq', packages('bullmq'), '^src/queue/'),
+    knownOnlyTo('only-store-knows-s3', packages('@aws-sdk', '@smithy'), '^src/store/'),
+    knownOnlyTo('only-db-knows-pg', packages('pg'), '^src/db/'),
+    knownOnlyTo('only-process-knows-sharp', packages('sharp'), '^src/process/'),
+    knownOnlyTo('only-http-knows-fastify', packages('fastify', 'fastify-[^/]+', '@fastify/(?!busboy/)[^/]+'), '^src/http/'),
+    knownOnlyTo('only-receive-parses-multipart', packages('@fastify/busboy'), '^src/receive/'),
+    knownOnlyTo('only-db-and-record-know-kysely', packages('kysely'), '^src/(db|record)/'),
+    knownOnlyTo('only-db-and-record-know-sqlite', '^(node:)?sqlite$', '^src/(db/|record/|store/data-dir-lock[.]ts$)'),
+    {
+      name: 'bench-goes-through-http',
+      comment: 'The bench knows the recipe, for its bare loop, and the wire.',
+      severity: 'error',
+      from: { path: '^bench/' },
+      to: { path: '^src/', pathNot: '^src/(process/|image[.]ts$|api[.]ts$)' },
+    },
+    {
+      name: 'web-knows-the-wire',
+      comment: 'The page knows the types of the wire and nothing else of the server.',
+      severity: 'error',
+      from: { path: '^web/' },
+      to: { path: '^src/', pathNot: '^src/api[.]ts$' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    // A type import is knowledge, too.
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+}

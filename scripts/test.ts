@@ -1,0 +1,41 @@
+// `npm test [FILE or PATTERN…]`: runs the tests, each file in a process of its own, and ends with `N passed, N failed`.
+import { globSync } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
+import { run, type TestsStream } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { findTestPrograms } from './cluster/programs.ts'
+
+// Tests that kill servers run for minutes; what takes longer than this hangs.
+const TIMEOUT_MS = 20 * 60_000
+const FILES_AT_ONCE = 2
+
+const patterns = process.argv.slice(2)
+const files = globSync(patterns.length > 0 ? patterns : ['test/**/*.test.ts']).sort()
+
+// The tests of the cluster need Debian's packages. Where they can't be had, those tests fail, the others still say what they have to say.
+if (patterns.length === 0) {
+  try {
+    findTestPrograms(console.error)
+  } catch (error) {
+    console.error((error as Error).message)
+  }
+}
+
+// Ctrl-C reaches the files too, which then end what they started; the run waits for them.
+const stopped = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort())
+
+let counts = { tests: 0, passed: 0 }
+if (files.length > 0) {
+  const tests: TestsStream = run({ files, concurrency: FILES_AT_ONCE, isolation: 'process', timeout: TIMEOUT_MS, signal: stopped.signal })
+  tests.on('test:summary', (summary) => {
+    // Each file has its summary; the one that names no file is of them all.
+    if (summary.file === undefined) counts = summary.counts
+  })
+  await pipeline(tests, new spec(), process.stdout, { end: false })
+}
+
+// A test that is skipped or put off shows nothing: what did not pass, failed.
+const failed = counts.tests - counts.passed
+console.log(`${counts.passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 && counts.passed > 0 && !stopped.signal.aborted ? 0 : 1
