@@ -1,0 +1,213 @@
+// The composition root: from settings to a running Calotype. The only place that knows which adapter stands behind a contract.
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { Config } from './config.ts'
+import { processImages } from './flow/process-images.ts'
+import { collect, recover, removeOrphans, sweep, sweepWork } from './flow/sweep.ts'
+import { createServer, type HttpServer } from './http/server.ts'
+import { createWorkerServer } from './http/worker-server.ts'
+import type { Logger } from './log.ts'
+import { createChildPool } from './process/child-pool.ts'
+import { createMemoryFeed } from './publish/memory-feed.ts'
+import { createMemoryQueue } from './queue/memory-queue.ts'
+import { createSqlImageStore } from './record/sql-image-store.ts'
+import { lockDataDir } from './store/data-dir-lock.ts'
+import { openFilesystemStore } from './store/filesystem.ts'
+
+export interface App {
+  /** Resolves once it listens; rejects with the error of the socket. */
+  listen(): Promise<{ url: string }>
+  /** Refuses new work, finishes what is in hand within `graceMs`, closes everything. Nothing acknowledged is lost, whatever it cuts off. */
+  close(graceMs: number): Promise<void>
+}
+
+const SWEEP_INTERVAL_MS = 10_000
+// Beside the lease of `flow/process-images.ts`: together, how long the work of a dead worker lies.
+const SWEEP_WORK_INTERVAL_MS = 2_000
+
+const isCluster = (config: Config) => config.redisUrl !== ''
+
+async function openBlobs(config: Config, log: Logger) {
+  if (config.s3Endpoint === '') return openFilesystemStore(config.dataDir, { isShared: isCluster(config) })
+  const { openS3Store } = await import('./store/s3.ts')
+  const {
+    s3Endpoint: endpoint,
+    s3Bucket: bucket,
+    s3Region: region,
+    s3AccessKeyId: accessKeyId,
+    s3SecretAccessKey: secretAccessKey,
+  } = config
+  return openS3Store({ endpoint, bucket, region, accessKeyId, secretAccessKey, stagingFolder: join(config.dataDir, 'tmp'), log })
+}
+
+async function openDatabase(config: Config, log: Logger) {
+  if (isCluster(config)) {
+    const { openPostgres } = await import('./db/open-postgres.ts')
+    return openPostgres({ url: config.databaseUrl, maxConnections: config.databasePool, log })
+  }
+  const { openSqlite } = await import('./db/open-sqlite.ts')
+  return openSqlite(join(config.dataDir, 'calotype.sqlite'))
+}
+
+/** What servers, workers and commands need: rows and bytes; and, embedded, the folder for this process alone. */
+async function openData(config: Config, log: Logger) {
+  const lock = isCluster(config) ? null : lockDataDir(config.dataDir, { pid: process.pid })
+  try {
+    const blobs = await openBlobs(config, log)
+    const { database, migrated } = await openDatabase(config, log)
+    for (const name of migrated) log.info({ migration: name }, 'migrated the database')
+    const images = createSqlImageStore(database)
+    if (lock?.afterCrash) log.info({ removed: await removeOrphans({ blobs, images, log }) }, 'checked the store after a crash')
+    const close = async () => {
+      await blobs.close()
+      await database.close()
+      lock?.release()
+    }
+    return { lock, blobs, images, migrated, close }
+  } catch (error) {
+    lock?.release()
+    throw error
+  }
+}
+
+/** Queue and feed; a worker only publishes. */
+async function openMessaging(config: Config, log: Logger, role: 'server' | 'worker') {
+  if (!isCluster(config)) return { queue: createMemoryQueue(), feed: createMemoryFeed({ history: config.eventHistory }) }
+  const { createBullmqQueue } = await import('./queue/bullmq.ts')
+  const { createRedisFeed } = await import('./publish/redis-feed.ts')
+  const { redisUrl: url, eventHistory: history } = config
+  return { queue: createBullmqQueue({ url, log }), feed: await createRedisFeed({ url, history, log, reader: role === 'server' }) }
+}
+
+function startChildren(config: Config, log: Logger) {
+  return createChildPool({
+    concurrency: config.workerConcurrency,
+    timeoutMs: config.processTimeoutMs,
+    memoryBytes: config.processMemoryBytes,
+    maxPixels: config.maxPixels,
+    log,
+  })
+}
+
+/** Repeats `action` until ended; one that fails is logged, and tried again at its next turn. */
+function repeat(what: string, intervalMs: number, log: Logger, action: () => Promise<void>): { end(): Promise<void> } {
+  let running: Promise<void> | null = null
+  const timer = setInterval(() => {
+    running ??= action()
+      .catch((error: unknown) => log.error({ err: error }, `${what} failed`))
+      .finally(() => (running = null))
+  }, intervalMs)
+  return {
+    async end() {
+      clearInterval(timer)
+      await running
+    },
+  }
+}
+
+async function listenOn(server: HttpServer, host: string, port: number): Promise<{ url: string }> {
+  await server.listen({ host, port })
+  const { address, family, port: bound } = server.server.address() as AddressInfo
+  return { url: `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}` }
+}
+
+/** Work that is begun in this process, and its orderly end. */
+function startProcessing(deps: Parameters<typeof recover>[0], config: Config) {
+  const developer = startChildren(config, deps.log)
+  const processing = processImages({ ...deps, developer })
+  return {
+    developer,
+    async stop(graceMs: number) {
+      const finishing = processing.stop()
+      await developer.close(graceMs)
+      await finishing
+    },
+  }
+}
+
+/** An API server; embedded, it develops as well. */
+export async function createApp(config: Config, log: Logger): Promise<App> {
+  const { lock, blobs, images, close: closeData } = await openData(config, log)
+  const { queue, feed } = await openMessaging(config, log, 'server')
+  const deps = { blobs, images, queue, feed, log }
+  await recover(deps, !isCluster(config))
+  const work = isCluster(config) ? null : startProcessing(deps, config)
+  let stopping = false
+  const server = await createServer({ ...deps, limits: config, corsOrigins: config.corsOrigins, isStopping: () => stopping })
+  const sweeps = [
+    repeat('the sweep', SWEEP_INTERVAL_MS, log, () => sweep(deps, config.blobGraceSeconds * 1000)),
+    repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, () => sweepWork(deps)),
+  ]
+
+  return {
+    async listen() {
+      const listening = await listenOn(server, config.host, config.port)
+      lock?.announce(listening.url)
+      return listening
+    },
+    async close(graceMs) {
+      stopping = true
+      // In hand are the bodies that are arriving and the images being developed; what waits in the queue is found in the rows again.
+      const served = server.close()
+      const cutOff = setTimeout(() => server.server.closeAllConnections(), graceMs)
+      await work?.stop(graceMs)
+      await feed.close()
+      await served
+      clearTimeout(cutOff)
+      for (const { end } of sweeps) await end()
+      await queue.close()
+      await closeData()
+    },
+  }
+}
+
+/** A worker of a cluster: develops, and tells on a port of its own whether it is well. */
+export async function createWorker(config: Config, log: Logger): Promise<App> {
+  const { blobs, images, close: closeData } = await openData(config, log)
+  const { queue, feed } = await openMessaging(config, log, 'worker')
+  const deps = { blobs, images, queue, feed, log }
+  const work = startProcessing(deps, config)
+  let stopping = false
+  const server = await createWorkerServer({ images, developer: work.developer, log, isStopping: () => stopping })
+  const sweeping = repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, () => sweepWork(deps))
+
+  return {
+    listen: () => listenOn(server, config.workerHost, config.workerPort),
+    async close(graceMs) {
+      stopping = true
+      await sweeping.end()
+      await work.stop(graceMs)
+      await queue.close()
+      await server.close()
+      await feed.close()
+      await closeData()
+    },
+  }
+}
+
+/** Brings the database up to date. Returns the names of the migrations that ran. */
+export async function migrate(config: Config, log: Logger): Promise<string[]> {
+  const { migrated, close } = await openData(config, log)
+  await close()
+  return migrated
+}
+
+/** Empties rows and bytes of every image. Returns how many images there were. */
+export async function deleteAllImages(config: Config, log: Logger): Promise<number> {
+  const { images, blobs, close } = await openData(config, log)
+  try {
+    let deleted = 0
+    for (;;) {
+      const { images: page } = await images.list({ sort: 'newest', limit: 1_000 })
+      if (page.length === 0) break
+      for (const image of page) await images.delete(image.id)
+      deleted += page.length
+      log.info({ deleted }, 'deleting images')
+    }
+    await images.reclaim(!isCluster(config))
+    await collect({ blobs, images }, 0)
+    return deleted
+  } finally {
+    await close()
+  }
+}

@@ -1,0 +1,135 @@
+// Every setting in one table: its name, type, default and one line of help. The sole reader of the environment.
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { StartError } from './errors.ts'
+
+interface Setting<T> {
+  /** Its name in the environment. */
+  name: string
+  /** As written in the environment; empty where that would be nothing, or where the machine decides. */
+  default: string
+  /** The default, for people. */
+  shown: string
+  help: string
+  /** The value for what the environment says, `undefined` for nothing. Throws StartError. */
+  parse(text: string | undefined): T
+}
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+function bad(name: string, text: string, right: string): StartError {
+  return new StartError(`${name} is "${text}"; it must be ${right}.`)
+}
+
+/** The default may be a function, where the machine decides; `shown` then says it in words. */
+function integer(
+  name: string,
+  fallback: number | { value: () => number; shown: string },
+  help: string,
+  { min = 1, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {},
+): Setting<number> {
+  const fixed = typeof fallback === 'number' ? String(fallback) : ''
+  return {
+    name,
+    default: fixed,
+    shown: typeof fallback === 'number' ? fixed : fallback.shown,
+    help,
+    parse(text) {
+      if (text === undefined) return typeof fallback === 'number' ? fallback : fallback.value()
+      const value = Number(text)
+      if (/^\d+$/.test(text) && value >= min && value <= max) return value
+      throw bad(name, text, max === Number.MAX_SAFE_INTEGER ? `a whole number, ${min} or more` : `a whole number from ${min} to ${max}`)
+    },
+  }
+}
+
+function text<T>(name: string, fallback: string, help: string, read: (text: string) => T): Setting<T> {
+  return { name, default: fallback, shown: fallback || 'none', help, parse: (given) => read(given ?? fallback) }
+}
+
+function readOrigins(list: string): string[] {
+  const origins = list.split(',').map((origin) => origin.trim())
+  return origins.filter(Boolean).map((origin) => {
+    const url = URL.canParse(origin) ? new URL(origin) : undefined
+    if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+      throw bad('CORS_ORIGINS', origin, 'origins like https://app.example.org, separated by commas')
+    }
+    if (url.origin !== origin) throw bad('CORS_ORIGINS', origin, `an origin and nothing more: ${url.origin}`)
+    return origin
+  })
+}
+
+function readLogLevel(level: string): LogLevel {
+  const known = LOG_LEVELS.find((name) => name === level)
+  if (!known) throw bad('LOG_LEVEL', level, `one of ${LOG_LEVELS.join(', ')}`)
+  return known
+}
+
+const SETTINGS = {
+  host: text('HOST', '127.0.0.1', 'Address to listen on; 0.0.0.0 is every network of this machine.', String),
+  port: integer('PORT', 8000, 'Port to listen on; 0 takes any free one.', { min: 0, max: 65_535 }),
+  dataDir: text('DATA_DIR', './data', 'Folder that keeps everything: originals, developed images, database.', (path) => resolve(path)),
+  corsOrigins: text('CORS_ORIGINS', '', 'Origins of web pages elsewhere that may use the API, separated by commas.', readOrigins),
+  maxFileBytes: integer('MAX_FILE_BYTES', 64 * 1024 * 1024, 'Largest file taken, in bytes.'),
+  maxFiles: integer('MAX_FILES', 5_000, 'Most files in one request.'),
+  maxPending: integer('MAX_PENDING', 100_000, 'Most images waiting to be developed; beyond it, uploads get 503.'),
+  maxPixels: integer('MAX_PIXELS', 50_000_000, 'Most pixels of an image; of all its frames together, if animated.'),
+  processTimeoutMs: integer('PROCESS_TIMEOUT_MS', 30_000, 'Longest an image may take to develop, in milliseconds.', { max: 2 ** 31 - 1 }),
+  workerConcurrency: integer(
+    'WORKER_CONCURRENCY',
+    { value: availableParallelism, shown: 'one per core' },
+    'Child processes that develop images.',
+    { max: 1024 },
+  ),
+  processMemoryBytes: integer('PROCESS_MEMORY_BYTES', 512 * 1024 * 1024, 'Memory for the images being developed, in bytes, by estimate.'),
+  uploadIdleTimeoutMs: integer('UPLOAD_IDLE_TIMEOUT_MS', 60_000, 'Longest silence within an upload, in milliseconds.', {
+    max: 2 ** 31 - 1,
+  }),
+  syncWaitMs: integer('SYNC_WAIT_MS', 30_000, 'Longest POST /api/upload waits for the outcome, in milliseconds.', { max: 2 ** 31 - 1 }),
+  blobGraceSeconds: integer('BLOB_GRACE_SECONDS', 60, 'Age at which files that no image uses are removed, in seconds.', { min: 0 }),
+  eventHistory: integer('EVENT_HISTORY', 20_000, 'Recent events kept for watchers that reconnect.'),
+  databaseUrl: text('DATABASE_URL', '', 'PostgreSQL instead of the embedded database: postgres://user:password@host:port/name.', String),
+  databasePool: integer('DATABASE_POOL', 10, 'Most database connections of this process.', { max: 1_000 }),
+  redisUrl: text('REDIS_URL', '', 'Redis for queue and events of a cluster: redis://host:port. Goes with DATABASE_URL.', String),
+  s3Endpoint: text('S3_ENDPOINT', '', 'S3-compatible store for the bytes, instead of DATA_DIR: https://host:port.', String),
+  s3Bucket: text('S3_BUCKET', '', 'Its bucket, which has to be there.', String),
+  s3Region: text('S3_REGION', 'us-east-1', 'Its region.', String),
+  s3AccessKeyId: text('S3_ACCESS_KEY_ID', '', 'Its access key.', String),
+  s3SecretAccessKey: text('S3_SECRET_ACCESS_KEY', '', 'Its secret key.', String),
+  workerHost: text('WORKER_HOST', '127.0.0.1', 'Address on which a worker tells whether it is well.', String),
+  workerPort: integer('WORKER_PORT', 8001, 'Port for that; 0 takes any free one.', { min: 0, max: 65_535 }),
+  logLevel: text('LOG_LEVEL', 'info', `Least severe messages logged: ${LOG_LEVELS.join(', ')}.`, readLogLevel),
+} satisfies Record<string, Setting<unknown>>
+
+/** Every setting, read and checked. Units are in the names; `dataDir` is absolute. */
+export type Config = { readonly [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['parse']> }
+
+/** Reads every setting; one that is set but empty has its default. Throws StartError with one sentence naming a bad one. */
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const config = Object.fromEntries(
+    Object.entries(SETTINGS).map(([key, setting]) => [key, setting.parse(env[setting.name]?.trim() || undefined)]),
+  ) as Config
+  if ((config.databaseUrl === '') !== (config.redisUrl === '')) {
+    throw new StartError('DATABASE_URL and REDIS_URL go together: set both for a cluster, or neither.')
+  }
+  if (config.s3Endpoint !== '' && config.s3Bucket === '') throw new StartError('S3_BUCKET is missing: name the bucket at S3_ENDPOINT.')
+  return config
+}
+
+/** Every setting with its default and its line of help, for `--help`. */
+export function settingsHelp(): string {
+  const rows = Object.values(SETTINGS)
+  const width = Math.max(...rows.map(({ name }) => name.length))
+  const lines = rows.map(({ name, shown, help }) => `  ${name.padEnd(width)}  ${help} Default: ${shown}.`)
+  return ['Settings, from the environment or from .env in the clone (the environment wins):', ...lines].join('\n')
+}
+
+/** The text of `.env.example`: every setting, at its default, ready to be uncommented. */
+export function envExample(): string {
+  const head = '# Copy to .env and uncomment what you change. The environment wins over this file.\n'
+  const rows = Object.values(SETTINGS).map(
+    ({ name, default: fixed, shown, help }) => `\n# ${help} Default: ${shown}.\n# ${name}=${fixed}\n`,
+  )
+  return head + rows.join('')
+}

@@ -1,0 +1,16 @@
+// Versions of the schema, in order. A migration that was released is never changed: another follows it.
+import type { Kysely } from 'kysely'
+import { Migrator, type Migration } from 'kysely/migration'
+import type { Schema } from './schema.ts'
+import * as journey from './migrations/0001-journey.ts'
+import * as leases from './migrations/0002-leases.ts'
+
+const MIGRATIONS: Record<string, Migration> = { '0001-journey': journey, '0002-leases': leases }
+
+/** Runs what is missing, each in a transaction, and returns the names of what ran. */
+export async function migrateToLatest(db: Kysely<Schema>): Promise<string[]> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
+  const { error, results = [] } = await migrator.migrateToLatest()
+  if (error !== undefined) throw error as Error
+  return results.map((result) => result.migrationName)
+}

@@ -1,0 +1,111 @@
+// The tables, as Kysely sees them: the rows are the truth about every image. Times are milliseconds since 1970, UTC.
+import type { Compilable, Generated, Kysely, RawBuilder, Selectable } from 'kysely'
+import type { ErrorCode } from '../errors.ts'
+import type { Format, Status } from '../image.ts'
+
+/** One upload request. */
+export interface BatchesTable {
+  id: string
+  kind: 'sync' | 'async' | 'batch'
+  created_at: number
+  /** When the whole body was durable and acknowledged; null while it arrives. */
+  received_at: number | null
+  /** When its body was cut off; its images are swept. */
+  aborted_at: number | null
+  /** JSON: the files that were not taken. */
+  rejected: string
+  /** While it arrives: when the server that receives it is given up. */
+  lease_until: number | null
+}
+
+/** One uploaded file. */
+export interface ImagesTable {
+  id: string
+  batch_id: string
+  batch_index: number
+  name: string
+  format: Format
+  size: number
+  sha256: string
+  recipe: string
+  status: Status
+  uploaded_at: number
+  finished_at: number | null
+}
+
+/** One original and one recipe: the unit of work, shared by all images with the same bytes. */
+export interface DevelopmentsTable {
+  sha256: string
+  recipe: string
+  format: Format
+  status: 'pending' | 'processing' | 'completed' | 'error'
+  finished_at: number | null
+  width: number | null
+  height: number | null
+  image_size: number | null
+  thumbnail_size: number | null
+  thumbhash: string | null
+  code: ErrorCode | null
+  error: string | null
+  /** While processing: who has it, and until when. A result is taken only from who has it. */
+  lease_token: string | null
+  lease_until: number | null
+  /** How often it was claimed since it last was finished. */
+  attempts: Generated<number>
+}
+
+/** The bytes of an original in the blob store. */
+export interface OriginalsTable {
+  sha256: string
+  size: number
+  /** When the last image that used it went; null while one does. Its bytes are collected a grace period later. */
+  released_at: number | null
+  /** Set while its bytes are being removed: who uploads them again now has to wait. */
+  collecting_at: number | null
+}
+
+/** Repeats of an upload get the answer of the first. */
+export interface IdempotencyKeysTable {
+  key: string
+  batch_id: string
+  created_at: number
+  /** Of what was sent; null while the first upload is still arriving. */
+  fingerprint: string | null
+  /** JSON, word for word; null for a sync upload, whose answer is the outcome of its image. */
+  answer: string | null
+  /** While the first upload arrives: when the server that receives it is given up. */
+  lease_until: number | null
+}
+
+export interface Schema {
+  batches: BatchesTable
+  images: ImagesTable
+  developments: DevelopmentsTable
+  originals: OriginalsTable
+  idempotency_keys: IdempotencyKeysTable
+}
+
+export type ImageRow = Selectable<ImagesTable>
+export type DevelopmentRow = Selectable<DevelopmentsTable>
+
+/** The rows that each of several queries returns. */
+export type RowsOf<Queries extends readonly Compilable<unknown>[]> = {
+  [K in keyof Queries]: Queries[K] extends Compilable<infer Row> ? Row[] : never
+}
+
+/**
+ * Two ways in: `write` serialises transactions, `read` never waits for them. What `write` has committed, `read` sees.
+ */
+export interface Database {
+  write: Kysely<Schema>
+  read: Kysely<Schema>
+  /** The time by the database's clock, which all servers share: milliseconds since 1970, as an expression. */
+  now: RawBuilder<number>
+  /** Whether rows that another transaction holds can be passed over; a database with one writer has no such thing. */
+  canSkipLocked: boolean
+  /** Whether every statement is a round trip to another process, so that fewer of them are worth a short wait. */
+  isRemote: boolean
+  /** Runs queries that do not depend on each other's results as one transaction, in as few round trips as the database has. */
+  transact<const Queries extends readonly Compilable<unknown>[]>(queries: Queries): Promise<RowsOf<Queries>>
+  close(): Promise<void>
+}

@@ -1,0 +1,128 @@
+// Kysely on node:sqlite: each connection lives in a thread of its own.
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import {
+  CompiledQuery,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type Kysely,
+  type QueryResult,
+} from 'kysely'
+import type { Outcome, Request, Result } from './sqlite-thread.ts'
+
+/** A connection in a thread; statements are answered in the order they were sent. */
+export class SqliteConnection implements DatabaseConnection {
+  readonly #thread: Worker
+  readonly #waiting = new Map<number, { resolve: (results: Result[]) => void; reject: (error: Error) => void }>()
+  #lastId = 0
+  #ended: Error | null = null
+
+  constructor(path: string, readOnly: boolean) {
+    this.#thread = new Worker(new URL('./sqlite-thread.ts', import.meta.url), { workerData: { path, readOnly } })
+    this.#thread.on('message', (outcome: Outcome) => {
+      const waiter = this.#waiting.get(outcome.id)
+      this.#waiting.delete(outcome.id)
+      if ('error' in outcome) waiter?.reject(Object.assign(new Error(outcome.error.message), { code: outcome.error.code }))
+      else waiter?.resolve(outcome.results)
+    })
+    this.#thread.on('error', (error) => this.#end(error as Error))
+    this.#thread.on('exit', () => this.#end(new Error('the database is closed')))
+  }
+
+  #end(error: Error) {
+    this.#ended ??= error
+    for (const { reject } of this.#waiting.values()) reject(this.#ended)
+    this.#waiting.clear()
+  }
+
+  /** One message there and one back, however many statements; several are one transaction. */
+  async run(queries: readonly CompiledQuery[]): Promise<Result[]> {
+    if (this.#ended) throw this.#ended
+    const id = ++this.#lastId
+    const statements = queries.map(({ sql, parameters }) => ({ sql, parameters }))
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject })
+      this.#thread.postMessage({ id, statements } satisfies Request)
+    })
+  }
+
+  async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    const [result] = await this.run([query])
+    return { rows: result!.rows as Row[], numAffectedRows: BigInt(result!.changes) }
+  }
+
+  // eslint-disable-next-line require-yield -- lists are read by keyset pages instead, which PostgreSQL behind a pooler takes too
+  async *streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
+    throw new Error('read by pages instead of streaming')
+  }
+
+  async close() {
+    if (this.#ended) return
+    const exited = once(this.#thread, 'exit')
+    this.#thread.postMessage('close')
+    await exited
+  }
+}
+
+class SqliteDriver implements Driver {
+  readonly #path: string
+  readonly #exclusive: boolean
+  #connection!: SqliteConnection
+  #lastHolder: Promise<void> = Promise.resolve()
+  #release: () => void = () => {}
+
+  constructor(path: string, readOnly: boolean) {
+    this.#path = path
+    this.#exclusive = !readOnly
+  }
+
+  /** Kysely calls it at the first use, and `destroy` only after that: a thread started earlier might never end. */
+  async init() {
+    this.#connection = new SqliteConnection(this.#path, !this.#exclusive)
+  }
+
+  async acquireConnection() {
+    if (!this.#exclusive) return this.#connection
+    const before = this.#lastHolder
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#lastHolder = promise
+    await before
+    this.#release = resolve
+    return this.#connection
+  }
+
+  async releaseConnection() {
+    if (this.#exclusive) this.#release()
+  }
+
+  async beginTransaction() {
+    // Immediate: a reader that turned writer half-way would have to be tried again.
+    await this.#connection.executeQuery(CompiledQuery.raw('begin immediate'))
+  }
+
+  async commitTransaction() {
+    await this.#connection.executeQuery(CompiledQuery.raw('commit'))
+  }
+
+  async rollbackTransaction() {
+    await this.#connection.executeQuery(CompiledQuery.raw('rollback'))
+  }
+
+  destroy() {
+    return this.#connection.close()
+  }
+}
+
+/** A writing connection hands itself to one user at a time; a reading one has no transactions and is shared. */
+export function sqliteDialect(path: string, { readOnly }: { readOnly: boolean }): Dialect {
+  return {
+    createDriver: () => new SqliteDriver(path, readOnly),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createAdapter: () => new SqliteAdapter(),
+    createIntrospector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
+  }
+}

@@ -1,0 +1,78 @@
+// The thread that owns one SQLite connection: statements block, and a commit waits for the disk, but never the server's own loop.
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { parentPort, workerData } from 'node:worker_threads'
+
+export interface Statement {
+  sql: string
+  parameters: readonly unknown[]
+}
+
+/** Statements to run one after the other; more than one are one transaction. */
+export interface Request {
+  id: number
+  statements: Statement[]
+}
+
+export interface Result {
+  rows: unknown[]
+  changes: number
+}
+
+export type Outcome = { id: number } & ({ results: Result[] } | { error: { message: string; code: string | undefined } })
+
+// Bulk statements differ by their number of rows, so the texts are many: the oldest go.
+const MAX_PREPARED = 200
+
+const { path, readOnly } = workerData as { path: string; readOnly: boolean }
+const port = parentPort!
+const database = new DatabaseSync(path, { readOnly, timeout: 10_000 })
+if (!readOnly) database.exec('pragma journal_mode = wal; pragma synchronous = full')
+database.exec('pragma foreign_keys = on; pragma temp_store = memory; pragma cache_size = -16000')
+
+const prepared = new Map<string, { statement: StatementSync; returnsRows: boolean }>()
+
+function prepare(sql: string) {
+  const known = prepared.get(sql)
+  if (known) return known
+  const statement = database.prepare(sql)
+  const fresh = { statement, returnsRows: statement.columns().length > 0 }
+  if (prepared.size >= MAX_PREPARED) prepared.delete(prepared.keys().next().value!)
+  prepared.set(sql, fresh)
+  return fresh
+}
+
+function execute({ sql, parameters }: Statement): Result {
+  const { statement, returnsRows } = prepare(sql)
+  const values = parameters as SQLInputValue[]
+  if (returnsRows) return { rows: statement.all(...values), changes: 0 }
+  return { rows: [], changes: Number(statement.run(...values).changes) }
+}
+
+function transact(statements: Statement[]): Result[] {
+  database.exec('begin immediate')
+  try {
+    const results = statements.map(execute)
+    database.exec('commit')
+    return results
+  } catch (error) {
+    // A full disk has SQLite roll back by itself.
+    if (database.isTransaction) database.exec('rollback')
+    throw error
+  }
+}
+
+function answer({ id, statements }: Request): Outcome {
+  try {
+    return { id, results: statements.length === 1 ? statements.map(execute) : transact(statements) }
+  } catch (error) {
+    const { message, errcode } = error as Error & { errcode?: number }
+    // 13 is SQLITE_FULL (https://sqlite.org/rescode.html)
+    return { id, error: { message, code: errcode === 13 ? 'ENOSPC' : undefined } }
+  }
+}
+
+port.on('message', (request: Request | 'close') => {
+  if (request !== 'close') return port.postMessage(answer(request))
+  database.close()
+  port.close()
+})

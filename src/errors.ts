@@ -1,0 +1,86 @@
+// Every error a person or a program can meet: one class, one table of codes.
+
+/**
+ * The stable codes of the wire contract. The sentence says what went wrong and what to do next, for the places that have
+ * nothing more exact to say; `http/problem.ts` gives each its status.
+ */
+export const ERRORS = {
+  bad_request: 'The request could not be understood. Check its parameters against the API description.',
+  no_file: 'No file was sent. Send at least one file in the multipart field this endpoint takes.',
+  wrong_field: 'The file came in a field this endpoint does not take.',
+  one_file_only: 'This endpoint takes one file. Send several to /api/async/upload or /api/async/batch/upload.',
+  too_many_fields: 'The form has too many fields beside its files. Send only what this endpoint takes.',
+  malformed_multipart: 'The multipart body could not be read: it is cut off or not well formed. Send it again, whole.',
+  empty_file: 'The file is empty. Choose a file with something in it.',
+  origin_not_allowed: 'This origin may not use the API. Add it to CORS_ORIGINS.',
+  not_found: 'There is nothing at this address.',
+  method_not_allowed: 'This address does not take that method.',
+  upload_timeout: 'The body stopped arriving. Send it again.',
+  idempotency_conflict: 'This Idempotency-Key was used with other content. Choose a new key for new content.',
+  not_retryable: 'Only an image that ended in error can be retried.',
+  file_too_large: 'The file is larger than this server takes.',
+  too_many_files: 'There are more files in one request than this server takes. Send them in several requests.',
+  unsupported_format: 'The file is not an image of a format taken here: JPEG, PNG, WebP, AVIF or GIF.',
+  not_multipart: 'Send the file as multipart/form-data.',
+  unsupported_encoding: 'The body is compressed. Send it without Content-Encoding.',
+  range_not_satisfiable: 'The range lies outside the file.',
+  invalid_image: 'The image is damaged and could not be decoded. Check the file and upload it again.',
+  image_too_large: 'The image has more pixels, or a longer side, than this server develops.',
+  too_many_frames: 'The animation has more frames than this server develops.',
+  processing_crashed: 'The image crashed the decoder three times and was given up.',
+  processing_timeout: 'The image took too long to develop and was given up.',
+  internal: 'Something went wrong in the server. Try again; its log has the cause.',
+  overloaded: 'Too much work is waiting. Try again after the time in Retry-After.',
+  shutting_down: 'The server is stopping. Try again in a few seconds.',
+  storage_unavailable: 'The store of the images does not answer. Try again after the time in Retry-After.',
+  database_unavailable: 'The database can not be reached just now. Nothing was taken; try again after the time in Retry-After.',
+  storage_full: 'The disk of the server is full. Nothing was kept; try again when there is room.',
+} as const
+
+export type ErrorCode = keyof typeof ERRORS
+
+export interface ErrorOptions {
+  /** What the server should know and the client should not. */
+  cause?: unknown
+  /** Seconds after which it makes sense to try again; becomes `Retry-After`. */
+  retryAfterSeconds?: number
+}
+
+/** The one error class: `code` is stable for programs, `message` is a sentence for a person. */
+export class CalotypeError extends Error {
+  override readonly name = 'CalotypeError'
+  readonly code: ErrorCode
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: ErrorCode, message: string = ERRORS[code], options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.retryAfterSeconds = options.retryAfterSeconds
+  }
+}
+
+/** A setting, a folder or a port is not as it must be: the start ends with this sentence and no stack. */
+export class StartError extends Error {
+  override readonly name = 'StartError'
+}
+
+// PostgreSQL: connection exceptions, too many connections, shutting down or starting up. And what sockets and the pool say.
+const UNAVAILABLE = /^(08...|53300|57P0[1-3]|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN)$/
+const UNAVAILABLE_MESSAGE =
+  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error)/
+const UNAVAILABLE_RETRY_SECONDS = 5
+
+/** Translates what the file system and the databases say into our codes; anything unknown is `internal`, with its cause. */
+export function toCalotypeError(error: unknown): CalotypeError {
+  if (error instanceof CalotypeError) return error
+  const { code: said, message: text } = (error ?? {}) as { code?: unknown; message?: unknown }
+  const [code, message] = [typeof said === 'string' ? said : '', typeof text === 'string' ? text : '']
+  // 53100 is PostgreSQL's disk_full.
+  if (['ENOSPC', 'EDQUOT', '53100'].includes(code) || message.includes('disk is full')) {
+    return new CalotypeError('storage_full', undefined, { cause: error })
+  }
+  if (UNAVAILABLE.test(code) || UNAVAILABLE_MESSAGE.test(message)) {
+    return new CalotypeError('database_unavailable', undefined, { cause: error, retryAfterSeconds: UNAVAILABLE_RETRY_SECONDS })
+  }
+  return new CalotypeError('internal', undefined, { cause: error })
+}

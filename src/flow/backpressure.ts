@@ -1,0 +1,21 @@
+// Backpressure: beyond so many images waiting, uploads are sent away until there is room.
+import { CalotypeError } from '../errors.ts'
+import type { ImageStore } from '../record/image-store.ts'
+
+// Counting is a walk over an index: once a second is enough, and what came since is at most what the network brings in a second.
+const COUNT_EVERY_MS = 1_000
+const RETRY_AFTER_SECONDS = 30
+
+/** Returns the check for the start of an upload: rejects with `overloaded`, and when to come back. */
+export function createBackpressure({ images }: { images: Pick<ImageStore, 'countPending'> }, maxPending: number): () => Promise<void> {
+  let counted: Promise<number> = Promise.resolve(0)
+  let countedAt = -Infinity
+
+  return async () => {
+    if (Date.now() - countedAt > COUNT_EVERY_MS) {
+      countedAt = Date.now()
+      counted = images.countPending()
+    }
+    if ((await counted) >= maxPending) throw new CalotypeError('overloaded', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS })
+  }
+}

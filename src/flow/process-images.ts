@@ -1,0 +1,190 @@
+// The journey's second half: takes hints, claims rows, has originals developed, stores and records the outcomes, announces them.
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CalotypeError, ERRORS, type ErrorCode } from '../errors.ts'
+import { imageKey, originalKey, RECIPE, thumbnailKey, type Development, type Failure, type Rendition } from '../image.ts'
+import type { Logger } from '../log.ts'
+import type { Developer } from '../process/developer.ts'
+import type { EventFeed } from '../publish/event-feed.ts'
+import type { Job, JobQueue } from '../queue/job-queue.ts'
+import type { Finished, ImageStore } from '../record/image-store.ts'
+import type { BlobStore } from '../store/blob-store.ts'
+import { toJobs } from './upload.ts'
+
+export interface ProcessDeps {
+  blobs: BlobStore
+  images: ImageStore
+  queue: JobQueue
+  feed: EventFeed
+  developer: Developer
+  log: Logger
+}
+
+/** Works until stopped. */
+export interface Processing {
+  /**
+   * Takes and begins nothing more, and gives back what was claimed and not begun; resolves when what was begun is recorded or
+   * interrupted.
+   */
+  stop(): Promise<void>
+}
+
+// Outcomes on their way to disk and rows, beside what is being developed: beyond, nothing more is begun.
+const MAX_FINISHING = 64
+// When the database or the disk refuses: nothing is lost by waiting, so nothing is given up.
+const RETRY_MS = 1_000
+const PASSING: ErrorCode[] = ['storage_full', 'storage_unavailable', 'database_unavailable']
+// A worker that dies is noticed after so long; one that lives says so three times in that.
+const LEASE_MS = 6_000
+
+export function processImages(deps: ProcessDeps): Processing {
+  const { images, queue, feed, developer, log } = deps
+  // Who holds what this process claims: a result under another token comes too late.
+  const lease = { token: randomUUID(), ms: LEASE_MS }
+  const claimed: Development[] = []
+  const finishing = new Set<Promise<void>>()
+  let developing = 0
+  /** Outcomes being recorded and announced: of `finishing`, those that nothing more is awaited for. */
+  let outcomes = 0
+  let claiming = false
+  let stopped = false
+  let freed = Promise.withResolvers<void>()
+
+  function free() {
+    freed.resolve()
+    freed = Promise.withResolvers<void>()
+  }
+
+  /** Repeats until it succeeds, or until the processing is stopped: what is not recorded then is found in the rows again. */
+  async function persist<T>(what: string, action: () => Promise<T>): Promise<T | null> {
+    while (!stopped) {
+      try {
+        return await action()
+      } catch (error) {
+        log.error({ err: error }, `${what} failed; trying again`)
+        await sleep(RETRY_MS)
+      }
+    }
+    return action().catch(() => null)
+  }
+
+  async function finish(result: Outcome | null) {
+    if (!result) return
+    outcomes++
+    try {
+      // The last one in hand waits for no other.
+      const canWait = claiming || claimed.length + finishing.size > outcomes
+      const changed = await persist('recording an outcome', () => images.finish({ ...result, token: lease.token }, canWait))
+      if (changed) await feed.publish(changed)
+    } finally {
+      outcomes--
+    }
+  }
+
+  function begin(development: Development) {
+    developing++
+    let done = false
+    const release = () => {
+      if (!done) developing--
+      done = true
+      free()
+    }
+    const outcome = developAndStore(deps, development, release, () => stopped)
+    const whole = outcome.then(finish).finally(() => {
+      release()
+      finishing.delete(whole)
+      free()
+    })
+    finishing.add(whole)
+  }
+
+  const room = () => (finishing.size < MAX_FINISHING ? developer.capacity - developing : 0)
+
+  async function claim(jobs: Job[]) {
+    const hashes = [...new Set(jobs.map((job) => job.sha256))]
+    claiming = true
+    const taken = await persist('claiming work', () => images.claim(hashes, RECIPE, lease)).finally(() => (claiming = false))
+    if (!taken) return
+    claimed.push(...taken.developments)
+    await feed.publish(taken.images)
+  }
+
+  async function work() {
+    while (!stopped) {
+      while (claimed.length > 0 && room() > 0) begin(claimed.shift()!)
+      if (claimed.length > 0 || room() <= 0) {
+        await freed.promise
+        continue
+      }
+      const jobs = await queue.take(room())
+      if (jobs.length === 0) return
+      await claim(jobs)
+    }
+  }
+
+  const renewing = setInterval(() => {
+    if (finishing.size + claimed.length === 0) return
+    images.renew(lease).catch((error: unknown) => log.warn({ err: error }, 'the lease could not be renewed'))
+  }, LEASE_MS / 3)
+  const working = work()
+
+  return {
+    async stop() {
+      stopped = true
+      free()
+      await queue.endTaking()
+      await working
+      if (claimed.length > 0) {
+        const hashes = claimed.splice(0).map((development) => development.sha256)
+        const back = await images.giveBack(hashes, RECIPE, lease.token).catch(() => [])
+        await feed.publish(back)
+        await queue.add(toJobs(back))
+      }
+      await Promise.all(finishing)
+      clearInterval(renewing)
+    },
+  }
+}
+
+type Outcome = Omit<Finished, 'token'> & ({ rendition: Rendition } | { failure: Failure })
+
+/** Null when it was interrupted: the work is pending again at the next start. `developed` is called when the pixels are done. */
+async function developAndStore(
+  { blobs, developer, log }: ProcessDeps,
+  development: Development,
+  developed: () => void,
+  isStopped: () => boolean,
+): Promise<Outcome | null> {
+  const { sha256, recipe, format } = development
+  const failed = (code: ErrorCode, error: string = ERRORS[code]): Outcome => ({ sha256, recipe, failure: { code, error } })
+  for (;;) {
+    const [imagePath, thumbnailPath] = [blobs.stage(), blobs.stage()]
+    try {
+      const original = await blobs.checkout(originalKey(sha256))
+      try {
+        const result = await developer.develop({ sha256, format, recipe, originalPath: original.path, imagePath, thumbnailPath })
+        if (result.outcome === 'interrupted') return null
+        if (result.outcome === 'developed') {
+          developed()
+          await Promise.all([
+            blobs.put(imagePath, imageKey(development), { synced: true }),
+            blobs.put(thumbnailPath, thumbnailKey(development), { synced: true }),
+          ])
+          return { sha256, recipe, rendition: result.rendition }
+        }
+        if (!PASSING.includes(result.failure.code)) return failed(result.failure.code, result.failure.error)
+        log.warn({ sha256, code: result.failure.code }, 'development waits for the store')
+      } finally {
+        await original.release()
+      }
+    } catch (error) {
+      await Promise.all([blobs.discard(imagePath), blobs.discard(thumbnailPath)])
+      const code = error instanceof CalotypeError ? error.code : 'internal'
+      log.error({ err: error, sha256 }, 'an image could not be developed')
+      if (code === 'not_found') return failed('internal', 'The original is missing from the store. Upload it again.')
+      if (!PASSING.includes(code)) return failed('internal')
+    }
+    if (isStopped()) return null
+    await sleep(RETRY_MS)
+  }
+}

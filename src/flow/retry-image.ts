@@ -1,0 +1,18 @@
+// Tries a failed image again, with every other that failed by the same bytes.
+import type { Image } from '../image.ts'
+import type { EventFeed } from '../publish/event-feed.ts'
+import type { JobQueue } from '../queue/job-queue.ts'
+import type { ImageStore } from '../record/image-store.ts'
+import { toJobs } from './upload.ts'
+
+/** The image, pending; null if there is none; rejects with `not_retryable` if it did not fail. */
+export async function retryImage(
+  { images, queue, feed }: { images: ImageStore; queue: JobQueue; feed: EventFeed },
+  id: string,
+): Promise<Image | null> {
+  const retried = await images.retry(id)
+  if (!retried) return null
+  await feed.publish(retried)
+  await queue.add(toJobs(retried))
+  return retried.find((image) => image.id === id) ?? null
+}

@@ -1,0 +1,129 @@
+// Puts right what a crash left, and removes what nobody uses any more. Everything here can be repeated at any time.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { imageKey, originalKey, sha256OfKey, thumbnailKey } from '../image.ts'
+import type { Logger } from '../log.ts'
+import type { EventFeed } from '../publish/event-feed.ts'
+import type { JobQueue } from '../queue/job-queue.ts'
+import type { ImageStore } from '../record/image-store.ts'
+import type { BlobStore } from '../store/blob-store.ts'
+import { abortUpload } from './abort-upload.ts'
+import { toJobs } from './upload.ts'
+
+export interface SweepDeps {
+  blobs: BlobStore
+  images: ImageStore
+  queue: JobQueue
+  feed: EventFeed
+  log: Logger
+}
+
+const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000
+const PAGE = 500
+// Hints are on their way for milliseconds: from the rows to the queue, and from the queue to a claim.
+const ON_THEIR_WAY_MS = 500
+
+/**
+ * After a start, before anything is taken in. The only server puts everything right at once; one of several leaves to the others
+ * what they may have in hand, and to the sweep what has run out.
+ */
+export async function recover(deps: SweepDeps, isOnlyServer: boolean): Promise<void> {
+  const { images, log } = deps
+  const cutOff = await abortAbandoned(deps, isOnlyServer)
+  await images.sweepKeys(KEY_LIFETIME_MS, isOnlyServer)
+  const interrupted = (await images.reclaim(isOnlyServer)).length
+  const waiting = isOnlyServer ? await queuePending(deps) : 0
+  if (cutOff + interrupted + waiting > 0) log.info({ cutOff, interrupted, waiting }, 'taken up where the last run ended')
+}
+
+async function abortAbandoned({ images, queue, feed }: SweepDeps, isOnlyServer: boolean): Promise<number> {
+  const abandoned = await images.abandoned(isOnlyServer)
+  for (const batchId of abandoned) await abortUpload({ images, queue, feed }, batchId)
+  await images.sweepAborted()
+  return abandoned.length
+}
+
+/** Queues every image that waits. Returns how many. */
+async function queuePending({ images, queue }: Pick<SweepDeps, 'images' | 'queue'>): Promise<number> {
+  let queued = 0
+  let cursor: string | undefined
+  do {
+    const { jobs, next } = await images.pending(PAGE, cursor)
+    await queue.add(jobs)
+    queued += jobs.length
+    cursor = next ?? undefined
+  } while (cursor)
+  return queued
+}
+
+/** Removes the bytes of originals that were released at least `graceMs` ago, with all that was developed from them. */
+export async function collect({ blobs, images }: Pick<SweepDeps, 'blobs' | 'images'>, graceMs: number): Promise<number> {
+  let collected = 0
+  for (;;) {
+    const originals = await images.collectable(graceMs, PAGE)
+    if (originals.length === 0) return collected
+    await blobs.delete(
+      originals.flatMap(({ sha256, developments }) => [
+        originalKey(sha256),
+        ...developments.flatMap((development) => [imageKey(development), thumbnailKey(development)]),
+      ]),
+    )
+    await images.forget(originals.map((original) => original.sha256))
+    collected += originals.length
+  }
+}
+
+/** Removes bytes that have no row. Only while nothing is being taken in: an upload stores bytes before it records them. */
+export async function removeOrphans({ blobs, images, log }: Pick<SweepDeps, 'blobs' | 'images' | 'log'>): Promise<number> {
+  let removed = 0
+  let looked = 0
+  let page: { key: string; sha256: string }[] = []
+
+  async function check() {
+    const known = await images.known([...new Set(page.map(({ sha256 }) => sha256))])
+    const orphans = page.filter(({ sha256 }) => !known.has(sha256))
+    await blobs.delete(orphans.map(({ key }) => key))
+    removed += orphans.length
+    looked += page.length
+    page = []
+  }
+
+  for (const prefix of ['originals/', 'renditions/']) {
+    for await (const { key } of blobs.list(prefix)) {
+      const sha256 = sha256OfKey(key)
+      // Not a name of ours: whoever put it there may want it.
+      if (sha256 === null) continue
+      page.push({ key, sha256 })
+      if (page.length < PAGE) continue
+      await check()
+      if (looked % (PAGE * 100) === 0) log.info({ looked, removed }, 'checking the store after a crash')
+    }
+  }
+  await check()
+  return removed
+}
+
+/** What runs every few seconds beside the work: brings back what a worker or the queue has lost, and announces it. */
+export async function sweepWork({ images, queue, feed }: SweepDeps): Promise<void> {
+  const reclaimed = await images.reclaim(false)
+  await feed.publish(reclaimed)
+  await queue.add(toJobs(reclaimed.filter((image) => image.status === 'pending')))
+  const first = await unqueued({ images, queue })
+  if (first === null) return
+  await sleep(ON_THEIR_WAY_MS)
+  // Hints that are on their way all the same do no harm.
+  if ((await unqueued({ images, queue })) === first) await queuePending({ images, queue })
+}
+
+/** The original that waits longest beside an empty queue; one that stays it shows that the queue has lost its hints. */
+async function unqueued({ images, queue }: Pick<SweepDeps, 'images' | 'queue'>): Promise<string | null> {
+  if ((await queue.depth()) !== 0) return null
+  const { jobs } = await images.pending(1)
+  return jobs[0]?.sha256 ?? null
+}
+
+/** What runs now and then: uploads and keys that nobody has in hand any more, bytes that nobody uses. */
+export async function sweep(deps: SweepDeps, graceMs: number): Promise<void> {
+  await abortAbandoned(deps, false)
+  await deps.images.sweepKeys(KEY_LIFETIME_MS, false)
+  await collect(deps, graceMs)
+}

@@ -1,0 +1,40 @@
+// What the flows of an upload share: what they need, what an upload is, and what makes two of them the same.
+import { createHash } from 'node:crypto'
+import type { Image } from '../image.ts'
+import type { EventFeed } from '../publish/event-feed.ts'
+import type { Job, JobQueue } from '../queue/job-queue.ts'
+import type { ReceivedFile, RefusedFile } from '../receive/receive-files.ts'
+import type { BatchKind, ImageStore, Rejected } from '../record/image-store.ts'
+import type { BlobStore } from '../store/blob-store.ts'
+
+/** An upload whose server has not said for so long that it still arrives is given up; one that lives says so three times in that. */
+export const UPLOAD_LEASE_MS = 15_000
+
+export interface UploadDeps {
+  blobs: BlobStore
+  images: ImageStore
+  queue: JobQueue
+  feed: EventFeed
+}
+
+export interface Upload {
+  batchId: string
+  /** By their place in what was sent. */
+  images: Image[]
+  rejected: Rejected[]
+}
+
+export type IncomingFiles = AsyncIterable<ReceivedFile | RefusedFile>
+
+/** What two uploads must share to be the same: endpoint, and name and content of every file in its place. */
+export function fingerprintOf(kind: BatchKind, files: (ReceivedFile | RefusedFile)[]): string {
+  const contents = files
+    .map((file) => [file.index, file.name, file.outcome === 'received' ? file.sha256 : file.code] as const)
+    .sort((a, b) => a[0] - b[0])
+  return createHash('sha256')
+    .update(JSON.stringify([kind, contents]))
+    .digest('hex')
+}
+
+/** The hints that bring images to a worker. */
+export const toJobs = (images: Image[]): Job[] => images.map(({ sha256, batchId, batchIndex }) => ({ sha256, batchId, place: batchIndex }))

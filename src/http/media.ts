@@ -1,0 +1,152 @@
+// The bytes back over HTTP: developed images and thumbnails for pages, originals as downloads.
+import { createHash } from 'node:crypto'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fresh from 'fresh'
+import { CalotypeError } from '../errors.ts'
+import { FORMATS, imageKey, originalKey, thumbnailKey, type Image } from '../image.ts'
+import type { BlobStore } from '../store/blob-store.ts'
+import { sendProblem } from './problem.ts'
+import { imageFile, thumbnailFile } from './wire.ts'
+
+export interface MediaDeps {
+  images: { get(id: string): Promise<Image | null> }
+  blobs: Pick<BlobStore, 'read'>
+}
+
+export interface Blob {
+  key: string
+  /** Media type. From our own decoder, never from the client. */
+  type: string
+  /** Bytes. */
+  size: number
+  cacheControl: string
+  /** Sent as a download of this name instead of something to show. Any characters. */
+  attachmentName?: string
+}
+
+/** A URL of media names an image and a recipe, whose outputs never change. */
+const IMMUTABLE = 'public, max-age=31536000, immutable'
+/** Originals may tell where they were taken: no shared cache keeps them. */
+const PRIVATE = 'private, no-cache'
+
+/** Adds `/media/images/:file`, `/media/thumbnails/:file` and `/api/images/:id/original`. */
+export async function mediaRoutes(fastify: FastifyInstance, { images, blobs }: MediaDeps): Promise<void> {
+  /** The image a file name belongs to, if that is exactly the name it has now. */
+  async function imageOf(file: string, nameOf: (image: Image) => string) {
+    const id = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=-)/.exec(file)?.[0]
+    const image = id === undefined ? null : await images.get(id)
+    if (image?.status !== 'completed' || image.rendition === null || nameOf(image) !== file) throw new CalotypeError('not_found')
+    return { image, rendition: image.rendition }
+  }
+
+  // Both methods by one handler: Fastify's own HEAD would read the whole file to throw it away.
+  const method = ['GET', 'HEAD']
+
+  fastify.route<{ Params: { file: string } }>({
+    method,
+    url: '/media/images/:file',
+    async handler(request, reply) {
+      const { image, rendition } = await imageOf(request.params.file, imageFile)
+      const { type } = FORMATS[image.format]
+      return sendBlob(request, reply, blobs, { key: imageKey(image), type, size: rendition.imageSize, cacheControl: IMMUTABLE })
+    },
+  })
+
+  fastify.route<{ Params: { file: string } }>({
+    method,
+    url: '/media/thumbnails/:file',
+    async handler(request, reply) {
+      const { image, rendition } = await imageOf(request.params.file, thumbnailFile)
+      const { type } = FORMATS.webp
+      return sendBlob(request, reply, blobs, { key: thumbnailKey(image), type, size: rendition.thumbnailSize, cacheControl: IMMUTABLE })
+    },
+  })
+
+  fastify.route<{ Params: { id: string } }>({
+    method,
+    url: '/api/images/:id/original',
+    async handler(request, reply) {
+      const image = await images.get(request.params.id)
+      if (image === null) throw new CalotypeError('not_found')
+      const { type } = FORMATS[image.format]
+      const { size, name } = image
+      return sendBlob(request, reply, blobs, { key: originalKey(image.sha256), type, size, cacheControl: PRIVATE, attachmentName: name })
+    },
+  })
+}
+
+/**
+ * Answers GET or HEAD with a blob: 200, 206 for a single byte range, 304 to a known `If-None-Match`, 416 for a range that lies
+ * outside. Several ranges are answered with the whole (RFC 9110, 14.2 leaves that to the server). Rejects with `not_found`, nothing
+ * sent yet, when the bytes are gone. A client that leaves ends the reading.
+ */
+async function sendBlob(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  blobs: Pick<BlobStore, 'read'>,
+  { key, type, size, cacheControl, attachmentName }: Blob,
+): Promise<FastifyReply> {
+  // Not the SHA-256 in the key itself: headers don't give hashes of content away either.
+  const etag = `"${createHash('sha256').update(key).digest('hex').slice(0, 32)}"`
+  const isHead = request.method === 'HEAD'
+  // Not its Cache-Control, which asks caches to validate: fetch sends `no-cache` with every If-None-Match set by hand.
+  const notModified = fresh({ 'if-none-match': request.headers['if-none-match'] }, { etag })
+  const range = isHead || notModified ? null : requestedRange(request, etag, size)
+  if (range === 'outside') {
+    return sendProblem(reply.header('content-range', `bytes */${size}`), new CalotypeError('range_not_satisfiable'))
+  }
+  // Before any header: an error must not be kept as long as an image.
+  const body = isHead || notModified ? null : await blobs.read(key, range ?? undefined)
+
+  reply.headers({
+    etag,
+    'cache-control': cacheControl,
+    'accept-ranges': 'bytes',
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'; sandbox",
+    // Pages of any site may show a developed image, also those that isolate themselves (COEP); a download is for our own.
+    'cross-origin-resource-policy': attachmentName === undefined ? 'cross-origin' : 'same-origin',
+  })
+  if (notModified) return reply.code(304).send()
+  if (attachmentName !== undefined) reply.header('content-disposition', attachment(attachmentName))
+  if (range !== null) reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${size}`)
+  reply.type(type).header('content-length', range === null ? size : range.end - range.start + 1)
+  return reply.send(body)
+}
+
+/** Bytes `start` to `end`, inclusive; null for the whole, which is also the answer to what can't be understood. */
+function requestedRange(request: FastifyRequest, etag: string, size: number): { start: number; end: number } | 'outside' | null {
+  const { range, 'if-range': ifRange } = request.headers
+  if (range === undefined || (ifRange !== undefined && ifRange !== etag)) return null
+  const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(range.trim()) ?? []
+  if (first === '' && last === '') return null
+  const start = first === '' ? Math.max(0, size - Number(last)) : Number(first)
+  const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1)
+  if (first !== '' && last !== '' && Number(last) < Number(first)) return null
+  return start < size ? { start, end } : 'outside'
+}
+
+/** File systems take no longer names, and clients no endless headers. */
+const MAX_NAME_BYTES = 200
+
+/**
+ * A `Content-Disposition` that no name can break out of (RFC 6266; `filename*` by RFC 5987, 3.2). Left out of the name: control
+ * characters and marks that turn the direction of text, as they hide its extension. Slashes become `_`; a long name keeps its end.
+ */
+export function attachment(name: string): string {
+  const clean = name
+    .toWellFormed()
+    .replace(/[\p{Cc}\p{Bidi_Control}]/gu, '')
+    .replace(/[/\\]/g, '_')
+  const [, stem = '', extension = ''] = /^(.*?)(\.[^.]{1,10})?$/su.exec(clean) ?? []
+  const shown = cutToBytes(stem, MAX_NAME_BYTES - Buffer.byteLength(extension)) + extension || 'image'
+  const ascii = shown.replace(/[^\x20-\x7e]|["%]/gu, '_')
+  const encoded = encodeURIComponent(shown).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+  return `attachment; filename="${ascii}"; filename*=UTF-8''${encoded}`
+}
+
+/** The longest beginning of whole characters that fits. */
+function cutToBytes(text: string, maxBytes: number): string {
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(maxBytes))
+  return text.slice(0, read)
+}

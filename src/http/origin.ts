@@ -1,0 +1,13 @@
+// Who may ask: decides by the Origin header whether a page of another site reaches us.
+
+/**
+ * A request without an Origin comes from a program, not from a page, and is allowed. A page is allowed when it was served by the
+ * host it asks (scheme aside: a proxy may end TLS before us) or when its origin is listed, letter by letter, in CORS_ORIGINS.
+ */
+export function isAllowedOrigin(origin: string | undefined, host: string | undefined, corsOrigins: readonly string[]): boolean {
+  if (origin === undefined || corsOrigins.includes(origin)) return true
+  const page = URL.parse(origin)
+  if (page === null || page.origin !== origin || host === undefined) return false
+  // Through URL as well, so that case and a port that is the scheme's own don't make a difference.
+  return URL.parse(`${page.protocol}//${host}`)?.host === page.host
+}

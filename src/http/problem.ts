@@ -1,0 +1,153 @@
+// What goes wrong, told to the client: error codes to statuses, and one JSON shape for every failure.
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
+import type { ApiError, ApiImage, ApiRejected } from '../api.ts'
+import { CalotypeError, toCalotypeError, type ErrorCode } from '../errors.ts'
+
+/** The status of every code of the contract. */
+export const STATUS_OF = {
+  bad_request: 400,
+  no_file: 400,
+  wrong_field: 400,
+  one_file_only: 400,
+  too_many_fields: 400,
+  malformed_multipart: 400,
+  empty_file: 400,
+  origin_not_allowed: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  upload_timeout: 408,
+  idempotency_conflict: 409,
+  not_retryable: 409,
+  file_too_large: 413,
+  too_many_files: 413,
+  unsupported_format: 415,
+  not_multipart: 415,
+  unsupported_encoding: 415,
+  range_not_satisfiable: 416,
+  invalid_image: 422,
+  image_too_large: 422,
+  too_many_frames: 422,
+  processing_crashed: 422,
+  processing_timeout: 422,
+  internal: 500,
+  overloaded: 503,
+  shutting_down: 503,
+  storage_unavailable: 503,
+  database_unavailable: 503,
+  storage_full: 507,
+} as const satisfies Record<ErrorCode, number>
+
+/** What some refusals say beside their reason: the row that stays, the files of an upload of which none was taken. */
+export interface ProblemDetails {
+  image?: ApiImage
+  rejected?: ApiRejected[]
+}
+
+/** Answers `{"error","code"}` with the status of the code, and `Retry-After` where the error has one. No cache may keep it. */
+export function sendProblem(reply: FastifyReply, error: CalotypeError, details: ProblemDetails = {}): FastifyReply {
+  if (error.retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(error.retryAfterSeconds))
+  const body: ApiError & ProblemDetails = { error: error.message, code: error.code, ...details }
+  return reply
+    .code(STATUS_OF[error.code])
+    .header('cache-control', 'no-store')
+    .header('x-content-type-options', 'nosniff')
+    .type('application/json; charset=utf-8')
+    .send(body)
+}
+
+/**
+ * Makes every failure of this server answer in our shape: errors thrown by handlers, Fastify's own, addresses that are not there
+ * (404) and addresses that take other methods (405 with `Allow`). Call it on the root instance before any route is added.
+ */
+export function answerProblems(fastify: FastifyInstance): void {
+  const methodsOf = collectMethods(fastify)
+  const answerMissing = (request: FastifyRequest, reply: FastifyReply) => {
+    const methods = methodsOf(request.url)
+    if (methods.length === 0 || methods.includes(request.method)) return sendProblem(reply, new CalotypeError('not_found'))
+    const allow = methods.join(', ')
+    return sendProblem(reply.header('allow', allow), new CalotypeError('method_not_allowed', `This address takes ${allow}.`))
+  }
+  fastify.setNotFoundHandler(answerMissing)
+  // A body that can't be parsed matters less than that nothing is there to take it.
+  fastify.setErrorHandler((error, request, reply) => (request.is404 ? answerMissing(request, reply) : answerError(error, request, reply)))
+}
+
+/** For `Fastify(…)`: what fails before there is a route, or even a request, answers in our shape too. */
+export const problemOptions = {
+  frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
+  clientErrorHandler: (error, socket) => answerClientError(error, socket),
+} satisfies FastifyServerOptions
+
+function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const error = fromFastify(thrown) ?? toCalotypeError(thrown)
+  if (error.cause !== undefined && STATUS_OF[error.code] >= 500) request.log.error({ err: error.cause, code: error.code }, 'request failed')
+  return sendProblem(reply, error)
+}
+
+/** Fastify's own errors in our codes; null for what is none of them. */
+function fromFastify(thrown: unknown): CalotypeError | null {
+  if (thrown instanceof CalotypeError || !(thrown instanceof Error)) return null
+  const error = thrown as Partial<FastifyError>
+  const first = error.validation?.[0]
+  if (first) {
+    const place = PLACES[error.validationContext ?? ''] ?? 'request'
+    const name = first.instancePath.slice(1)
+    return new CalotypeError(
+      'bad_request',
+      `${name === '' ? `The ${place}` : `"${name}" in the ${place}`} is not valid: ${first.message ?? first.keyword}.`,
+    )
+  }
+  switch (error.code) {
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new CalotypeError('not_multipart')
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new CalotypeError('file_too_large', 'The body is larger than this address takes.')
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+      return new CalotypeError('bad_request', 'The body is not valid JSON.')
+    case 'FST_ERR_BAD_URL':
+      return new CalotypeError('bad_request', 'The address is not a valid URL: check its percent-encoding.')
+    // Longer than any name we give.
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new CalotypeError('not_found')
+  }
+  const status = error.statusCode
+  return status !== undefined && status >= 400 && status < 500 ? new CalotypeError('bad_request') : null
+}
+
+const PLACES: Record<string, string> = { querystring: 'query', params: 'path', body: 'body', headers: 'headers' }
+
+/** What Node's HTTP parser refused, or a request whose headers never came whole: there is no request to reply to. */
+function answerClientError(cause: NodeJS.ErrnoException, socket: Socket): void {
+  if (cause.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const error =
+    cause.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? new CalotypeError('upload_timeout', 'The request stopped arriving. Send it again.')
+      : new CalotypeError('bad_request', 'This is not a well-formed HTTP request.')
+  const status = STATUS_OF[error.code]
+  const body = JSON.stringify({ error: error.message, code: error.code } satisfies ApiError)
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close`
+  socket.end(`${head}\r\n\r\n${body}`, () => socket.destroy())
+}
+
+/** Remembers each route added from now on; returns the methods the path of a URL takes, with or without a slash at its end. */
+function collectMethods(fastify: FastifyInstance): (url: string) => string[] {
+  const routes: { segments: string[]; methods: string[] }[] = []
+  fastify.addHook('onRoute', ({ url, method }) => {
+    // A wildcard (static files, CORS) stands for whatever happens to be there, so it says nothing of a single address.
+    if (!url.includes('*')) routes.push({ segments: pathSegments(url), methods: [method].flat() })
+  })
+  return (url) => {
+    const path = pathSegments(url.split(/[?#]/, 1)[0] ?? '')
+    const fits = (segments: string[]) =>
+      segments.length === path.length && segments.every((segment, i) => segment === path[i] || (segment.startsWith(':') && path[i] !== ''))
+    return [...new Set(routes.filter(({ segments }) => fits(segments)).flatMap(({ methods }) => methods))].sort()
+  }
+}
+
+const pathSegments = (path: string) => path.replace(/\/$/, '').split('/')

@@ -1,0 +1,27 @@
+// What a worker says about itself: that it lives, whether it takes work, what its children do.
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { Logger } from '../log.ts'
+import type { Developer } from '../process/developer.ts'
+import type { ImageStore } from '../record/image-store.ts'
+import { addHealth } from './health.ts'
+import { answerProblems, problemOptions } from './problem.ts'
+
+export interface WorkerServerDeps {
+  images: Pick<ImageStore, 'known'>
+  developer: Pick<Developer, 'stats'>
+  log: Logger
+  isStopping: () => boolean
+}
+
+export async function createWorkerServer({ images, developer, log, isStopping }: WorkerServerDeps): Promise<FastifyInstance> {
+  const loggerInstance: FastifyBaseLogger = log
+  const server = Fastify({
+    ...problemOptions,
+    loggerInstance,
+    logController: new LogController({ disableRequestLogging: true }),
+  })
+  answerProblems(server)
+  addHealth(server, { images, isStopping })
+  server.get('/stats', async () => developer.stats())
+  return server
+}

@@ -1,0 +1,194 @@
+// The developer in use: long-lived children, each developing one image at a time, none of whose deaths harms the server.
+import { rm } from 'node:fs/promises'
+import { type ErrorCode, ERRORS } from '../errors.ts'
+import type { Failure } from '../image.ts'
+import { Child, type ChildOptions, MOST_IN_HAND, type Task } from './child-process.ts'
+import type { Developer, DevelopJob, DevelopResult } from './developer.ts'
+import { createMemoryBudget } from './memory-budget.ts'
+
+const MOST_DEATHS = 3
+const START_RETRY_MIN_MS = 100
+const START_RETRY_MAX_MS = 30_000
+/** Starts that may fail one after the other before what waits is told so. The first five take 3 s. */
+const MOST_FAILED_STARTS = 5
+
+export interface ChildPoolOptions {
+  /** Children, and images developed at once. */
+  concurrency: number
+  /** For one image, from when its child begins it, waiting for memory not counted. */
+  timeoutMs: number
+  /**
+   * For the pixels of all images in hand, estimated. Half is split among the children, to go on with at once; the other half is
+   * for the images that need more, which wait for it in line.
+   */
+  memoryBytes: number
+  /** Of one image, all frames. */
+  maxPixels: number
+  log?: Log
+}
+
+interface Log {
+  debug(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** Starts its children at once, in the background; jobs wait for them. */
+export function createChildPool(options: ChildPoolOptions): Developer {
+  return new ChildPool(options)
+}
+
+class ChildPool implements Developer {
+  readonly capacity: number
+  readonly #childOptions: ChildOptions
+  readonly #log: Log | undefined
+  readonly #children = new Set<Child>()
+  readonly #queue: Task[] = []
+  /** What a child that died had in hand: each is tried again alone in a fresh child, so that the guilty one is found. */
+  readonly #suspects: Task[] = []
+  readonly #restarts = new Set<NodeJS.Timeout>()
+  readonly #emptied = Promise.withResolvers<void>()
+  #lastId = 0
+  #replaced = 0
+  #failedStarts = 0
+  #closed = false
+
+  constructor({ concurrency, timeoutMs, memoryBytes, maxPixels, log }: ChildPoolOptions) {
+    this.capacity = concurrency * MOST_IN_HAND
+    const shareBytes = Math.floor(memoryBytes / 2 / concurrency)
+    this.#childOptions = { timeoutMs, maxPixels, shareBytes, budget: createMemoryBudget(memoryBytes - shareBytes * concurrency) }
+    this.#log = log
+    for (let i = 0; i < concurrency; i++) this.#spawn()
+  }
+
+  develop(job: DevelopJob): Promise<DevelopResult> {
+    const { promise, resolve } = Promise.withResolvers<DevelopResult>()
+    const task = { id: ++this.#lastId, job, deaths: 0, resolve }
+    if (this.#closed) return Promise.resolve({ outcome: 'interrupted' })
+    this.#queue.push(task)
+    this.#dispatch()
+    return promise
+  }
+
+  stats() {
+    const children = [...this.#children]
+    const { shareBytes, budget } = this.#childOptions
+    return {
+      children: children.map(({ pid, inHand, developed }) => ({ pid, busy: inHand > 0, developed })),
+      replaced: this.#replaced,
+      bytesInFlight: children.filter((child) => child.working).length * shareBytes + budget.grantedBytes(),
+    }
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#closed = true
+    for (const restart of this.#restarts) clearTimeout(restart)
+    for (const task of [...this.#queue.splice(0), ...this.#suspects.splice(0)]) void this.#finish(task, { outcome: 'interrupted' })
+    for (const child of this.#children) {
+      if (child.inHand === 0) child.kill()
+      else if (child.spare) child.recall(child.spare)
+    }
+    if (this.#children.size === 0) this.#emptied.resolve()
+    const grace = setTimeout(() => this.#children.forEach((child) => child.kill()), graceMs)
+    await this.#emptied.promise
+    clearTimeout(grace)
+  }
+
+  #spawn(): void {
+    const child: Child = new Child(this.#childOptions, {
+      onReady: () => {
+        this.#failedStarts = 0
+        this.#dispatch()
+      },
+      onDone: (task, result, cause) => {
+        if (cause) this.#log?.debug({ sha256: task.job.sha256, cause }, 'an image could not be developed')
+        void this.#finish(task, result)
+        this.#putToUse(child)
+      },
+      onReturned: (task) => {
+        if (this.#closed) void this.#finish(task, { outcome: 'interrupted' })
+        else this.#queue.unshift(task)
+        this.#putToUse(child)
+      },
+      onGone: (held, reason) => {
+        this.#children.delete(child)
+        if (this.#closed) {
+          for (const { task } of held) void this.#finish(task, { outcome: 'interrupted' })
+          if (this.#children.size === 0) this.#emptied.resolve()
+          return
+        }
+        if (!child.ready) return this.#retryStart(reason)
+        this.#spawn()
+        // A suspect's child is ended on purpose once its suspect is done.
+        if (held.length === 0 && child.reserved) return
+        this.#replaced++
+        this.#log?.warn({ pid: child.pid, reason, images: held.map(({ task }) => task.job.sha256) }, 'a child died and was replaced')
+        this.#judge(held)
+        this.#dispatch()
+      },
+    })
+    this.#children.add(child)
+  }
+
+  /** A deadline has its one culprit, what else was in hand is innocent; any other death makes suspects of all. */
+  #judge(held: { task: Task; timedOut: boolean }[]): void {
+    const deadline = held.some(({ timedOut }) => timedOut)
+    for (const { task, timedOut } of held.toReversed()) {
+      if (timedOut) void this.#finish(task, { outcome: 'failed', failure: failure('processing_timeout') })
+      else if (deadline) this.#queue.unshift(task)
+      else if (++task.deaths < MOST_DEATHS) this.#suspects.push(task)
+      else void this.#finish(task, { outcome: 'failed', failure: failure('processing_crashed') })
+    }
+  }
+
+  /** Children that can't even start (no memory, a broken sharp) are not tried in a tight loop, nor for ever in silence. */
+  #retryStart(reason: string): void {
+    const delayMs = Math.min(START_RETRY_MIN_MS * 2 ** this.#failedStarts++, START_RETRY_MAX_MS)
+    this.#log?.error({ reason, delayMs }, 'a child that develops images could not start')
+    const restart = setTimeout(() => {
+      this.#restarts.delete(restart)
+      this.#spawn()
+    }, delayMs)
+    this.#restarts.add(restart)
+    if (this.#failedStarts < MOST_FAILED_STARTS || [...this.#children].some((child) => child.ready)) return
+    for (const task of [...this.#queue.splice(0), ...this.#suspects.splice(0)]) {
+      void this.#finish(task, { outcome: 'failed', failure: failure('internal') })
+    }
+  }
+
+  #putToUse(child: Child): void {
+    // What a suspect left behind in its child is not to be known: it served for this one image.
+    if (child.inHand === 0 && (this.#closed || child.reserved)) child.kill()
+    else this.#dispatch()
+  }
+
+  #dispatch(): void {
+    if (this.#closed) return
+    const ready = [...this.#children].filter((child) => child.ready && !child.reserved)
+    for (const child of ready.filter(({ fresh }) => fresh)) {
+      const suspect = this.#suspects.shift()
+      if (!suspect) break
+      child.reserved = true
+      child.give(suspect)
+    }
+    const open = ready.filter(({ reserved }) => !reserved)
+    const leastLoaded = () => open.reduce((least, child) => (child.inHand < least.inHand ? child : least))
+    if (open.length === 0) return
+    while (this.#queue.length > 0 && leastLoaded().inHand < MOST_IN_HAND) leastLoaded().give(this.#queue.shift()!)
+    // A child with nothing to do takes what waits behind another's image.
+    if (this.#queue.length > 0 || leastLoaded().inHand > 0) return
+    const behind = open.find(({ spare }) => spare)
+    if (behind?.spare) behind.recall(behind.spare)
+  }
+
+  /** Unless it is developed, nothing is left at the paths; whoever could write there has ended. */
+  async #finish(task: Task, result: DevelopResult): Promise<void> {
+    if (result.outcome !== 'developed') {
+      const { imagePath, thumbnailPath } = task.job
+      await Promise.all([imagePath, thumbnailPath].map((path) => rm(path, { force: true }).catch(() => {})))
+    }
+    task.resolve(result)
+  }
+}
+
+const failure = (code: ErrorCode): Failure => ({ code, error: ERRORS[code] })

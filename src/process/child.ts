@@ -1,0 +1,73 @@
+// A child of the process step: the only place where untrusted bytes are decoded, so that what goes wrong goes wrong here.
+import type { CalotypeError } from '../errors.ts'
+import { prepareDecoder, warmUp } from './decoder.ts'
+import type { DevelopJob } from './developer.ts'
+import type { FromChild, ToChild } from './messages.ts'
+import { developImage } from './recipe.ts'
+
+const [maxPixels, shareBytes] = process.argv.slice(2).map(Number) as [number, number]
+const waiting: { id: number; job: DevelopJob }[] = []
+const granted = new Map<number, () => void>()
+let working = false
+
+const send = (message: FromChild) => void process.send?.(message)
+
+// A terminal's Ctrl-C reaches the whole group, but the server decides when its children end; without it there is nobody to work for.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+
+process.on('message', (message: ToChild) => {
+  if (message.say === 'develop') {
+    waiting.push(message)
+    void work()
+  } else if (message.say === 'granted') {
+    granted.get(message.id)?.()
+    granted.delete(message.id)
+  } else {
+    const index = waiting.findIndex(({ id }) => id === message.id)
+    if (index < 0) return
+    waiting.splice(index, 1)
+    send({ say: 'returned', id: message.id })
+  }
+})
+
+async function work(): Promise<void> {
+  if (working) return
+  working = true
+  for (let next = waiting.shift(); next; next = waiting.shift()) await develop(next.id, next.job)
+  working = false
+}
+
+/** Resolves when the pixels are done with; the files may still be on their way to the disk. */
+function develop(id: number, job: DevelopJob): Promise<void> {
+  return new Promise((next) => {
+    const admit = async (bytes: number) => {
+      if (bytes <= shareBytes) return
+      const grant = new Promise<void>((resolve) => granted.set(id, resolve))
+      send({ say: 'waiting', id, bytes: bytes - shareBytes })
+      await grant
+    }
+    const encoded = () => {
+      send({ say: 'encoded', id })
+      next()
+    }
+    developImage(job, maxPixels, { admit, encoded })
+      .then(
+        (rendition) => send({ say: 'done', id, result: { outcome: 'developed', rendition } }),
+        (error: CalotypeError) => {
+          const failure = { code: error.code, error: error.message }
+          send({
+            say: 'done',
+            id,
+            result: { outcome: 'failed', failure },
+            ...(error.cause !== undefined && { cause: String(error.cause) }),
+          })
+        },
+      )
+      .finally(next)
+  })
+}
+
+prepareDecoder()
+await warmUp()
+send({ say: 'ready' })

@@ -1,0 +1,40 @@
+// The contract of the process step: pixels are touched only behind it.
+import type { Format, Failure, Rendition } from '../image.ts'
+
+/** Paths and a recipe, never bytes. */
+export interface DevelopJob {
+  /** SHA-256 of the original; for logs. */
+  sha256: string
+  /** By signature; a decoder that finds another format than this fails the image. */
+  format: Format
+  recipe: string
+  originalPath: string
+  /** Where the developed image and the thumbnail are written; in an existing folder, no file there yet. */
+  imagePath: string
+  thumbnailPath: string
+}
+
+/**
+ * `developed`: both outputs are written and synced at the paths of the job. `failed`: for good, with its reason; nothing is
+ * left at the paths. `interrupted`: the developer was closed first; the image is still to be developed.
+ */
+export type DevelopResult =
+  { outcome: 'developed'; rendition: Rendition } | { outcome: 'failed'; failure: Failure } | { outcome: 'interrupted' }
+
+export interface DeveloperStats {
+  children: { pid: number; busy: boolean; developed: number }[]
+  /** Children that died and were replaced since the start, deadlines included. */
+  replaced: number
+  /** Estimated bytes of memory granted to what is being developed. */
+  bytesInFlight: number
+}
+
+export interface Developer {
+  /** How many jobs to hand over at once, so that no child waits for the next. */
+  readonly capacity: number
+  /** Develops one original. Never rejects: whatever happens to a child, the outcome says it. */
+  develop(job: DevelopJob): Promise<DevelopResult>
+  stats(): DeveloperStats
+  /** Lets what is being developed finish for at most `graceMs`, interrupts the rest, ends every child. Safe to call twice. */
+  close(graceMs: number): Promise<void>
+}

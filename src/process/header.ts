@@ -1,0 +1,54 @@
+// The header of an original: judged against the limits, and weighed in bytes of memory, before any pixel is decoded.
+import sharp from 'sharp'
+import { CalotypeError } from '../errors.ts'
+import type { Format } from '../image.ts'
+import { isSrgb } from './colour-profile.ts'
+import { toDecodeError } from './decoder.ts'
+import { estimateBytes } from './memory-estimate.ts'
+
+/** Pixels. Each side and not only the area, for decoders hold whole rows: a 41-byte PNG can claim rows of 786,432 pixels. */
+const MAX_SIDE = 16_384
+const MAX_FRAMES = 500
+
+export interface Header {
+  /** 1 for a still image. */
+  frames: number
+  /** Of all frames. */
+  pixels: number
+  /** A GIF, even of one frame, or a WebP of several: encoded from its file and not from pixels kept raw. */
+  animated: boolean
+  /** Its colours are sRGB, so that there is nothing to convert. */
+  srgb: boolean
+  /** What developing it takes at its peak above an idle child, in bytes; an estimate on the high side. */
+  memoryBytes: number
+}
+
+/**
+ * Reads the header of an original. Throws `invalid_image` if it can't be read or is of another format than expected,
+ * `too_many_frames`, and `image_too_large` for a side, or for the pixels of all frames beyond `maxPixels`.
+ */
+export async function readHeader(path: string, format: Format, maxPixels: number): Promise<Header> {
+  const metadata = await sharp(path, { limitInputPixels: false })
+    .metadata()
+    .catch((error: unknown) => Promise.reject(toDecodeError(error)))
+  const { width, height } = metadata
+  const found = metadata.format === 'heif' ? 'avif' : metadata.format
+  if (found !== format)
+    throw new CalotypeError('invalid_image', 'The file is not the kind of image it begins as. Check it and upload it again.')
+
+  const frames = format === 'gif' || format === 'webp' ? (metadata.pages ?? 1) : 1
+  const pixels = width * height * frames
+  const size = `${width}×${height} pixels`
+  if (Math.max(width, height) > MAX_SIDE)
+    throw new CalotypeError('image_too_large', `The image is ${size}; its sides may be ${MAX_SIDE} at most.`)
+  if (frames > MAX_FRAMES)
+    throw new CalotypeError('too_many_frames', `The animation has ${frames} frames; ${MAX_FRAMES} at most are developed.`)
+  if (pixels > maxPixels) {
+    throw new CalotypeError(
+      'image_too_large',
+      `The image is ${frames > 1 ? `${frames} frames of ` : ''}${size}; ${maxPixels} pixels at most are developed.`,
+    )
+  }
+  const animated = format === 'gif' || frames > 1
+  return { frames, pixels, animated, srgb: isSrgb(metadata.icc), memoryBytes: estimateBytes(metadata, format, frames) }
+}

@@ -1,0 +1,110 @@
+// The recipe: what is made of an original's pixels. One decode serves the developed image, its thumbnail and its thumbhash.
+import { writeFile } from 'node:fs/promises'
+import sharp, { type Sharp } from 'sharp'
+import { rgbaToThumbHash } from 'thumbhash'
+import { toCalotypeError } from '../errors.ts'
+import type { Rendition } from '../image.ts'
+import { toDecodeError } from './decoder.ts'
+import type { DevelopJob } from './developer.ts'
+import { type Header, readHeader } from './header.ts'
+import { encode, IMAGE_BOX, THUMBHASH_BOX, THUMBNAIL_BOX } from './outputs.ts'
+
+/** The job, without what only a pool needs. */
+export type Recipe = Pick<DevelopJob, 'format' | 'originalPath' | 'imagePath' | 'thumbnailPath'>
+
+/** What a pool steers an image by; the bare recipe needs none of it. */
+export interface Steering {
+  /** Resolves once `bytes` of memory may be used; called when the header was judged, before any pixel is decoded. */
+  admit?(bytes: number): Promise<void>
+  /** The pixels are done with and their memory is free; what is left is the disk's. */
+  encoded?(): void
+}
+
+/** Begins to write and sync a file, while the pixels go on. */
+type Write = (path: string, bytes: Buffer) => void
+
+/**
+ * Develops one original: writes and syncs the image and the thumbnail at the paths given. Call `prepareDecoder` first. Throws a
+ * `CalotypeError`: `invalid_image`, `image_too_large` or `too_many_frames` if it is the image's fault, else `storage_full` or
+ * `internal`; files begun are then left to the caller. `maxPixels` counts those of all frames.
+ */
+export async function developImage(job: Recipe, maxPixels: number, steering: Steering = {}): Promise<Rendition> {
+  const header = await readHeader(job.originalPath, job.format, maxPixels)
+  await steering.admit?.(header.memoryBytes)
+  const writes: Promise<void>[] = []
+  const write = (path: string, bytes: Buffer) => {
+    const written = writeFile(path, bytes, { flush: true })
+    // It may fail long before it is awaited.
+    written.catch(() => {})
+    writes.push(written)
+  }
+  try {
+    const rendition = await (header.animated ? developAnimation : developStill)(job, header, write)
+    steering.encoded?.()
+    await Promise.all(writes)
+    return rendition
+  } catch (error) {
+    throw toCalotypeError(error)
+  } finally {
+    // Nothing may appear at the paths any more once this has returned or thrown.
+    await Promise.allSettled(writes)
+  }
+}
+
+async function developStill(job: Recipe, header: Header, write: Write): Promise<Rendition> {
+  const pixels = await decode(open(job.originalPath, header).autoOrient().resize(IMAGE_BOX))
+  const image = await encode[job.format](fromRaw(pixels)).toBuffer()
+  write(job.imagePath, image)
+  const rest = await developThumbnail(job, fromRaw(pixels), write)
+  return { width: pixels.width, height: pixels.height, imageSize: image.length, ...rest }
+}
+
+/**
+ * An animation goes from frame to frame straight into its encoder: kept raw it would take 200 MB, and a GIF would lose its palette
+ * and pay for a new one, half its time. Only its first frame is decoded twice.
+ */
+async function developAnimation(job: Recipe, header: Header, write: Write): Promise<Rendition> {
+  const frames = open(job.originalPath, header).resize(IMAGE_BOX)
+  const { data, info } = await encode[job.format](frames)
+    .toBuffer({ resolveWithObject: true })
+    .catch((error: unknown) => Promise.reject(toDecodeError(error)))
+  write(job.imagePath, data)
+  const rest = await developThumbnail(job, open(job.originalPath, { ...header, frames: 1 }), write)
+  return { width: info.width, height: info.height / header.frames, imageSize: data.length, ...rest }
+}
+
+/** The thumbnail and the thumbhash, while the image is on its way to the disk. */
+async function developThumbnail(job: Recipe, source: Sharp, write: Write) {
+  const small = await decode(source.resize(THUMBNAIL_BOX))
+  const thumbnail = await encode.webp(fromRaw(small)).toBuffer()
+  write(job.thumbnailPath, thumbnail)
+  return { thumbnailSize: thumbnail.length, thumbhash: await hash(small) }
+}
+
+const open = (path: string, { frames, pixels, srgb }: Header) =>
+  sharp(path, { pages: frames, failOn: 'error', limitInputPixels: pixels, ignoreIcc: srgb })
+
+/** Pixels between the decoder and the encoders: 8 bits sRGB, rows from the top. */
+interface Pixels {
+  data: Buffer
+  width: number
+  height: number
+  channels: 3 | 4
+}
+
+/** Metadata ends here, the colour profile once it is applied: sharp keeps none unless asked. */
+async function decode(image: Sharp): Promise<Pixels> {
+  try {
+    const { data, info } = await image.toColourspace('srgb').raw().toBuffer({ resolveWithObject: true })
+    return { data, width: info.width, height: info.height, channels: info.channels as 3 | 4 }
+  } catch (error) {
+    throw toDecodeError(error)
+  }
+}
+
+const fromRaw = ({ data, width, height, channels }: Pixels) => sharp(data, { limitInputPixels: false, raw: { width, height, channels } })
+
+async function hash(pixels: Pixels): Promise<string> {
+  const tiny = await decode(fromRaw(pixels).resize(THUMBHASH_BOX).ensureAlpha())
+  return Buffer.from(rgbaToThumbHash(tiny.width, tiny.height, tiny.data)).toString('base64')
+}

@@ -1,0 +1,159 @@
+// One file while it arrives: counted, limited, hashed and recognised in one pass, written aside, synced.
+import { createHash } from 'node:crypto'
+import { open, type FileHandle } from 'node:fs/promises'
+import { CalotypeError, ERRORS, toCalotypeError, type ErrorCode } from '../errors.ts'
+import type { Format } from '../image.ts'
+import { formatOf, SIGNATURE_BYTES } from './signature.ts'
+
+/** A file that is whole and synced, at `path`; it belongs to the receiver of this now. */
+export interface ReceivedFile {
+  outcome: 'received'
+  /** Its place in what was sent, from 0, refused files counted. */
+  index: number
+  name: string
+  path: string
+  size: number
+  sha256: string
+  format: Format
+}
+
+export interface RefusedFile {
+  outcome: 'refused'
+  index: number
+  name: string
+  code: ErrorCode
+  error: string
+}
+
+// A file is written in pieces of this size: few calls for a large one, one call for a small one.
+const WRITE_BYTES = 512 * 1024
+
+export class IncomingFile {
+  readonly index: number
+  readonly name: string
+  readonly #path: string
+  readonly #maxBytes: number
+  readonly #hash = createHash('sha256')
+  #size = 0
+  #format: Format | null = null
+  #refusal: { code: ErrorCode; error: string } | null = null
+  #head: Buffer = Buffer.alloc(0)
+  #pending: Buffer[] = []
+  #pendingBytes = 0
+  #writingBytes = 0
+  #handle: FileHandle | null = null
+  #written: Promise<void> = Promise.resolve()
+
+  constructor(index: number, name: string, path: string, maxBytes: number) {
+    this.index = index
+    this.name = name
+    this.#path = path
+    this.#maxBytes = maxBytes
+  }
+
+  /** Bytes held in memory, not yet written. */
+  get heldBytes(): number {
+    return this.#pendingBytes + this.#writingBytes
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Takes the next bytes; those of a refused file are dropped. */
+  write(chunk: Buffer): void {
+    this.#size += chunk.length
+    if (this.#refusal) return
+    if (this.#size > this.#maxBytes) {
+      return this.refuse('file_too_large', `The file is larger than the ${this.#maxBytes} bytes this server takes (MAX_FILE_BYTES).`)
+    }
+    this.#hash.update(chunk)
+    this.#pending.push(chunk)
+    this.#pendingBytes += chunk.length
+    if (!this.#format) {
+      this.#head = Buffer.concat([this.#head, chunk.subarray(0, SIGNATURE_BYTES - this.#head.length)])
+      if (this.#head.length === SIGNATURE_BYTES) this.#recognise()
+    }
+    if (this.#pendingBytes >= WRITE_BYTES) this.#flush()
+  }
+
+  refuse(code: ErrorCode, error: string = ERRORS[code]): void {
+    this.#refusal ??= { code, error }
+    this.#pending = []
+    this.#pendingBytes = 0
+  }
+
+  #recognise() {
+    this.#format = formatOf(this.#head)
+    if (!this.#format) this.refuse('unsupported_format')
+  }
+
+  #flush() {
+    if (this.#pending.length === 0) return
+    const [chunks, bytes] = [this.#pending, this.#pendingBytes]
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#writingBytes += bytes
+    this.#written = this.#written.then(async () => {
+      this.#handle ??= await open(this.#path, 'wx')
+      for (let left = chunks; left.length > 0;) {
+        const { bytesWritten } = await this.#handle.writev(left)
+        left = rest(left, bytesWritten)
+      }
+      this.#writingBytes -= bytes
+    })
+    // Heard at `finish` or `abandon`; a failure must not count as unhandled until then.
+    this.#written.catch(() => undefined)
+  }
+
+  /** Resolves once all that was taken so far is with the system. */
+  written(): Promise<void> {
+    return this.#written
+  }
+
+  /** The last byte is in: syncs the file, or says why it was refused. Rejects when the disk fails. */
+  async finish(): Promise<ReceivedFile | RefusedFile> {
+    if (this.#size === 0) this.refuse('empty_file')
+    else if (!this.#format && !this.#refusal) this.#recognise()
+    const { index, name } = this
+    if (this.#refusal) {
+      await this.abandon()
+      return { outcome: 'refused', index, name, ...this.#refusal }
+    }
+    this.#flush()
+    try {
+      await this.#written
+      await this.#handle!.sync()
+      await this.#handle!.close()
+    } catch (error) {
+      throw toCalotypeError(error)
+    }
+    this.#handle = null
+    return { outcome: 'received', index, name, path: this.#path, size: this.#size, sha256: this.#hash.digest('hex'), format: this.#format! }
+  }
+
+  /** Stops writing; what lies at its path is for the caller to discard. Never rejects. */
+  async abandon(): Promise<void> {
+    this.refuse('malformed_multipart')
+    await this.#written.catch(() => undefined)
+    await this.#handle?.close().catch(() => undefined)
+    this.#handle = null
+  }
+
+  get path(): string {
+    return this.#path
+  }
+}
+
+/** What is left of `chunks` after their first `bytes`. */
+function rest(chunks: Buffer[], bytes: number): Buffer[] {
+  const left = [...chunks]
+  let skip = bytes
+  while (left[0] && skip >= left[0].length) skip -= left.shift()!.length
+  if (left[0] && skip > 0) left[0] = left[0].subarray(skip)
+  return left
+}
+
+/** Turns an error of the parser or of the connection into one with a code. */
+export const toReceiveError = (error: unknown) =>
+  error instanceof CalotypeError ? error : new CalotypeError('malformed_multipart', undefined, { cause: error })

@@ -1,0 +1,160 @@
+// Receives a multipart body as a stream: files come out one by one, whole and synced, while the rest still arrives.
+import { Busboy, type BusboyFileStream, type BusboyHeaders } from '@fastify/busboy'
+import type { Readable } from 'node:stream'
+import { CalotypeError } from '../errors.ts'
+import { IncomingFile, toReceiveError, type ReceivedFile, type RefusedFile } from './incoming-file.ts'
+
+export type { ReceivedFile, RefusedFile }
+
+export interface ReceiveOptions {
+  /** The form field that carries files. */
+  field: string
+  maxFileBytes: number
+  maxFiles: number
+  /** Milliseconds without a byte until the body is given up. */
+  idleTimeoutMs: number
+  /** A new path for a file that is about to arrive; and the end of one that came to nothing. Of the blob store. */
+  stage: () => string
+  discard: (path: string) => Promise<void>
+}
+
+const MAX_FIELDS = 1_000
+const MAX_FIELD_BYTES = 64 * 1024
+const MAX_PART_HEADER_BYTES = 64 * 1024
+// Files being synced, or waiting to be taken, for one body; and bytes of one file that wait for the disk: beyond, the body waits.
+const MAX_FILES_IN_HAND = 32
+const MAX_HELD_BYTES = 1024 * 1024
+
+/** Browsers write `"`, CR and LF in a file name as %22, %0D and %0A (https://html.spec.whatwg.org/#multipart-form-data). */
+const unescapeName = (name: string) => name.replace(/%22|%0D|%0A/gi, decodeURIComponent)
+
+function openParser(headers: BusboyHeaders, maxFiles: number): InstanceType<typeof Busboy> {
+  try {
+    return new Busboy({
+      headers,
+      preservePath: true,
+      limits: { files: maxFiles, fields: MAX_FIELDS, fieldSize: MAX_FIELD_BYTES, headerSize: MAX_PART_HEADER_BYTES },
+    })
+  } catch (error) {
+    throw new CalotypeError('not_multipart', 'Send the file as multipart/form-data with a boundary.', { cause: error })
+  }
+}
+
+/**
+ * Yields each file in `field` as soon as it is synced, or as soon as it is refused, in no certain order (they carry their index).
+ * Throws when the body is malformed, cut off, idle for too long or has too many files or fields: then nothing of it counts, and
+ * what was not yet yielded is discarded. Memory is bounded by the constants above, whatever is sent.
+ */
+export async function* receiveFiles(
+  body: Readable,
+  headers: BusboyHeaders,
+  { field, maxFileBytes, maxFiles, idleTimeoutMs, stage, discard }: ReceiveOptions,
+): AsyncGenerator<ReceivedFile | RefusedFile> {
+  const parser = openParser(headers, maxFiles)
+  const open = new Set<IncomingFile>()
+  const ready: (ReceivedFile | RefusedFile)[] = []
+  let failure: CalotypeError | null = null
+  let finished = false
+  let nextIndex = 0
+  let wake: () => void = () => {}
+  let changed = new Promise<void>((resolve) => (wake = resolve))
+
+  const change = () => {
+    wake()
+    changed = new Promise<void>((resolve) => (wake = resolve))
+  }
+  const fail = (error: unknown) => {
+    failure ??= toReceiveError(error)
+    change()
+  }
+
+  async function settle(file: IncomingFile) {
+    try {
+      const outcome = await file.finish()
+      ready.push(outcome)
+      if (outcome.outcome === 'refused') await discard(file.path)
+    } catch (error) {
+      fail(error)
+      return
+    }
+    open.delete(file)
+    change()
+  }
+
+  parser.on('file', (fieldName: string | undefined, stream: BusboyFileStream, fileName: string | undefined) => {
+    const name = unescapeName(fileName ?? '')
+    const file = new IncomingFile(nextIndex++, name, stage(), maxFileBytes)
+    if (fieldName !== field) file.refuse('wrong_field', `Send files in the field "${field}", not in "${fieldName ?? ''}".`)
+    open.add(file)
+    stream.on('data', (chunk: Buffer) => {
+      file.write(chunk)
+      if (file.heldBytes <= MAX_HELD_BYTES) return
+      stream.pause()
+      file.written().then(() => stream.resume(), fail)
+    })
+    stream.on('error', fail)
+    stream.on('end', () => {
+      // A file input that nobody filled in sends an empty file with no name.
+      if (name === '' && file.size === 0) {
+        open.delete(file)
+        nextIndex--
+        return
+      }
+      void settle(file)
+    })
+  })
+  parser.on('filesLimit', () =>
+    fail(
+      maxFiles === 1
+        ? new CalotypeError('one_file_only')
+        : new CalotypeError('too_many_files', `One request takes ${maxFiles} files (MAX_FILES). Send the rest in further requests.`),
+    ),
+  )
+  parser.on('fieldsLimit', () => fail(new CalotypeError('too_many_fields')))
+  parser.on('error', fail)
+  parser.on('finish', () => {
+    finished = true
+    change()
+  })
+
+  const idle = setTimeout(() => fail(new CalotypeError('upload_timeout')), idleTimeoutMs)
+
+  async function pump() {
+    for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+      idle.refresh()
+      await new Promise<void>((resolve) => {
+        parser.write(chunk as Buffer, () => resolve())
+        // A parser that failed calls back no more.
+        if (failure) resolve()
+      })
+      while (open.size + ready.length > MAX_FILES_IN_HAND && !failure) await changed
+      if (failure) return
+    }
+    parser.end()
+  }
+
+  try {
+    pump().catch(fail)
+    for (;;) {
+      const next = ready.shift()
+      if (next) {
+        change()
+        yield next
+      } else if (failure) {
+        throw failure as CalotypeError
+      } else if (finished && open.size === 0) {
+        return
+      } else {
+        await changed
+      }
+    }
+  } finally {
+    failure ??= new CalotypeError('malformed_multipart')
+    clearTimeout(idle)
+    for (const file of open) await file.abandon().then(() => discard(file.path))
+    for (const file of ready) if (file.outcome === 'received') await discard(file.path)
+    // Its last words, about a body that nobody parses any more, concern no one.
+    parser.on('error', () => undefined)
+    parser.destroy()
+  }
+}

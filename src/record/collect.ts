@@ -1,0 +1,148 @@
+// Removes rows: an image, the images of an upload that was cut off, originals that nothing uses any more.
+import { sql, type Kysely, type Transaction } from 'kysely'
+import type { Database, Schema } from '../db/schema.ts'
+import type { Development, Image } from '../image.ts'
+import { slices, toImage } from './rows.ts'
+
+const IMAGES_A_TRANSACTION = 1_000
+
+/** Originals that lost their last image are released from now on; batches that lost theirs go. */
+async function release(trx: Transaction<Schema>, now: Database['now'], hashes: string[], batches: string[]) {
+  if (hashes.length > 0) {
+    await trx
+      .updateTable('originals')
+      .set({ released_at: now })
+      .where('sha256', 'in', hashes)
+      .where(({ not, exists, selectFrom }) =>
+        not(exists(selectFrom('images').select('images.id').whereRef('images.sha256', '=', 'originals.sha256'))),
+      )
+      .execute()
+  }
+  await trx
+    .deleteFrom('batches')
+    .where('id', 'in', batches)
+    .where(({ eb, or }) => or([eb('received_at', 'is not', null), eb('aborted_at', 'is not', null)]))
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('images').select('images.id').whereRef('images.batch_id', '=', 'batches.id'))),
+    )
+    .execute()
+}
+
+export function deleteImage({ write, now }: Database, id: string): Promise<Image | null> {
+  return write.transaction().execute(async (trx) => {
+    const row = await trx.deleteFrom('images').where('id', '=', id).returningAll().executeTakeFirst()
+    if (!row) return null
+    await release(trx, now, [row.sha256], [row.batch_id])
+    return toImage(row, null, null)
+  })
+}
+
+export async function abandonedBatches({ read, now }: Database, isOnlyServer: boolean): Promise<string[]> {
+  const rows = await read
+    .selectFrom('batches')
+    .select('id')
+    .where('received_at', 'is', null)
+    .where('aborted_at', 'is', null)
+    .$if(!isOnlyServer, (query) => query.where('lease_until', '<', now))
+    .execute()
+  return rows.map((row) => row.id)
+}
+
+export async function sweepAborted({ write, now }: Database): Promise<number> {
+  let swept = 0
+  for (;;) {
+    const went = await write.transaction().execute(async (trx) => {
+      const batches = await trx
+        .selectFrom('batches')
+        .select('id')
+        .where('received_at', 'is', null)
+        .where('aborted_at', 'is not', null)
+        .limit(IMAGES_A_TRANSACTION)
+        .execute()
+      if (batches.length === 0) return null
+      const ids = batches.map((batch) => batch.id)
+      const doomed = await trx.selectFrom('images').select('id').where('batch_id', 'in', ids).limit(IMAGES_A_TRANSACTION).execute()
+      const rows =
+        doomed.length === 0
+          ? []
+          : await trx
+              .deleteFrom('images')
+              .where(
+                'id',
+                'in',
+                doomed.map((row) => row.id),
+              )
+              .returning('sha256')
+              .execute()
+      await release(trx, now, [...new Set(rows.map((row) => row.sha256))], ids)
+      return rows.length
+    })
+    if (went === null) return swept
+    swept += went
+  }
+}
+
+export async function releaseOriginals({ write, now }: Database, originals: { sha256: string; size: number }[]): Promise<void> {
+  const distinct = new Map(originals.map(({ sha256, size }) => [sha256, { sha256, size, released_at: now }]))
+  for (const slice of slices([...distinct.values()])) {
+    await write
+      .insertInto('originals')
+      .values(slice)
+      .onConflict((conflict) => conflict.column('sha256').doNothing())
+      .execute()
+  }
+}
+
+export async function collectableOriginals({ write, now }: Database, graceMs: number, limit: number) {
+  const before = sql<number>`${now} - ${graceMs}`
+  return write.transaction().execute(async (trx) => {
+    const due = await trx.selectFrom('originals').select('sha256').where('released_at', '<=', before).limit(limit).execute()
+    if (due.length === 0) return []
+    const marked = await trx
+      .updateTable('originals')
+      .set({ collecting_at: now })
+      .where(
+        'sha256',
+        'in',
+        due.map((row) => row.sha256),
+      )
+      // Looked at again: an upload may have come between.
+      .where('released_at', '<=', before)
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('developments')
+              .select('developments.sha256')
+              .whereRef('developments.sha256', '=', 'originals.sha256')
+              .where('developments.status', '=', 'processing'),
+          ),
+        ),
+      )
+      .returning('sha256')
+      .execute()
+    const hashes = marked.map((row) => row.sha256)
+    if (hashes.length === 0) return []
+    const developments = await trx.selectFrom('developments').select(['sha256', 'recipe', 'format']).where('sha256', 'in', hashes).execute()
+    const bySha256 = Map.groupBy(developments, (development) => development.sha256)
+    return hashes.map((sha256): { sha256: string; developments: Development[] } => ({ sha256, developments: bySha256.get(sha256) ?? [] }))
+  })
+}
+
+/** Only what `collectableOriginals` marked. */
+export function forgetOriginals(db: Kysely<Schema>, hashes: string[]): Promise<void> {
+  return db.transaction().execute(async (trx) => {
+    for (const slice of slices(hashes)) {
+      await trx.deleteFrom('developments').where('sha256', 'in', slice).execute()
+      await trx.deleteFrom('originals').where('sha256', 'in', slice).where('collecting_at', 'is not', null).execute()
+    }
+  })
+}
+
+export async function knownOriginals(db: Kysely<Schema>, hashes: string[]): Promise<Set<string>> {
+  const known = new Set<string>()
+  for (const slice of slices(hashes)) {
+    const rows = await db.selectFrom('originals').select('sha256').where('sha256', 'in', slice).execute()
+    for (const row of rows) known.add(row.sha256)
+  }
+  return known
+}

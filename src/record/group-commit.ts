@@ -1,0 +1,62 @@
+// Group commit: whatever waits while one transaction runs goes into the next, in one. No delay when idle, larger groups under load.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { toCalotypeError } from '../errors.ts'
+
+interface Waiting<In, Out> {
+  item: In
+  canWait: boolean
+  resolve: (out: Out) => void
+  reject: (error: unknown) => void
+}
+
+/**
+ * `commit` gets up to `maxItems` items and returns their results in the same order, in one transaction. When a group fails, each
+ * of its items is tried alone, so that one bad item fails only itself. With an interval, a group of items that can all wait begins
+ * no sooner than so long after the one before.
+ */
+export function groupCommit<In, Out>(
+  commit: (items: In[]) => Promise<Out[]>,
+  maxItems: number,
+  intervalMs = 0,
+): (item: In, canWait?: boolean) => Promise<Out> {
+  const waiting: Waiting<In, Out>[] = []
+  let running = false
+  let begunAt = -Infinity
+  let pausing = new AbortController()
+
+  /** Ends at once when an item comes that can't wait. */
+  async function pause(): Promise<void> {
+    const ms = begunAt + intervalMs - performance.now()
+    if (ms <= 0 || waiting.some((one) => !one.canWait)) return
+    pausing = new AbortController()
+    await sleep(ms, undefined, { signal: pausing.signal }).catch(() => {})
+  }
+
+  async function settle(group: Waiting<In, Out>[]): Promise<void> {
+    try {
+      const results = await commit(group.map((one) => one.item))
+      group.forEach((one, at) => one.resolve(results[at]!))
+    } catch (error) {
+      // A database that is away would refuse each of them as well, one time-out after the other.
+      if (group.length === 1 || toCalotypeError(error).code === 'database_unavailable') return group.forEach((one) => one.reject(error))
+      for (const one of group) await settle([one])
+    }
+  }
+
+  async function drain() {
+    running = true
+    while (waiting.length > 0) {
+      if (intervalMs > 0) await pause()
+      begunAt = performance.now()
+      await settle(waiting.splice(0, maxItems))
+    }
+    running = false
+  }
+
+  return (item, canWait = false) =>
+    new Promise<Out>((resolve, reject) => {
+      waiting.push({ item, canWait, resolve, reject })
+      if (!running) void drain()
+      else if (!canWait) pausing.abort()
+    })
+}

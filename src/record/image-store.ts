@@ -1,0 +1,156 @@
+// The contract of the record step: the rows are the truth. What resolves here is committed and synced.
+import type { Development, Failure, Format, Image, Rendition, Status } from '../image.ts'
+import type { ErrorCode } from '../errors.ts'
+
+export type BatchKind = 'sync' | 'async' | 'batch'
+
+export interface Rejected {
+  name: string
+  code: ErrorCode
+  error: string
+}
+
+/**
+ * An upload whose server has not said for so long that it still arrives is given up; so long a repeat under the same Idempotency-Key
+ * may have to wait for the end of a server that was killed. With the sweep, what it left is undone within 30 s.
+ */
+export interface NewBatch {
+  id: string
+  kind: BatchKind
+  /** Given up when its server has not said for so long that it still arrives. */
+  leaseMs: number
+}
+
+/** When it was uploaded is what the database's clock says as it is recorded. */
+export type NewImage = Pick<Image, 'id' | 'batchId' | 'batchIndex' | 'name' | 'format' | 'size' | 'sha256' | 'recipe'>
+
+/** The body is in: from here on the batch is acknowledged, and survives. */
+export interface Received {
+  batchId: string
+  rejected: Rejected[]
+  /** Binds an idempotency key that was reserved for this batch to what was sent and to what was answered. */
+  idempotency?: { key: string; fingerprint: string; answer: ((recorded: Image[]) => string) | null }
+}
+
+/** What becomes of the rows of one group of files; all of it in one transaction. */
+export interface Entry {
+  /** With the first group of a batch. */
+  start?: NewBatch
+  images: NewImage[]
+  /** With the last group of a batch. */
+  received?: Received
+}
+
+export interface Batch extends Omit<NewBatch, 'leaseMs'> {
+  createdAt: number
+  receivedAt: number | null
+  finishedAt: number | null
+  rejected: Rejected[]
+  counts: Record<Status, number>
+}
+
+/** An outcome, and the token under which the work was claimed. */
+export type Finished = Pick<Development, 'sha256' | 'recipe'> & { token: string } & ({ rendition: Rendition } | { failure: Failure })
+
+/** Who claims, and for how long; renewed while it works. By the database's clock. */
+export interface Lease {
+  token: string
+  ms: number
+}
+
+/** Where work is found again: what the queue is told. */
+export interface Waiting {
+  sha256: string
+  batchId: string
+  place: number
+}
+
+export type Sort = 'newest' | 'oldest' | 'name' | 'size' | '-name' | '-size'
+
+export interface ListQuery {
+  /** Part of a name, any case. */
+  q?: string
+  status?: Status
+  format?: Format
+  batch?: string
+  sort: Sort
+  /** Images on a page. */
+  limit: number
+  /** Opaque: `next` of the page before. */
+  cursor?: string
+}
+
+export interface Page {
+  images: Image[]
+  /** Null on the last page. */
+  next: string | null
+}
+
+export type Reservation =
+  | { state: 'reserved' }
+  /** The first upload with this key is still arriving. */
+  | { state: 'arriving' }
+  | { state: 'answered'; batchId: string; fingerprint: string; answer: string | null }
+
+export interface ImageStore {
+  /**
+   * Records a group; groups that wait at the same time share statements and commit. An image whose original is developed already
+   * is completed (or failed) at once. Rejects with `overloaded` when the bytes of one are just being removed: upload again.
+   */
+  record(entry: Entry): Promise<Image[]>
+  /** A body was cut off: whatever its batch recorded becomes `aborted`. Returns those images. */
+  abort(batchId: string): Promise<Image[]>
+  /** Says that an upload is still arriving here, for so much longer; of its key, too. */
+  renewUpload(batchId: string, leaseMs: number): Promise<void>
+  /** Batches whose server no longer says that they are arriving; all that arrive, if this is the only server. */
+  abandoned(isOnlyServer: boolean): Promise<string[]>
+  /** Removes the rows of aborted batches. Returns how many images went. */
+  sweepAborted(): Promise<number>
+
+  /** Takes work: what is still wanted among `hashes`, and not in other hands, becomes `processing`. Returns it, and the images that changed. */
+  claim(hashes: string[], recipe: string, lease: Lease): Promise<{ developments: Development[]; images: Image[] }>
+  /** Whatever is still held under this token is held for so much longer. */
+  renew(lease: Lease): Promise<void>
+  /** Claimed work that was not begun is `pending` again. Returns the images that changed. */
+  giveBack(hashes: string[], recipe: string, token: string): Promise<Image[]>
+  /**
+   * Records an outcome, for every image that waits for it; nothing, if the work has passed into other hands. Returns the images that
+   * changed. One that `canWait` for others may be recorded together with them, up to a quarter of a second later.
+   */
+  finish(result: Finished, canWait?: boolean): Promise<Image[]>
+  /**
+   * Work whose lease ran out is `pending` again (all that is in hand, if this is the only server); what ended so ten times has failed,
+   * as `processing_crashed`. Returns the images that changed.
+   */
+  reclaim(isOnlyServer: boolean): Promise<Image[]>
+  /** Work that waits, oldest first, a page at a time. */
+  pending(limit: number, cursor?: string): Promise<{ jobs: Waiting[]; next: string | null }>
+  /** Images that wait or are in hand. */
+  countPending(): Promise<number>
+
+  get(id: string): Promise<Image | null>
+  /** The image at this place of a batch. */
+  getInBatch(batchId: string, index: number): Promise<Image | null>
+  list(query: ListQuery): Promise<Page>
+  batch(id: string): Promise<Batch | null>
+  /** Failed images of the same bytes are `pending` again. Returns them; null if there is no such image; rejects with `not_retryable`. */
+  retry(id: string): Promise<Image[] | null>
+  /** Returns the image that went, or null. Its bytes are released, for `collectable`. */
+  delete(id: string): Promise<Image | null>
+
+  /** Bytes that were stored and then not recorded: a row that nobody uses, unless there is one, so that they are collected. */
+  release(originals: { sha256: string; size: number }[]): Promise<void>
+  /** Originals released at least `graceMs` ago that nothing uses: marked, so that nobody counts on their bytes. With their developments. */
+  collectable(graceMs: number, limit: number): Promise<{ sha256: string; developments: Development[] }[]>
+  /** Their bytes are gone: so are their rows. */
+  forget(hashes: string[]): Promise<void>
+  /** Which of these hashes have a row. */
+  known(hashes: string[]): Promise<Set<string>>
+
+  /** Takes an idempotency key for a batch that is about to arrive, or tells what became of the one that has it. */
+  reserve(key: string, batchId: string, leaseMs: number): Promise<Reservation>
+  /** Gives a key back whose upload came to nothing. */
+  unreserve(key: string, batchId: string): Promise<void>
+  /** Forgets keys older than `lifetimeMs`; and those of uploads that were arriving, if this is the only server and has just started. */
+  sweepKeys(lifetimeMs: number, isOnlyServer: boolean): Promise<void>
+}

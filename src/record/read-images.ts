@@ -1,0 +1,119 @@
+// Reads images: one, a page by keyset (the last page costs what the first does), a batch with its counts.
+import { sql, type ExpressionBuilder, type Kysely, type OrderByDirection } from 'kysely'
+import type { Schema } from '../db/schema.ts'
+import { CalotypeError } from '../errors.ts'
+import { STATUSES, type Image, type Status } from '../image.ts'
+import type { Batch, ListQuery, Page, Rejected, Sort } from './image-store.ts'
+import { encodeName, selectImages, toImageWithOutcome } from './rows.ts'
+
+type SortColumn = 'uploaded_at' | 'name' | 'size'
+
+const SORTS = {
+  newest: ['uploaded_at', 'desc'],
+  oldest: ['uploaded_at', 'asc'],
+  name: ['name', 'asc'],
+  '-name': ['name', 'desc'],
+  size: ['size', 'asc'],
+  '-size': ['size', 'desc'],
+} satisfies Record<Sort, [SortColumn, OrderByDirection]>
+
+/** Where a page ended: the sort column's value and the id of its last image. */
+type Cursor = [value: string | number, id: string]
+
+const encodeCursor = (cursor: Cursor) => Buffer.from(JSON.stringify(cursor)).toString('base64url')
+
+function decodeCursor(text: string, column: SortColumn): Cursor {
+  try {
+    const [value, id] = JSON.parse(Buffer.from(text, 'base64url').toString()) as Cursor
+    if (typeof value === (column === 'name' ? 'string' : 'number') && typeof id === 'string') return [value, id]
+  } catch {
+    // Not JSON: answered like any other text that is no cursor.
+  }
+  throw new CalotypeError('bad_request', 'This cursor is not one of this list. Start again at its first page, without a cursor.')
+}
+
+const beyond =
+  (column: SortColumn, direction: OrderByDirection, [value, id]: Cursor) =>
+  (eb: ExpressionBuilder<Schema, 'images'>) =>
+    eb(eb.refTuple(`images.${column}`, 'images.id'), direction === 'desc' ? '<' : '>', eb.tuple(value, id))
+
+export async function listImages(db: Kysely<Schema>, { q, status, format, batch, sort, limit, cursor }: ListQuery): Promise<Page> {
+  const [column, direction] = SORTS[sort]
+  let query = selectImages(db)
+    .orderBy(`images.${column}`, direction)
+    .orderBy('images.id', direction)
+    // One more than asked for tells whether there is a next page.
+    .limit(limit + 1)
+  if (q) {
+    const pattern = `%${q.replace(/[\\%_]/g, '\\$&')}%`
+    query = query.where(sql<boolean>`lower(images.name) like lower(${encodeName(pattern)}) escape '\\'`)
+  }
+  if (status) query = query.where('images.status', '=', status)
+  if (format) query = query.where('images.format', '=', format)
+  if (batch) query = query.where('images.batch_id', '=', batch)
+  if (cursor) query = query.where(beyond(column, direction, decodeCursor(cursor, column)))
+  const rows = await query.execute()
+  const images = rows.slice(0, limit).map(toImageWithOutcome)
+  const last = rows[limit - 1]
+  return { images, next: rows.length > limit && last ? encodeCursor([last[column], last.id]) : null }
+}
+
+export async function getImage(db: Kysely<Schema>, id: string): Promise<Image | null> {
+  const row = await selectImages(db).where('images.id', '=', id).executeTakeFirst()
+  return row ? toImageWithOutcome(row) : null
+}
+
+export async function getImageInBatch(db: Kysely<Schema>, batchId: string, index: number): Promise<Image | null> {
+  const row = await selectImages(db).where('images.batch_id', '=', batchId).where('images.batch_index', '=', index).executeTakeFirst()
+  return row ? toImageWithOutcome(row) : null
+}
+
+export async function getBatch(db: Kysely<Schema>, id: string): Promise<Batch | null> {
+  const row = await db.selectFrom('batches').selectAll().where('id', '=', id).executeTakeFirst()
+  if (!row) return null
+  const groups = await db
+    .selectFrom('images')
+    .select(({ fn }) => ['status', fn.countAll<number>().as('images'), fn.max('finished_at').as('finished_at')])
+    .where('batch_id', '=', id)
+    .groupBy('status')
+    .execute()
+  const counts = Object.fromEntries(STATUSES.map((status) => [status, 0])) as Record<Status, number>
+  for (const group of groups) counts[group.status] = Number(group.images)
+  const done = row.received_at !== null && counts.pending + counts.processing === 0
+  return {
+    id: row.id,
+    kind: row.kind,
+    createdAt: row.created_at,
+    receivedAt: row.received_at,
+    finishedAt: done ? Math.max(row.received_at ?? 0, ...groups.map((group) => group.finished_at ?? 0)) : null,
+    rejected: JSON.parse(row.rejected) as Rejected[],
+    counts,
+  }
+}
+
+/** Work that waits, oldest first. */
+export async function pendingJobs(db: Kysely<Schema>, limit: number, cursor?: string) {
+  let query = db
+    .selectFrom('images')
+    .select(['id', 'sha256', 'batch_id', 'batch_index', 'uploaded_at'])
+    .where('status', '=', 'pending')
+    .orderBy('uploaded_at')
+    .orderBy('id')
+    .limit(limit)
+  if (cursor) query = query.where(beyond('uploaded_at', 'asc', decodeCursor(cursor, 'uploaded_at')))
+  const rows = await query.execute()
+  const last = rows.length === limit ? rows.at(-1) : undefined
+  return {
+    jobs: rows.map((row) => ({ sha256: row.sha256, batchId: row.batch_id, place: row.batch_index })),
+    next: last ? encodeCursor([last.uploaded_at, last.id]) : null,
+  }
+}
+
+export async function countPending(db: Kysely<Schema>): Promise<number> {
+  const { images } = await db
+    .selectFrom('images')
+    .select(({ fn }) => fn.countAll<number>().as('images'))
+    .where('status', 'in', ['pending', 'processing'])
+    .executeTakeFirstOrThrow()
+  return Number(images)
+}

@@ -1,0 +1,144 @@
+// Records what was received: many uploads that wait at the same time become one transaction with one statement a table.
+import { sql, type Transaction } from 'kysely'
+import type { Database, DevelopmentRow, ImageRow, Schema } from '../db/schema.ts'
+import { CalotypeError, type ErrorCode } from '../errors.ts'
+import type { Image } from '../image.ts'
+import type { Entry, NewBatch, NewImage, Received } from './image-store.ts'
+import { encodeName, failureOf, renditionOf, slices, toImage } from './rows.ts'
+
+type Now = Database['now']
+
+const WORTH_ANOTHER_TRY: ErrorCode[] = ['processing_crashed', 'processing_timeout', 'internal']
+
+const distinctOriginals = (images: NewImage[]) =>
+  // Sorted, so that two servers lock rows in the same order.
+  [...new Map(images.map((image) => [image.sha256, image])).values()].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1))
+
+async function startBatches(trx: Transaction<Schema>, now: Now, starting: NewBatch[]) {
+  if (starting.length === 0) return
+  await trx
+    .insertInto('batches')
+    .values(
+      starting.map(({ id, kind, leaseMs }) => ({
+        id,
+        kind,
+        created_at: now,
+        rejected: '[]',
+        lease_until: sql<number>`${now} + ${leaseMs}`,
+      })),
+    )
+    .execute()
+}
+
+async function holdOriginals(trx: Transaction<Schema>, images: NewImage[]) {
+  for (const slice of slices(distinctOriginals(images))) {
+    const held = await trx
+      .insertInto('originals')
+      .values(slice.map(({ sha256, size }) => ({ sha256, size, released_at: null, collecting_at: null })))
+      .onConflict((conflict) => conflict.column('sha256').doUpdateSet({ released_at: null }))
+      .returning('collecting_at')
+      .execute()
+    if (held.some((original) => original.collecting_at !== null)) {
+      const sentence = 'A file with the same bytes is just being removed. Upload it again in a moment.'
+      throw new CalotypeError('overloaded', sentence, { retryAfterSeconds: 1 })
+    }
+  }
+}
+
+async function joinDevelopments(trx: Transaction<Schema>, images: NewImage[]): Promise<Map<string, DevelopmentRow>> {
+  const joined = new Map<string, DevelopmentRow>()
+  for (const slice of slices(distinctOriginals(images))) {
+    const rows = await trx
+      .insertInto('developments')
+      .values(slice.map(({ sha256, recipe, format }) => ({ sha256, recipe, format, status: 'pending' as const })))
+      .onConflict((conflict) =>
+        conflict.columns(['sha256', 'recipe']).doUpdateSet(({ eb, and, ref }) => ({
+          // What the bytes themselves caused would only happen again; a crash or a deadline deserves another try. The reason stays
+          // until there is a new outcome: images that failed for it show it.
+          status: eb
+            .case()
+            .when(and([eb(ref('developments.status'), '=', 'error'), eb(ref('developments.code'), 'in', WORTH_ANOTHER_TRY)]))
+            .then('pending' as const)
+            .else(ref('developments.status'))
+            .end(),
+        })),
+      )
+      .returningAll()
+      .execute()
+    for (const row of rows) joined.set(row.sha256, row)
+  }
+  return joined
+}
+
+async function insertImages(trx: Transaction<Schema>, now: Now, images: NewImage[], developments: Map<string, DevelopmentRow>) {
+  const rows = images.map((image) => {
+    const { status } = developments.get(image.sha256)!
+    return {
+      id: image.id,
+      batch_id: image.batchId,
+      batch_index: image.batchIndex,
+      name: encodeName(image.name),
+      format: image.format,
+      size: image.size,
+      sha256: image.sha256,
+      recipe: image.recipe,
+      status,
+      uploaded_at: now,
+      finished_at: status === 'completed' || status === 'error' ? now : null,
+    }
+  })
+  const inserted = new Map<string, ImageRow>()
+  for (const slice of slices(rows)) {
+    for (const row of await trx.insertInto('images').values(slice).returningAll().execute()) inserted.set(row.id, row)
+  }
+  return images.map((image) => {
+    const development = developments.get(image.sha256)!
+    return toImage(inserted.get(image.id)!, renditionOf(development), failureOf(development))
+  })
+}
+
+async function receiveBatch(trx: Transaction<Schema>, now: Now, { batchId, rejected, idempotency }: Received, recorded: Image[]) {
+  const { numUpdatedRows } = await trx
+    .updateTable('batches')
+    .set({ received_at: now, rejected: JSON.stringify(rejected), lease_until: null })
+    .where('id', '=', batchId)
+    .where('aborted_at', 'is', null)
+    .executeTakeFirst()
+  const givenUp = () => new CalotypeError('upload_timeout', 'The upload took so long that it was given up. Send it again.')
+  if (!numUpdatedRows) throw givenUp()
+
+  if (!idempotency) return
+  const kept = await trx
+    .updateTable('idempotency_keys')
+    .set({ fingerprint: idempotency.fingerprint, answer: idempotency.answer?.(recorded) ?? null })
+    .where('key', '=', idempotency.key)
+    .where('batch_id', '=', batchId)
+    .executeTakeFirst()
+  // A repeat has taken the key over: what is sent there must not be taken twice.
+  if (!kept.numUpdatedRows) throw givenUp()
+}
+
+/** One transaction for all entries; each gets its own images back, in its order. */
+export function recordUploads({ write, now }: Pick<Database, 'write' | 'now'>, entries: Entry[]): Promise<Image[][]> {
+  return write.transaction().execute(async (trx) => {
+    await startBatches(
+      trx,
+      now,
+      entries.flatMap((entry) => entry.start ?? []),
+    )
+    const images = entries.flatMap((entry) => entry.images)
+    let recorded: Image[] = []
+    if (images.length > 0) {
+      await holdOriginals(trx, images)
+      recorded = await insertImages(trx, now, images, await joinDevelopments(trx, images))
+    }
+    const results: Image[][] = []
+    let at = 0
+    for (const { images, received } of entries) {
+      const own = recorded.slice(at, (at += images.length))
+      if (received) await receiveBatch(trx, now, received, own)
+      results.push(own)
+    }
+    return results
+  })
+}

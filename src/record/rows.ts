@@ -1,0 +1,87 @@
+// Between rows and images: reading an image needs its row and that of its development.
+import type { Kysely } from 'kysely'
+import type { DevelopmentRow, ImageRow, Schema } from '../db/schema.ts'
+import { ERRORS } from '../errors.ts'
+import type { Failure, Image, Rendition } from '../image.ts'
+
+type Outcome = Pick<DevelopmentRow, 'width' | 'height' | 'image_size' | 'thumbnail_size' | 'thumbhash' | 'code' | 'error'>
+
+// PostgreSQL's text takes every character but NUL. U+FFFF is none at all, so hardly a name has it; one that has comes back as it was.
+export const encodeName = (name: string) => name.replaceAll('\uFFFF', '\uFFFF1').replaceAll('\0', '\uFFFF0')
+const decodeName = (text: string) => text.replaceAll('\uFFFF0', '\0').replaceAll('\uFFFF1', '\uFFFF')
+
+export function renditionOf(row: Outcome): Rendition | null {
+  if (row.width === null || row.height === null) return null
+  return {
+    width: row.width,
+    height: row.height,
+    imageSize: row.image_size ?? 0,
+    thumbnailSize: row.thumbnail_size ?? 0,
+    thumbhash: row.thumbhash ?? '',
+  }
+}
+
+export function failureOf(row: Outcome): Failure | null {
+  return row.code === null ? null : { code: row.code, error: row.error ?? ERRORS[row.code] }
+}
+
+/** An image shows the outcome of its development only once it has taken part in it. */
+export function toImage(row: ImageRow, rendition: Rendition | null, failure: Failure | null): Image {
+  return {
+    id: row.id,
+    batchId: row.batch_id,
+    batchIndex: row.batch_index,
+    name: decodeName(row.name),
+    format: row.format,
+    size: row.size,
+    sha256: row.sha256,
+    recipe: row.recipe,
+    status: row.status,
+    uploadedAt: row.uploaded_at,
+    finishedAt: row.finished_at,
+    rendition: row.status === 'completed' ? rendition : null,
+    failure: row.status === 'error' ? failure : null,
+  }
+}
+
+export const toImageWithOutcome = (row: ImageRow & Outcome) => toImage(row, renditionOf(row), failureOf(row))
+
+/** For RETURNING of an update that joins another table: SQLite takes no `images.*` there, and PostgreSQL's `*` is of both tables. */
+export const IMAGE_COLUMNS = [
+  'images.id',
+  'images.batch_id',
+  'images.batch_index',
+  'images.name',
+  'images.format',
+  'images.size',
+  'images.sha256',
+  'images.recipe',
+  'images.status',
+  'images.uploaded_at',
+  'images.finished_at',
+] as const satisfies `images.${keyof ImageRow}`[]
+
+/** Images joined to what became of their originals. */
+export const selectImages = (db: Kysely<Schema>) =>
+  db
+    .selectFrom('images')
+    .innerJoin('developments', (join) =>
+      join.onRef('developments.sha256', '=', 'images.sha256').onRef('developments.recipe', '=', 'images.recipe'),
+    )
+    .selectAll('images')
+    .select([
+      'developments.width',
+      'developments.height',
+      'developments.image_size',
+      'developments.thumbnail_size',
+      'developments.thumbhash',
+      'developments.code',
+      'developments.error',
+    ])
+
+/** Rows a statement of bulk parameters takes: SQLite binds 32,766 values at most, and the widest row here has 12. */
+const MAX_BULK_ROWS = 2_000
+
+export function* slices<T>(all: T[], size = MAX_BULK_ROWS): Generator<T[]> {
+  for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size)
+}

@@ -1,0 +1,73 @@
+// The image store on SQL: the same queries on SQLite and PostgreSQL. Small writes that wait at the same time share a commit.
+import { retryConflicts } from '../db/retry-conflicts.ts'
+import type { Database } from '../db/schema.ts'
+import {
+  abortBatch,
+  claimDevelopments,
+  finishDevelopments,
+  giveBackDevelopments,
+  reclaimDevelopments,
+  renewLease,
+  retryImage,
+} from './claim-and-finish.ts'
+import {
+  abandonedBatches,
+  collectableOriginals,
+  deleteImage,
+  forgetOriginals,
+  knownOriginals,
+  releaseOriginals,
+  sweepAborted,
+} from './collect.ts'
+import { groupCommit } from './group-commit.ts'
+import { renewUpload, reserveKey, sweepKeys, unreserveKey } from './idempotency.ts'
+import type { Entry, Finished, ImageStore, Lease } from './image-store.ts'
+import { countPending, getBatch, getImage, getImageInBatch, listImages, pendingJobs } from './read-images.ts'
+import { recordUploads } from './record-uploads.ts'
+
+// At the bulk row limit of `rows.ts`, with what a request records at once (`flow/upload-images.ts`).
+const MAX_ENTRIES = 64
+const MAX_OUTCOMES = 500
+// Where each statement is a round trip, outcomes that can wait for others share theirs: less than 5 transactions a second of a worker.
+const OUTCOMES_INTERVAL_MS = 210
+
+export function createSqlImageStore(database: Database): ImageStore {
+  const { read, write } = database
+  const record = groupCommit((entries: Entry[]) => retryConflicts(() => recordUploads(database, entries)), MAX_ENTRIES)
+  const claim = groupCommit(
+    (claims: { hashes: string[]; recipe: string; lease: Lease }[]) => retryConflicts(() => claimDevelopments(database, claims)),
+    MAX_ENTRIES,
+  )
+  const finish = groupCommit(
+    (results: Finished[]) => retryConflicts(() => finishDevelopments(database, results)),
+    MAX_OUTCOMES,
+    database.isRemote ? OUTCOMES_INTERVAL_MS : 0,
+  )
+  return {
+    record,
+    abort: (batchId) => retryConflicts(() => abortBatch(database, batchId)),
+    renewUpload: (batchId, leaseMs) => renewUpload(database, batchId, leaseMs),
+    abandoned: (isOnlyServer) => abandonedBatches(database, isOnlyServer),
+    sweepAborted: () => retryConflicts(() => sweepAborted(database)),
+    claim: (hashes, recipe, lease) => claim({ hashes, recipe, lease }),
+    renew: (lease) => renewLease(database, lease),
+    giveBack: (hashes, recipe, token) => giveBackDevelopments(database, hashes, recipe, token),
+    finish,
+    reclaim: (isOnlyServer) => retryConflicts(() => reclaimDevelopments(database, isOnlyServer)),
+    pending: (limit, cursor) => pendingJobs(read, limit, cursor),
+    countPending: () => countPending(read),
+    get: (id) => getImage(read, id),
+    getInBatch: (batchId, index) => getImageInBatch(read, batchId, index),
+    list: (query) => listImages(read, query),
+    batch: (id) => getBatch(read, id),
+    retry: (id) => retryConflicts(() => retryImage(write, id)),
+    delete: (id) => retryConflicts(() => deleteImage(database, id)),
+    release: (originals) => releaseOriginals(database, originals),
+    collectable: (graceMs, limit) => retryConflicts(() => collectableOriginals(database, graceMs, limit)),
+    forget: (hashes) => forgetOriginals(write, hashes),
+    known: (hashes) => knownOriginals(read, hashes),
+    reserve: (key, batchId, leaseMs) => reserveKey(database, key, batchId, leaseMs),
+    unreserve: (key, batchId) => unreserveKey(database, key, batchId),
+    sweepKeys: (lifetimeMs, isOnlyServer) => sweepKeys(database, lifetimeMs, isOnlyServer),
+  }
+}

@@ -1,0 +1,32 @@
+// The contract of the store step: bytes under a key, durable before anyone is told.
+import type { Readable } from 'node:stream'
+
+export interface BlobStat {
+  /** Bytes. */
+  size: number
+  /** Milliseconds since 1970. */
+  modifiedAt: number
+}
+
+export interface BlobStore {
+  /** Path of a new, empty place for a local file that is to be `put` or `discard`ed. No file is there yet. */
+  stage(): string
+  /**
+   * Makes a staged file durable under its key and takes it away from its place. Repeatable: the same key again replaces the same
+   * bytes. On return the bytes and their name survive a power cut. `synced` says that the file's own bytes were synced before.
+   */
+  put(stagedPath: string, key: string, options?: { synced: boolean }): Promise<void>
+  /** Removes a staged file, if it is still there. Never rejects. */
+  discard(stagedPath: string): Promise<void>
+  /** A local path to read the blob from, for programs that take paths; `release` when done. Rejects with `not_found` if it is gone. */
+  checkout(key: string): Promise<{ path: string; release(): Promise<void> }>
+  /** Null when it is missing, which is never guessed from a timeout. */
+  stat(key: string): Promise<BlobStat | null>
+  /** Bytes `start` to `end`, inclusive, or all of them. Rejects with `not_found` before the first byte. */
+  read(key: string, range?: { start: number; end: number }): Promise<Readable>
+  /** Repeatable: a key that is not there is no error. */
+  delete(keys: string[]): Promise<void>
+  /** Every key under a prefix (`originals/`), in no order. */
+  list(prefix: string): AsyncIterable<{ key: string } & BlobStat>
+  close(): Promise<void>
+}

@@ -1,0 +1,187 @@
+// The blob store in a folder: written aside, synced, renamed, the folder synced; so a name always stands for whole bytes.
+import { randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { access, constants, mkdir, open, opendir, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
+import { once } from 'node:events'
+import { dirname, join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { CalotypeError, StartError, toCalotypeError } from '../errors.ts'
+import type { BlobStat, BlobStore } from './blob-store.ts'
+
+const PREFIXES = ['originals', 'renditions']
+
+const isMissing = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT'
+
+async function sync(path: string) {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Makes the 256 folders of a prefix, once: a key names its folder by the first byte of its hash (`image.ts`). */
+async function makeShards(parent: string, path: string) {
+  const shards = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+  const made = await mkdir(path, { recursive: true })
+  const there = new Set(made ? [] : await readdir(path))
+  const missing = shards.filter((shard) => !there.has(shard))
+  if (missing.length === 0) return
+  for (const shard of missing) await mkdir(join(path, shard), { recursive: true })
+  await sync(path)
+  await sync(parent)
+}
+
+/** Syncs folders; whoever asks while one sync runs shares the next, which begins after their rename. */
+function folderSync() {
+  const running = new Map<string, { next: Promise<void> | null; current: Promise<void> }>()
+
+  async function run(folder: string) {
+    // Renames that end in the same turn of the loop share the sync.
+    await nextTurn()
+    try {
+      await sync(folder)
+    } finally {
+      if (!running.get(folder)?.next) running.delete(folder)
+    }
+  }
+
+  return (folder: string): Promise<void> => {
+    const state = running.get(folder)
+    if (!state) {
+      const current = run(folder)
+      running.set(folder, { current, next: null })
+      return current
+    }
+    state.next ??= state.current
+      .catch(() => undefined)
+      .then(() => {
+        const current = run(folder)
+        running.set(folder, { current, next: null })
+        return current
+      })
+    return state.next
+  }
+}
+
+// A folder of staged files that its process has not touched for so long is nobody's.
+const ABANDONED_MS = 24 * 60 * 60 * 1000
+
+/** The folder where this process stages files; what ended processes left is removed. */
+async function openStaging(folder: string, isShared: boolean): Promise<{ staging: string; close(): Promise<void> }> {
+  const tmp = join(folder, 'tmp')
+  await mkdir(tmp, { recursive: true })
+  for (const left of await readdir(tmp)) {
+    const path = join(tmp, left)
+    if (isShared && Date.now() - (await stat(path)).mtimeMs < ABANDONED_MS) continue
+    await rm(path, { recursive: true, force: true })
+  }
+  if (!isShared) return { staging: tmp, close: async () => {} }
+  const staging = join(tmp, randomUUID())
+  await mkdir(staging)
+  const touching = setInterval(() => void utimes(staging, new Date(), new Date()).catch(() => undefined), ABANDONED_MS / 24).unref()
+  return {
+    staging,
+    async close() {
+      clearInterval(touching)
+      await rm(staging, { recursive: true, force: true })
+    },
+  }
+}
+
+/**
+ * Opens the store in `folder`, which is made where missing: `tmp/` for what is being written, and a folder for each prefix of
+ * the keys. Only one process may have it open, unless it is said to be shared.
+ */
+export async function openFilesystemStore(folder: string, { isShared } = { isShared: false }): Promise<BlobStore> {
+  let staged
+  try {
+    staged = await openStaging(folder, isShared)
+    for (const prefix of PREFIXES) await makeShards(folder, join(folder, prefix))
+    await access(folder, constants.R_OK | constants.W_OK)
+  } catch (error) {
+    throw new StartError(`DATA_DIR: ${folder} can't be written (${(error as Error).message}). Choose a folder this user may write.`, {
+      cause: error,
+    })
+  }
+  const { staging, close } = staged
+  const syncFolder = folderSync()
+
+  async function* walk(path: string, key: string): AsyncGenerator<{ key: string } & BlobStat> {
+    let entries
+    try {
+      entries = await opendir(path)
+    } catch (error) {
+      if (isMissing(error)) return
+      throw error
+    }
+    for await (const entry of entries) {
+      const [childPath, childKey] = [join(path, entry.name), `${key}${entry.name}`]
+      if (entry.isDirectory()) yield* walk(childPath, `${childKey}/`)
+      else {
+        const { size, mtimeMs } = await stat(childPath)
+        yield { key: childKey, size, modifiedAt: mtimeMs }
+      }
+    }
+  }
+
+  return {
+    stage: () => join(staging, randomUUID()),
+
+    async put(stagedPath, key, { synced } = { synced: false }) {
+      try {
+        if (!synced) await sync(stagedPath)
+        const target = join(folder, key)
+        await rename(stagedPath, target)
+        await syncFolder(dirname(target))
+      } catch (error) {
+        throw toCalotypeError(error)
+      }
+    },
+
+    discard: (stagedPath) => rm(stagedPath, { force: true }).catch(() => undefined),
+
+    async checkout(key) {
+      const path = join(folder, key)
+      try {
+        await access(path, constants.R_OK)
+      } catch (error) {
+        throw isMissing(error) ? new CalotypeError('not_found', undefined, { cause: error }) : toCalotypeError(error)
+      }
+      return { path, release: async () => {} }
+    },
+
+    async stat(key) {
+      try {
+        const { size, mtimeMs } = await stat(join(folder, key))
+        return { size, modifiedAt: mtimeMs }
+      } catch (error) {
+        if (isMissing(error)) return null
+        throw toCalotypeError(error)
+      }
+    },
+
+    async read(key, range) {
+      const stream = createReadStream(join(folder, key), range)
+      try {
+        await once(stream, 'ready')
+      } catch (error) {
+        throw isMissing(error) ? new CalotypeError('not_found', undefined, { cause: error }) : toCalotypeError(error)
+      }
+      return stream
+    },
+
+    async delete(keys) {
+      for (const key of keys) {
+        await unlink(join(folder, key)).catch((error: unknown) => {
+          if (!isMissing(error)) throw toCalotypeError(error)
+        })
+      }
+    },
+
+    list: (prefix) => walk(join(folder, prefix), prefix),
+
+    close,
+  }
+}

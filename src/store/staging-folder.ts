@@ -1,0 +1,57 @@
+// Local files on their way to a store elsewhere and back: a folder of this process's own, among those of other processes.
+import { randomUUID } from 'node:crypto'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { StartError } from '../errors.ts'
+import { lockDataDir, readServerInfo } from './data-dir-lock.ts'
+
+export interface StagingFolder {
+  /** The folder itself. */
+  readonly path: string
+  /** Path of a new file; none is there yet. */
+  newFile(): string
+  /** Removes the folder with everything in it. */
+  close(): Promise<void>
+}
+
+const NAME = /^staging-[0-9a-f-]{36}$/
+
+// Between making its folder and locking it a process is not to be taken for dead. It needs milliseconds.
+const MIN_AGE_MS = 60_000
+
+/**
+ * Makes a folder in `parent` (made where missing) that no other process uses, and removes those whose owners are dead. Whether an
+ * owner lives is told by a lock that the kernel frees at its death, not by its PID, which in another container means another
+ * process. Throws StartError when the folder can't be written.
+ */
+export async function openStagingFolder(parent: string): Promise<StagingFolder> {
+  const path = join(parent, `staging-${randomUUID()}`)
+  try {
+    await mkdir(path, { recursive: true })
+  } catch (error) {
+    throw new StartError(`DATA_DIR: ${parent} can't be written (${(error as Error).message}). Choose a folder this user may write.`, {
+      cause: error,
+    })
+  }
+  const lock = lockDataDir(path, { pid: process.pid })
+  for (const name of await readdir(parent)) {
+    if (NAME.test(name)) await removeIfDead(join(parent, name))
+  }
+  return {
+    path,
+    newFile: () => join(path, randomUUID()),
+    async close() {
+      lock.release()
+      await rm(path, { recursive: true, force: true })
+    },
+  }
+}
+
+async function removeIfDead(folder: string) {
+  try {
+    if (Date.now() - (await stat(folder)).mtimeMs < MIN_AGE_MS || readServerInfo(folder)) return
+    await rm(folder, { recursive: true, force: true })
+  } catch {
+    // Its owner, or another start, removes it at the same time; or it belongs to another user, whose start will.
+  }
+}
