@@ -1,0 +1,91 @@
+// What every blob store guarantees; run on each adapter.
+import assert from 'node:assert/strict'
+import { access, readFile, writeFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { buffer } from 'node:stream/consumers'
+import type { BlobStore } from '../../src/store/blob-store.ts'
+
+const KEY = 'originals/ab/abcdef'
+
+async function staged(store: BlobStore, content: string): Promise<string> {
+  const path = store.stage()
+  await writeFile(path, content)
+  return path
+}
+
+const gone = (path: string) => assert.rejects(access(path), { code: 'ENOENT' })
+
+/** `open` gives a new, empty store each time, and the end of it. */
+export function blobStoreContract(open: () => Promise<{ store: BlobStore; close: () => Promise<void> }>): void {
+  const blobTest = (name: string, body: (store: BlobStore) => Promise<void>): void => {
+    void test(name, async () => {
+      const { store, close } = await open()
+      try {
+        await body(store)
+      } finally {
+        await close()
+      }
+    })
+  }
+
+  blobTest('what was put is read back, whole and in part', async (store) => {
+    const path = await staged(store, '0123456789')
+    await store.put(path, KEY)
+    await gone(path)
+    assert.equal((await buffer(await store.read(KEY))).toString(), '0123456789')
+    assert.equal((await buffer(await store.read(KEY, { start: 2, end: 4 }))).toString(), '234')
+    const stat = await store.stat(KEY)
+    assert.equal(stat?.size, 10)
+    assert.ok(Math.abs(stat.modifiedAt - Date.now()) < 60_000)
+  })
+
+  blobTest('a put is repeatable, also at the same time', async (store) => {
+    const paths = await Promise.all(Array.from({ length: 20 }, () => staged(store, 'same')))
+    await Promise.all(paths.map((path) => store.put(path, KEY)))
+    assert.equal((await buffer(await store.read(KEY))).toString(), 'same')
+    for (const path of paths) await gone(path)
+  })
+
+  blobTest('many keys at once', async (store) => {
+    const keys = Array.from({ length: 200 }, (_, at) => `originals/${(at % 256).toString(16).padStart(2, '0')}/${at}`)
+    await Promise.all(keys.map(async (key) => store.put(await staged(store, key), key)))
+    const listed = []
+    for await (const { key, size } of store.list('originals/')) {
+      listed.push(key)
+      assert.equal(size, key.length)
+    }
+    assert.deepEqual(listed.sort(), keys.sort())
+  })
+
+  blobTest('staged places are distinct, and a discarded one is gone', async (store) => {
+    assert.notEqual(store.stage(), store.stage())
+    const path = await staged(store, 'nothing')
+    await store.discard(path)
+    await gone(path)
+    await store.discard(path)
+  })
+
+  blobTest('a checkout is the bytes at a path', async (store) => {
+    await store.put(await staged(store, 'pixels'), KEY)
+    const { path, release } = await store.checkout(KEY)
+    assert.equal(await readFile(path, 'utf8'), 'pixels')
+    await release()
+    assert.equal((await store.stat(KEY))?.size, 6)
+  })
+
+  blobTest('what is not there is said to be missing', async (store) => {
+    assert.equal(await store.stat(KEY), null)
+    await assert.rejects(store.read(KEY), { code: 'not_found' })
+    await assert.rejects(store.checkout(KEY), { code: 'not_found' })
+    for await (const blob of store.list('originals/')) assert.fail(`listed ${blob.key}`)
+  })
+
+  blobTest('a delete is repeatable and touches no other key', async (store) => {
+    await store.put(await staged(store, 'one'), KEY)
+    await store.put(await staged(store, 'two'), `${KEY}2`)
+    await store.delete([KEY, 'originals/no/such'])
+    await store.delete([KEY])
+    assert.equal(await store.stat(KEY), null)
+    assert.equal((await store.stat(`${KEY}2`))?.size, 3)
+  })
+}

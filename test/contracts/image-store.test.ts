@@ -1,0 +1,68 @@
+// The image store, held to the contract: on SQLite, and on PostgreSQL through PgBouncer in transaction mode.
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import pg from 'pg'
+import { prepareCluster, type Cluster } from '../../scripts/cluster/topology.ts'
+import { openPostgres } from '../../src/db/open-postgres.ts'
+import { openSqlite } from '../../src/db/open-sqlite.ts'
+import { createLog } from '../../src/log.ts'
+import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
+import { imageStoreContract } from './image-store.ts'
+
+describe('image store on SQLite', () =>
+  imageStoreContract(async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'calotype-rows-'))
+    const { database } = await openSqlite(join(folder, 'calotype.sqlite'))
+    const close = async () => {
+      await database.close()
+      await rm(folder, { recursive: true })
+    }
+    return { store: createSqlImageStore(database), close }
+  }))
+
+describe('image store on PostgreSQL through PgBouncer', () => {
+  let cluster: Cluster
+  let databases = 0
+  const log = createLog('error')
+
+  before(async () => {
+    const prepared = await prepareCluster({ folder: undefined, port: 0, api: 0, workers: 0, s3: false }, () => undefined)
+    cluster = prepared.cluster
+    await prepared.begin()
+  })
+  after(() => cluster.close())
+
+  /** The address of a database that is new. */
+  async function newDatabase(): Promise<string> {
+    const { databaseUrl, directDatabaseUrl } = cluster.report()
+    const name = `contract_${++databases}`
+    const client = new pg.Client({ connectionString: directDatabaseUrl })
+    await client.connect()
+    await client.query(`create database ${name}`)
+    await client.end()
+    const url = new URL(databaseUrl)
+    url.pathname = name
+    return url.href
+  }
+
+  imageStoreContract(async () => {
+    const { database } = await openPostgres({ url: await newDatabase(), maxConnections: 10, log })
+    return { store: createSqlImageStore(database), close: () => database.close() }
+  })
+
+  test('several servers that start at once migrate once', async () => {
+    const url = await newDatabase()
+    const opened = await Promise.all(Array.from({ length: 5 }, () => openPostgres({ url, maxConnections: 2, log })))
+    const ran = opened.flatMap(({ migrated }) => migrated)
+    assert.deepEqual(ran.sort(), ['0001-journey', '0002-leases'])
+    for (const { database } of opened) await database.close()
+  })
+
+  test('a database that is not there is a sentence that names the setting', async () => {
+    const gone = openPostgres({ url: 'postgres://calotype@127.0.0.1:1/calotype', maxConnections: 1, log })
+    await assert.rejects(gone, { name: 'StartError', message: /^DATABASE_URL: / })
+  })
+})

@@ -1,0 +1,383 @@
+// What every image store guarantees; run on each database.
+import assert from 'node:assert/strict'
+import { createHash, randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { v7 as uuidv7 } from 'uuid'
+import { RECIPE, type Rendition } from '../../src/image.ts'
+import type { ImageStore, Lease, NewBatch, NewImage } from '../../src/record/image-store.ts'
+
+const rendition: Rendition = { width: 1500, height: 1000, imageSize: 12_345, thumbnailSize: 678, thumbhash: 'aGFzaA==' }
+const hashOf = (content: string) => createHash('sha256').update(content).digest('hex')
+
+const newBatch = (): NewBatch => ({ id: uuidv7(), kind: 'batch', leaseMs: 60_000 })
+const lease: Lease = { token: 'mine', ms: 60_000 }
+const { token } = lease
+const newImage = (batch: NewBatch, index: number, content: string, more: Partial<NewImage> = {}): NewImage => ({
+  id: uuidv7(),
+  batchId: batch.id,
+  batchIndex: index,
+  name: `${content}.jpg`,
+  format: 'jpeg',
+  size: content.length,
+  sha256: hashOf(content),
+  recipe: RECIPE,
+  ...more,
+})
+
+/** Records a whole batch of these contents, acknowledged. */
+async function upload(store: ImageStore, ...contents: string[]) {
+  const batch = newBatch()
+  const images = contents.map((content, index) => newImage(batch, index, content))
+  return store.record({ start: batch, images, received: { batchId: batch.id, rejected: [] } })
+}
+
+async function develop(store: ImageStore, content: string) {
+  await store.claim([hashOf(content)], RECIPE, lease)
+  return store.finish({ sha256: hashOf(content), recipe: RECIPE, token, rendition })
+}
+
+async function all(store: ImageStore, limit = 1_000) {
+  return (await store.list({ sort: 'newest', limit })).images
+}
+
+/** `open` gives a new, empty store each time, and the end of it. */
+export function imageStoreContract(open: () => Promise<{ store: ImageStore; close: () => Promise<void> }>): void {
+  const storeTest = (name: string, body: (store: ImageStore) => Promise<void>): void => {
+    void test(name, async () => {
+      const { store, close } = await open()
+      try {
+        await body(store)
+      } finally {
+        await close()
+      }
+    })
+  }
+
+  storeTest('an image goes from pending through processing to completed', async (store) => {
+    const [image] = await upload(store, 'one')
+    assert.equal(image?.status, 'pending')
+    assert.deepEqual(await store.get(image.id), image)
+    const claimed = await store.claim([image.sha256], RECIPE, lease)
+    assert.deepEqual(claimed.developments, [{ sha256: image.sha256, recipe: RECIPE, format: 'jpeg' }])
+    assert.deepEqual(
+      claimed.images.map(({ id, status }) => [id, status]),
+      [[image.id, 'processing']],
+    )
+    assert.deepEqual((await store.claim([image.sha256], RECIPE, lease)).developments, [], 'claimed twice')
+    const [done] = await store.finish({ sha256: image.sha256, recipe: RECIPE, token, rendition })
+    assert.equal(done?.status, 'completed')
+    assert.deepEqual(done.rendition, rendition)
+    assert.ok(done.finishedAt && done.finishedAt >= image.uploadedAt - 60_000)
+    assert.deepEqual(await store.get(image.id), done)
+  })
+
+  storeTest('a failure keeps its reason, and a retry forgets it', async (store) => {
+    const [image] = await upload(store, 'bad')
+    await store.claim([image!.sha256], RECIPE, lease)
+    const failure = { code: 'invalid_image', error: 'It is damaged.' } as const
+    const [failed] = await store.finish({ sha256: image!.sha256, recipe: RECIPE, token, failure })
+    assert.equal(failed?.status, 'error')
+    assert.deepEqual((await store.get(image!.id))?.failure, failure)
+    const [retried] = (await store.retry(image!.id)) ?? []
+    assert.deepEqual([retried?.status, retried?.failure, retried?.finishedAt], ['pending', null, null])
+    await assert.rejects(store.retry(image!.id), { code: 'not_retryable' })
+    assert.equal(await store.retry(randomUUID()), null)
+    const [healed] = await develop(store, 'bad')
+    assert.equal(healed?.status, 'completed')
+  })
+
+  storeTest('the same bytes are developed once, for all their images', async (store) => {
+    const images = [...(await upload(store, 'same', 'same')), ...(await upload(store, 'same'))]
+    const { developments, images: claimed } = await store.claim([hashOf('same')], RECIPE, lease)
+    assert.equal(developments.length, 1)
+    assert.equal(claimed.length, 3)
+    const [late] = await upload(store, 'same')
+    assert.equal(late?.status, 'processing')
+    const finished = await store.finish({ sha256: hashOf('same'), recipe: RECIPE, token, rendition })
+    assert.deepEqual(new Set(finished.map(({ id }) => id)), new Set([...images, late].map(({ id }) => id)))
+    const [known] = await upload(store, 'same')
+    assert.equal(known?.status, 'completed')
+    assert.deepEqual(known.rendition, rendition)
+    assert.ok(known.finishedAt)
+  })
+
+  storeTest('bytes that failed for good fail at once; a crash gets another try, which heals the first', async (store) => {
+    for (const code of ['invalid_image', 'processing_crashed'] as const) {
+      const [first] = await upload(store, code)
+      await store.claim([first!.sha256], RECIPE, lease)
+      await store.finish({ sha256: first!.sha256, recipe: RECIPE, token, failure: { code, error: 'A reason.' } })
+      const [second] = await upload(store, code)
+      if (code === 'invalid_image') {
+        assert.deepEqual([second?.status, second?.failure?.code], ['error', code])
+        continue
+      }
+      assert.equal(second?.status, 'pending')
+      assert.equal((await store.get(first!.id))?.failure?.error, 'A reason.', 'no error without a reason, meanwhile')
+      await develop(store, code)
+      assert.equal((await store.get(first!.id))?.status, 'completed')
+      assert.equal((await store.get(second.id))?.status, 'completed')
+    }
+  })
+
+  storeTest('many at once share transactions and keep their own', async (store) => {
+    const uploads = await Promise.all(Array.from({ length: 300 }, (_, at) => upload(store, `many${at % 200}`)))
+    assert.equal(new Set(uploads.flat().map(({ id }) => id)).size, 300)
+    uploads.forEach(([image], at) => assert.equal(image?.name, `many${at % 200}.jpg`))
+    assert.equal((await all(store)).length, 300)
+  })
+
+  storeTest('one that can not be recorded sinks none that waited with it', async (store) => {
+    const [known] = await upload(store, 'known')
+    const batch = newBatch()
+    const attempts = await Promise.allSettled([
+      upload(store, 'a'),
+      store.record({ start: batch, images: [newImage(batch, 0, 'b', { id: known!.id })] }),
+      upload(store, 'c'),
+      upload(store, 'd'),
+    ])
+    assert.deepEqual(
+      attempts.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled', 'fulfilled'],
+    )
+  })
+
+  storeTest('a batch counts its images and keeps what was refused', async (store) => {
+    const batch = newBatch()
+    await store.record({ start: batch, images: [newImage(batch, 0, 'first'), newImage(batch, 1, 'second')] })
+    assert.deepEqual(await store.abandoned(true), [batch.id])
+    assert.equal((await store.batch(batch.id))?.receivedAt, null)
+    const rejected = [{ name: 'x.txt', code: 'unsupported_format', error: 'No.' } as const]
+    await store.record({ images: [newImage(batch, 3, 'third')], received: { batchId: batch.id, rejected } })
+    assert.deepEqual(await store.abandoned(true), [])
+    await develop(store, 'first')
+    const half = await store.batch(batch.id)
+    assert.deepEqual(half?.counts, { pending: 2, processing: 0, completed: 1, error: 0, aborted: 0 })
+    assert.deepEqual([half.rejected, half.finishedAt], [rejected, null])
+    await develop(store, 'second')
+    await develop(store, 'third')
+    assert.ok((await store.batch(batch.id))?.finishedAt)
+    assert.equal((await store.getInBatch(batch.id, 3))?.name, 'third.jpg')
+    assert.equal(await store.getInBatch(batch.id, 2), null)
+    assert.equal(await store.batch(randomUUID()), null)
+  })
+
+  storeTest('what a cut-off body left is aborted and swept; an acknowledged batch never is', async (store) => {
+    const batch = newBatch()
+    await store.record({ start: batch, images: [newImage(batch, 0, 'gone'), newImage(batch, 1, 'kept too')] })
+    const [kept] = await upload(store, 'kept too')
+    assert.deepEqual(
+      (await store.abort(batch.id)).map(({ status }) => status),
+      ['aborted', 'aborted'],
+    )
+    assert.deepEqual((await store.claim([hashOf('gone')], RECIPE, lease)).developments, [], 'nobody wants it any more')
+    assert.equal(await store.sweepAborted(), 2)
+    assert.deepEqual(await all(store), [kept])
+    assert.equal(await store.batch(batch.id), null)
+    assert.deepEqual(await store.abort(kept!.batchId), [])
+    assert.equal((await store.get(kept!.id))?.status, 'pending')
+    const collectable = await store.collectable(0, 10)
+    assert.deepEqual(
+      collectable.map(({ sha256 }) => sha256),
+      [hashOf('gone')],
+    )
+  })
+
+  storeTest('bytes are collected after their last image and the grace, and not while they are developed', async (store) => {
+    const [one, two] = await upload(store, 'shared', 'shared')
+    await store.claim([one!.sha256], RECIPE, lease)
+    assert.equal((await store.delete(one!.id))?.id, one!.id)
+    assert.equal(await store.delete(one!.id), null)
+    assert.deepEqual(await store.collectable(0, 10), [])
+    await store.delete(two!.id)
+    assert.deepEqual(await store.collectable(0, 10), [], 'still being developed')
+    assert.equal((await store.reclaim(true)).length, 0, 'nobody waits for it')
+    assert.deepEqual(await store.collectable(60_000, 10), [], 'within the grace')
+    const [released] = await store.collectable(0, 10)
+    assert.deepEqual(released, { sha256: one!.sha256, developments: [{ sha256: one!.sha256, recipe: RECIPE, format: 'jpeg' }] })
+    await assert.rejects(upload(store, 'shared'), { code: 'overloaded' })
+    await store.forget([one!.sha256])
+    assert.deepEqual(await store.known([one!.sha256]), new Set())
+    const [again] = await upload(store, 'shared')
+    assert.equal(again?.status, 'pending')
+    assert.equal(await store.batch(one!.batchId), null, 'a batch goes with its last image')
+  })
+
+  storeTest('an upload of released bytes takes them back', async (store) => {
+    const [first] = await upload(store, 'back')
+    await develop(store, 'back')
+    await store.delete(first!.id)
+    const [second] = await upload(store, 'back')
+    assert.equal(second?.status, 'completed')
+    assert.deepEqual(await store.collectable(0, 10), [])
+  })
+
+  storeTest('bytes that were stored but not recorded can be released', async (store) => {
+    const [used] = await upload(store, 'used')
+    await store.release([used!, { sha256: hashOf('never recorded'), size: 5 }])
+    assert.deepEqual(await store.collectable(0, 10), [{ sha256: hashOf('never recorded'), developments: [] }])
+  })
+
+  storeTest('a restart finds what was claimed and what waits', async (store) => {
+    await upload(store, ...Array.from({ length: 25 }, (_, at) => `wait${at}`))
+    await store.claim([hashOf('wait3'), hashOf('wait4')], RECIPE, lease)
+    assert.equal((await store.reclaim(true)).length, 2)
+    const found = []
+    for (let cursor: string | undefined; ;) {
+      const { jobs, next } = await store.pending(10, cursor)
+      found.push(...jobs.map(({ sha256 }) => sha256))
+      if (!next) break
+      cursor = next
+    }
+    assert.deepEqual(
+      found,
+      Array.from({ length: 25 }, (_, at) => hashOf(`wait${at}`)),
+    )
+  })
+
+  storeTest('keyset pages hold every image once, in every order, also between equals', async (store) => {
+    const batch = newBatch()
+    const images = Array.from({ length: 23 }, (_, at) => newImage(batch, at, `page${at}`, { name: `same name ${at % 3}`, size: at % 4 }))
+    // Some share the moment they were recorded, some do not.
+    for (let at = 0; at < 23; at += 5) await store.record({ ...(at === 0 && { start: batch }), images: images.slice(at, at + 5) })
+    for (const sort of ['newest', 'oldest', 'name', '-name', 'size', '-size'] as const) {
+      const seen = []
+      for (let cursor: string | undefined; ;) {
+        const { images: page, next } = await store.list({ sort, limit: 4, ...(cursor && { cursor }) })
+        seen.push(...page)
+        if (!next) break
+        cursor = next
+      }
+      assert.equal(new Set(seen.map(({ id }) => id)).size, 23, sort)
+      const keys = seen.map((image) => (sort.endsWith('name') ? image.name : sort.endsWith('size') ? image.size : image.uploadedAt))
+      const sorted = [...keys].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+      assert.deepEqual(keys, ['newest', '-name', '-size'].includes(sort) ? sorted.reverse() : sorted, sort)
+    }
+    await assert.rejects(store.list({ sort: 'newest', limit: 4, cursor: 'nonsense' }), { code: 'bad_request' })
+  })
+
+  storeTest('lists are filtered by part of a name, status, format and batch', async (store) => {
+    const batch = newBatch()
+    const named = (at: number, name: string, format: 'jpeg' | 'png' = 'jpeg') => newImage(batch, at, `f${at}`, { name, format })
+    const images = [named(0, 'Sunset 100%.JPG'), named(1, 'sunset_2.png', 'png'), named(2, 'O\'Brien "x" \0 \u202E🌅.jpg')]
+    await store.record({ start: batch, images, received: { batchId: batch.id, rejected: [] } })
+    await upload(store, 'other')
+    await develop(store, 'other')
+    const names = async (query: object) => (await store.list({ sort: 'oldest', limit: 10, ...query })).images.map(({ name }) => name)
+    assert.deepEqual(await names({ q: 'SUNSET' }), ['Sunset 100%.JPG', 'sunset_2.png'])
+    assert.deepEqual(await names({ q: '0%' }), ['Sunset 100%.JPG'])
+    assert.deepEqual(await names({ q: 't_' }), ['sunset_2.png'])
+    assert.deepEqual(await names({ q: '\\' }), [])
+    assert.deepEqual(await names({ format: 'png' }), ['sunset_2.png'])
+    assert.deepEqual(await names({ status: 'completed' }), ['other.jpg'])
+    assert.equal((await names({ batch: batch.id })).length, 3)
+    assert.equal((await store.get(images[2]!.id))?.name, images[2]!.name)
+  })
+
+  storeTest('an idempotency key is held by one upload and remembers its answer', async (store) => {
+    const batch = newBatch()
+    const held = await Promise.all(Array.from({ length: 10 }, (_, at) => store.reserve('key', at === 0 ? batch.id : randomUUID(), 60_000)))
+    assert.equal(held.filter(({ state }) => state === 'reserved').length, 1)
+    assert.equal(held[0]?.state, 'reserved')
+    assert.deepEqual(await store.reserve('key', randomUUID(), 60_000), { state: 'arriving' })
+    await store.record({
+      start: batch,
+      images: [newImage(batch, 0, 'keyed')],
+      received: {
+        batchId: batch.id,
+        rejected: [],
+        idempotency: { key: 'key', fingerprint: 'print', answer: (images) => `${images.length} image` },
+      },
+    })
+    const answered = { state: 'answered', batchId: batch.id, fingerprint: 'print', answer: '1 image' }
+    assert.deepEqual(await store.reserve('key', randomUUID(), 60_000), answered)
+    await store.unreserve('key', batch.id)
+    assert.deepEqual(await store.reserve('key', randomUUID(), 60_000), answered, 'an answer is not given back')
+    await sleep(5)
+    await store.sweepKeys(1, false)
+    assert.deepEqual(await store.reserve('key', randomUUID(), 60_000), { state: 'reserved' })
+    await store.sweepKeys(60_000, true)
+    assert.deepEqual(await store.reserve('key', batch.id, 60_000), { state: 'reserved' })
+    await store.unreserve('key', batch.id)
+    assert.deepEqual(await store.reserve('key', batch.id, 60_000), { state: 'reserved' })
+  })
+
+  storeTest('a lease that ran out passes the work on, and its holder comes too late', async (store) => {
+    const [image] = await upload(store, 'zombie')
+    const zombie: Lease = { token: 'zombie', ms: 1 }
+    await store.claim([image!.sha256], RECIPE, zombie)
+    await sleep(20)
+    const [waiting] = await store.reclaim(false)
+    assert.deepEqual([waiting?.id, waiting?.status], [image!.id, 'pending'])
+    assert.deepEqual(await store.reclaim(false), [])
+    assert.equal((await store.claim([image!.sha256], RECIPE, lease)).developments.length, 1)
+    const late = { sha256: image!.sha256, recipe: RECIPE, token: 'zombie', rendition: { ...rendition, width: 1 } }
+    assert.deepEqual(await store.finish(late), [])
+    assert.equal((await store.get(image!.id))?.status, 'processing')
+    await store.finish({ sha256: image!.sha256, recipe: RECIPE, token, rendition })
+    assert.deepEqual(await store.finish(late), [])
+    assert.equal((await store.get(image!.id))?.rendition?.width, rendition.width)
+  })
+
+  storeTest('a lease that is renewed does not run out', async (store) => {
+    const [image] = await upload(store, 'slow')
+    await store.claim([image!.sha256], RECIPE, { token, ms: 200 })
+    await store.renew(lease)
+    await sleep(250)
+    assert.deepEqual(await store.reclaim(false), [])
+    assert.equal((await store.finish({ sha256: image!.sha256, recipe: RECIPE, token, rendition })).length, 1)
+  })
+
+  storeTest('what was not begun is given back', async (store) => {
+    const [one, two] = await upload(store, 'begun', 'not begun')
+    await store.claim([one!.sha256, two!.sha256], RECIPE, lease)
+    const back = await store.giveBack([two!.sha256], RECIPE, token)
+    assert.deepEqual(
+      back.map(({ id, status }) => [id, status]),
+      [[two!.id, 'pending']],
+    )
+    assert.equal((await store.get(one!.id))?.status, 'processing')
+    assert.equal((await store.claim([two!.sha256], RECIPE, { token: 'other', ms: 60_000 })).developments.length, 1)
+    assert.deepEqual(await store.giveBack([two!.sha256], RECIPE, token), [], 'not mine any more')
+  })
+
+  storeTest('what ends every worker that takes it has failed in the end', async (store) => {
+    const [image] = await upload(store, 'poison')
+    for (let attempt = 1; attempt <= 10; attempt++) {
+      assert.equal((await store.get(image!.id))?.status, 'pending', `attempt ${attempt}`)
+      await store.claim([image!.sha256], RECIPE, { token, ms: 0 })
+      await sleep(2)
+      await store.reclaim(false)
+    }
+    const failed = await store.get(image!.id)
+    assert.deepEqual([failed?.status, failed?.failure?.code], ['error', 'processing_crashed'])
+  })
+
+  storeTest('many workers claim the same hints, and each original goes to one of them', async (store) => {
+    const images = await upload(store, ...Array.from({ length: 40 }, (_, at) => `race${at}`))
+    const hashes = images.map(({ sha256 }) => sha256)
+    const claims = await Promise.all(
+      Array.from({ length: 8 }, (_, at) => store.claim(hashes, RECIPE, { token: `worker${at}`, ms: 60_000 })),
+    )
+    const taken = claims.flatMap(({ developments }) => developments.map(({ sha256 }) => sha256))
+    assert.equal(new Set(taken).size, taken.length)
+    // One that was passed over because another held it is claimed at the next hint.
+    const rest = await store.claim(hashes, RECIPE, lease)
+    assert.equal(taken.length + rest.developments.length, 40)
+  })
+
+  storeTest('an upload whose server ended is given up, one that is renewed is not', async (store) => {
+    const [gone, alive] = [newBatch(), newBatch()]
+    await store.record({ start: gone, images: [newImage(gone, 0, 'gone')] })
+    await store.record({ start: alive, images: [newImage(alive, 0, 'alive')] })
+    await store.reserve('key', gone.id, 60_000)
+    await store.renewUpload(gone.id, 0)
+    await store.renewUpload(alive.id, 60_000)
+    await sleep(5)
+    assert.deepEqual(await store.abandoned(false), [gone.id])
+    assert.deepEqual(await store.reserve('key', alive.id, 60_000), { state: 'reserved' }, 'its key is free')
+    await store.abort(gone.id)
+    const late = store.record({ images: [], received: { batchId: gone.id, rejected: [] } })
+    await assert.rejects(late, { code: 'upload_timeout' })
+  })
+}

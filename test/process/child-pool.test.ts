@@ -1,0 +1,257 @@
+// The pool of children: what it develops, and what becomes of images when children hang, die or lose their parent.
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type ChildPoolOptions, createChildPool } from '../../src/process/child-pool.ts'
+import type { Developer, DevelopJob, DevelopResult } from '../../src/process/developer.ts'
+import { createDarkroom, encoded, photo, png } from './pictures.ts'
+
+let darkroom: Awaited<ReturnType<typeof createDarkroom>>
+let small: Buffer
+/** Takes a child about a second. */
+let slow: Buffer
+before(async () => {
+  small = await encoded(photo(700, 500), 'jpeg')
+  slow = await photo(5000, 4000).png({ compressionLevel: 1, progressive: true }).toBuffer()
+})
+beforeEach(async () => (darkroom = await createDarkroom()))
+
+const pools: Developer[] = []
+const pids = (pool: Developer) => pool.stats().children.map((child) => child.pid)
+/** What `ps` knows of a process; nothing, if there is none. */
+const ps = (pid: number, field: 'stat' | 'rss') =>
+  spawnSync('ps', ['-o', `${field}=`, '-p', String(pid)], { encoding: 'utf8' }).stdout.trim()
+const alive = (pid: number) => pid > 0 && /^[^Z]/.test(ps(pid, 'stat'))
+const all: number[] = []
+
+function open(options: Partial<ChildPoolOptions> = {}): Developer {
+  const pool = createChildPool({ concurrency: 2, timeoutMs: 60_000, memoryBytes: 2 ** 29, maxPixels: 50_000_000, ...options })
+  all.push(...pids(pool))
+  pools.push(pool)
+  return pool
+}
+afterEach(async () => {
+  for (const pool of pools.splice(0)) {
+    all.push(...pids(pool))
+    await pool.close(0)
+  }
+  await darkroom.remove()
+})
+after(() => assert.deepEqual(all.filter(alive), [], 'children are left'))
+
+async function until(met: () => boolean | undefined, what: string, withinMs = 20_000): Promise<void> {
+  for (const end = Date.now() + withinMs; !met(); await sleep(5)) if (Date.now() > end) assert.fail(`${what}: not within ${withinMs} ms`)
+}
+const busy = (pool: Developer) => pool.stats().children.find((child) => child.busy)
+const jobs = (bytes: Buffer, format: 'jpeg' | 'png' | 'avif', count: number) =>
+  Promise.all(Array.from({ length: count }, () => darkroom.job(bytes, format)))
+
+async function assertDeveloped(job: DevelopJob, result: DevelopResult) {
+  assert.equal(result.outcome, 'developed', JSON.stringify(result))
+  if (result.outcome !== 'developed') return
+  assert.equal((await stat(job.imagePath)).size, result.rendition.imageSize)
+  assert.equal((await stat(job.thumbnailPath)).size, result.rendition.thumbnailSize)
+}
+function assertFailed(job: DevelopJob, result: DevelopResult, code: string) {
+  assert.equal(result.outcome === 'failed' && result.failure.code, code, JSON.stringify(result))
+  assert.equal(existsSync(job.imagePath) || existsSync(job.thumbnailPath), false)
+}
+const developAll = async (pool: Developer, list: DevelopJob[]) => {
+  const results = await Promise.all(list.map((job) => pool.develop(job)))
+  for (const [i, result] of results.entries()) await assertDeveloped(list[i]!, result)
+}
+
+describe('developing', () => {
+  test('more jobs than it has hands for: all done, by both children, nothing left over', async () => {
+    const pool = open()
+    assert.equal(pool.capacity, 4)
+    const list = await jobs(small, 'jpeg', 20)
+    await developAll(pool, list)
+    const { children, replaced, bytesInFlight } = pool.stats()
+    assert.deepEqual([replaced, bytesInFlight, children.length], [0, 0, 2])
+    assert.ok(children.every((child) => child.developed > 0 && !child.busy))
+    assert.equal((await readdir(darkroom.folder)).length, 3 * list.length)
+  })
+  test('an image at fault fails with its reason and harms no other', async () => {
+    const pool = open({ concurrency: 1 })
+    const [good, bad, huge] = [
+      await darkroom.job(small, 'jpeg'),
+      await darkroom.job(small.subarray(0, 9_000), 'jpeg'),
+      await darkroom.job(png(786_432, 32, 16), 'png'),
+    ]
+    const results = await Promise.all([bad, huge, good].map((job) => pool.develop(job)))
+    assertFailed(bad, results[0]!, 'invalid_image')
+    assertFailed(huge, results[1]!, 'image_too_large')
+    await assertDeveloped(good, results[2]!)
+    assert.equal(pool.stats().replaced, 0)
+  })
+  test('a child with nothing to do takes what waits behind a slow image', async () => {
+    const pool = open()
+    await developAll(pool, await jobs(small, 'jpeg', 4))
+    const [first, quick] = [await darkroom.job(slow, 'png'), await jobs(small, 'jpeg', 3)]
+    let slowDone = false
+    const slowly = pool.develop(first).then((result) => ((slowDone = true), result))
+    await developAll(pool, quick)
+    assert.equal(slowDone, false)
+    await assertDeveloped(first, await slowly)
+  })
+})
+
+describe('children that die', () => {
+  test('killed in the middle: its images and its neighbour’s are developed all the same', async () => {
+    const pool = open()
+    const list = [...(await jobs(slow, 'png', 2)), ...(await jobs(small, 'jpeg', 4))]
+    const results = list.map((job) => pool.develop(job))
+    await until(() => pool.stats().children.every((child) => child.busy), 'both children busy')
+    await sleep(150)
+    process.kill(busy(pool)!.pid, 'SIGKILL')
+    for (const [i, result] of (await Promise.all(results)).entries()) await assertDeveloped(list[i]!, result)
+    assert.equal(pool.stats().replaced, 1)
+  })
+  test('an image that kills three children is given up, alone; nothing of it is left', async () => {
+    const pool = open()
+    const killed = new Set<number>()
+    const poison = await darkroom.job(slow, 'png')
+    const result = pool.develop(poison)
+    for (let death = 1; death <= 3; death++) {
+      await until(() => busy(pool) && !killed.has(busy(pool)!.pid), `a child busy after death ${death - 1}`)
+      killed.add(busy(pool)!.pid)
+      process.kill(busy(pool)!.pid, 'SIGKILL')
+    }
+    assertFailed(poison, await result, 'processing_crashed')
+    assert.equal(pool.stats().replaced, 3)
+    await developAll(pool, await jobs(small, 'jpeg', 4))
+  })
+  test('a suspect is alone in its child, which then makes way for a fresh one', async () => {
+    const pool = open({ concurrency: 1 })
+    const list = [await darkroom.job(slow, 'png'), await darkroom.job(slow, 'png'), await darkroom.job(small, 'jpeg')]
+    const results = list.map((job) => pool.develop(job))
+    await until(() => busy(pool) !== undefined, 'the child busy')
+    const seen = new Set([busy(pool)!.pid])
+    process.kill(busy(pool)!.pid, 'SIGKILL')
+    let done = false
+    const finished = Promise.all(results).finally(() => (done = true))
+    while (!done) {
+      for (const child of pool.stats().children) if (child.busy) seen.add(child.pid)
+      await sleep(5)
+    }
+    for (const [i, result] of (await finished).entries()) await assertDeveloped(list[i]!, result)
+    assert.equal(seen.size, 4, 'the one killed, one for each of the two it had in hand, one for the rest')
+    assert.equal(pool.stats().replaced, 1)
+  })
+  test('past its deadline an image ends its child, at the first time, and the one behind it is done without blame', async () => {
+    const pool = open({ concurrency: 1, timeoutMs: 500 })
+    const [late, behind] = [await darkroom.job(slow, 'png'), await darkroom.job(small, 'jpeg')]
+    const results = [pool.develop(late), pool.develop(behind)]
+    assertFailed(late, await results[0]!, 'processing_timeout')
+    await assertDeveloped(behind, await results[1]!)
+    assert.equal(pool.stats().replaced, 1)
+  })
+  test('children outlive the signals of a terminal, and not their parent', async () => {
+    const pool = open({ concurrency: 1 })
+    await developAll(pool, await jobs(small, 'jpeg', 1))
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pids(pool)[0]!, signal)
+    await developAll(pool, await jobs(small, 'jpeg', 1))
+    assert.equal(pool.stats().replaced, 0)
+
+    const owner = spawn(process.execPath, [join(import.meta.dirname, 'owner.ts'), JSON.stringify(await darkroom.job(slow, 'png'))])
+    const [line] = (await once(owner.stdout, 'data')) as [Buffer]
+    const children = JSON.parse(line.toString()) as number[]
+    assert.ok(children.length === 2 && children.every(alive))
+    owner.kill('SIGKILL')
+    await until(() => !children.some(alive), 'the children of a killed parent are gone', 2_000)
+  })
+})
+
+describe('children that can’t start', () => {
+  const { execPath } = process
+  afterEach(() => (process.execPath = execPath))
+  for (const path of ['/bin/false', '/nowhere/node']) {
+    test(`${path}: tried less and less often, said in the log and to who waits; once it works again, all is well`, async () => {
+      const reasons: string[] = []
+      const log = { debug() {}, warn() {}, error: (fields: object) => void reasons.push((fields as { reason: string }).reason) }
+      process.execPath = path
+      const pool = open({ log })
+      const list = await jobs(small, 'jpeg', 3)
+      const results = await Promise.all(list.map((job) => pool.develop(job)))
+      for (const [i, result] of results.entries()) assertFailed(list[i]!, result, 'internal')
+      assert.ok(reasons.length >= 5 && reasons.length <= 7, reasons.join())
+      assert.match(reasons[0]!, /exit code 1|ENOENT/)
+      process.execPath = execPath
+      await developAll(pool, list)
+    })
+  }
+})
+
+describe('memory', () => {
+  const residentBytes = (pool: Developer) => pids(pool).reduce((sum, pid) => sum + Number(ps(pid, 'rss')) * 1024, 0)
+  test('several progressive JPEGs of 48 megapixels at once stay within the budget', async () => {
+    const original = await photo(8000, 6000).jpeg({ progressive: true }).toBuffer()
+    const memoryBytes = 240 * 2 ** 20
+    const pool = open({ concurrency: 3, memoryBytes })
+    await developAll(pool, await jobs(small, 'jpeg', 6))
+    const idleBytes = residentBytes(pool)
+    const list = await jobs(original, 'jpeg', 6)
+    let [peakBytes, mostGranted, done] = [0, 0, false]
+    const working = developAll(pool, list).finally(() => (done = true))
+    while (!done) {
+      peakBytes = Math.max(peakBytes, residentBytes(pool))
+      mostGranted = Math.max(mostGranted, pool.stats().bytesInFlight)
+      await sleep(20)
+    }
+    await working
+    assert.ok(mostGranted > 0 && mostGranted <= memoryBytes, `${mostGranted} bytes granted`)
+    // Without a budget three at once take 3 × 150 MB.
+    assert.ok(peakBytes - idleBytes <= memoryBytes * 1.5, `${(peakBytes - idleBytes) / 2 ** 20} MB above idle`)
+    assert.equal(pool.stats().bytesInFlight, 0)
+  })
+  test('waiting for memory does not count against the deadline, and the dead give theirs back', async () => {
+    const alone = open({ concurrency: 1 })
+    await developAll(alone, await jobs(slow, 'png', 1))
+    const start = Date.now()
+    await developAll(alone, await jobs(slow, 'png', 1))
+    // Six one after the other: the last waits for longer than its deadline would allow.
+    const pool = open({ concurrency: 6, memoryBytes: 2 ** 20, timeoutMs: 3 * (Date.now() - start) })
+    await developAll(pool, await jobs(small, 'jpeg', 12))
+    const list = await jobs(slow, 'png', 6)
+    const results = list.map((job) => pool.develop(job))
+    await until(() => pool.stats().bytesInFlight > 2 ** 19, 'memory granted')
+    process.kill(busy(pool)!.pid, 'SIGKILL')
+    for (const [i, result] of (await Promise.all(results)).entries()) await assertDeveloped(list[i]!, result)
+    assert.equal(pool.stats().bytesInFlight, 0)
+  })
+})
+
+describe('closing', () => {
+  test('with grace: what is begun is finished, what waits is interrupted, children are gone', async () => {
+    const pool = open({ concurrency: 1 })
+    const list = await jobs(slow, 'png', 3)
+    const results = list.map((job) => pool.develop(job))
+    await until(() => busy(pool) !== undefined, 'the child busy')
+    const children = pids(pool)
+    await pool.close(30_000)
+    assert.deepEqual(
+      (await Promise.all(results)).map(({ outcome }) => outcome),
+      ['developed', 'interrupted', 'interrupted'],
+    )
+    assert.equal(children.some(alive), false)
+    assert.deepEqual(await pool.develop(list[1]!), { outcome: 'interrupted' })
+  })
+  test('without grace, and again: at once, nothing left', async () => {
+    const pool = open()
+    const list = await jobs(slow, 'png', 4)
+    const results = list.map((job) => pool.develop(job))
+    await until(() => busy(pool) !== undefined, 'a child busy')
+    const slowly = pool.close(30_000)
+    await pool.close(0)
+    await slowly
+    for (const result of await Promise.all(results)) assert.deepEqual(result, { outcome: 'interrupted' })
+    assert.equal((await readdir(darkroom.folder)).length, list.length)
+  })
+  test('before a child has started', () => open().close(0))
+})

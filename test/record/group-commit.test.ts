@@ -1,0 +1,52 @@
+// Group commit: who shares a transaction with whom, and who waits for it.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { groupCommit } from '../../src/record/group-commit.ts'
+
+/** Its transactions take 20 ms; `groups` is what went into each. */
+function recorder(intervalMs?: number) {
+  const groups: string[][] = []
+  const commit = async (items: string[]) => {
+    groups.push(items)
+    await wait(20)
+    if (items.includes('bad')) throw new Error('bad')
+    return items.map((item) => item.toUpperCase())
+  }
+  return { groups, add: groupCommit(commit, 3, intervalMs) }
+}
+
+test('what comes while a transaction runs goes into the next, up to the limit', async () => {
+  const { groups, add } = recorder()
+  assert.deepEqual(await Promise.all(['a', 'b', 'c', 'd', 'e'].map((item) => add(item))), ['A', 'B', 'C', 'D', 'E'])
+  assert.deepEqual(groups, [['a'], ['b', 'c', 'd'], ['e']])
+})
+
+test('a bad item fails alone', async () => {
+  const { add } = recorder()
+  const results = await Promise.allSettled(['a', 'b', 'bad', 'c'].map((item) => add(item)))
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
+  )
+})
+
+test('with an interval, the first item goes at once, and what can wait goes together when it is over', async () => {
+  const { groups, add } = recorder(400)
+  const begun = performance.now()
+  await add('a', true)
+  const second = add('b', true)
+  await wait(50)
+  assert.deepEqual(groups, [['a']], 'the second waits')
+  await Promise.all([second, add('c', true)])
+  assert.ok(performance.now() - begun >= 400)
+  assert.deepEqual(groups, [['a'], ['b', 'c']])
+})
+
+test('an item that cannot wait goes at once, and takes along who waits', { timeout: 10_000 }, async () => {
+  const { groups, add } = recorder(60_000)
+  await add('a', true)
+  const second = add('b', true)
+  await Promise.all([second, add('c')])
+  assert.deepEqual(groups, [['a'], ['b', 'c']])
+})

@@ -1,0 +1,101 @@
+// What Calotype has kept, seen from outside: rows, files, and whether each has the other.
+import { createHash } from 'node:crypto'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import pg from 'pg'
+import { type Format, imageKey, originalKey, type Status, thumbnailKey } from '../../src/image.ts'
+
+/** Where rows and files lie; the server need not run. */
+export interface DataAt {
+  readonly dataDir: string
+  /** PostgreSQL; without it, rows lie in a database of DATA_DIR. */
+  readonly databaseUrl?: string | undefined
+}
+
+/** Rows of a query that both databases understand, also while a server runs. Counts and sizes are numbers. */
+export async function query<Row extends object>({ dataDir, databaseUrl }: DataAt, sql: string): Promise<Row[]> {
+  if (databaseUrl === undefined) {
+    const database = new DatabaseSync(join(dataDir, 'calotype.sqlite'), { readOnly: true, timeout: 5_000 })
+    try {
+      return database.prepare(sql).all() as Row[]
+    } finally {
+      database.close()
+    }
+  }
+  const getTypeParser: typeof pg.types.getTypeParser = (oid: number) =>
+    oid === pg.types.builtins.INT8 ? Number : (pg.types.getTypeParser(oid) as never)
+  const client = new pg.Client({ connectionString: databaseUrl, types: { getTypeParser } })
+  await client.connect()
+  try {
+    return (await client.query<Row>(sql)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+/** Keys of the files below a folder of DATA_DIR, in order. */
+export async function filesIn(dataDir: string, folder: 'originals' | 'renditions' | 'tmp'): Promise<string[]> {
+  const entries = await readdir(join(dataDir, folder), { recursive: true, withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(dataDir, join(entry.parentPath, entry.name)))
+    .sort()
+}
+
+export interface Audit {
+  images: { id: string; batch_id: string; name: string; sha256: string; status: Status }[]
+  originals: string[]
+  renditions: string[]
+  temporary: string[]
+  /** Keys of files that the rows speak of and that are not there, or not with these bytes. */
+  rowsWithoutBytes: string[]
+  /** Files that no image uses. */
+  bytesWithoutRows: string[]
+}
+
+/** Looks at everything; the server should be stopped, or at rest. Every original is read and hashed. */
+export async function audit(at: DataAt): Promise<Audit> {
+  const { dataDir } = at
+  const images = await query<Audit['images'][number]>(at, 'select id, batch_id, name, sha256, status from images')
+  const used = await query<{
+    sha256: string
+    recipe: string
+    format: Format
+    size: number
+    status: Status
+    image_size: number
+    thumbnail_size: number
+  }>(
+    at,
+    `select distinct images.sha256, images.recipe, images.format, images.size, developments.status, image_size, thumbnail_size
+     from images left join developments on developments.sha256 = images.sha256 and developments.recipe = images.recipe`,
+  )
+  const [originals, renditions, temporary] = await Promise.all([
+    filesIn(dataDir, 'originals'),
+    filesIn(dataDir, 'renditions'),
+    filesIn(dataDir, 'tmp'),
+  ])
+  const expected = new Set<string>()
+  const rowsWithoutBytes: string[] = []
+  const expect = async (key: string, fits: (path: string) => Promise<boolean>) => {
+    expected.add(key)
+    if (!(await fits(join(dataDir, key)).catch(() => false))) rowsWithoutBytes.push(key)
+  }
+  for (const row of used) {
+    const hasSize = (size: number) => async (path: string) => (await stat(path)).size === size
+    const hasHash = async (path: string) =>
+      createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex') === row.sha256
+    await expect(originalKey(row.sha256), async (path) => (await hasSize(row.size)(path)) && hasHash(path))
+    if (row.status !== 'completed') continue
+    await expect(imageKey(row), hasSize(row.image_size))
+    await expect(thumbnailKey(row), hasSize(row.thumbnail_size))
+  }
+  const bytesWithoutRows = [...originals, ...renditions].filter((key) => !expected.has(key))
+  return { images, originals, renditions, temporary, rowsWithoutBytes, bytesWithoutRows }
+}

@@ -1,0 +1,56 @@
+// What the system says of processes, for tests and the bench: from /proc on Linux, from `ps` on macOS.
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+
+export interface ProcessEntry {
+  pid: number
+  cpuMs: number
+  /** Of children that ended and were waited for; 0 where the system doesn't tell (macOS). */
+  endedChildrenCpuMs: number
+  /** MB of 1e6 bytes. */
+  rssMb: number
+}
+
+/** The living processes of a process group, its leader first, then by pid. */
+export function processesOfGroup(group: number): ProcessEntry[] {
+  const entries = process.platform === 'linux' ? fromProc(group) : fromPs(group)
+  return entries.sort((a, b) => Number(b.pid === group) - Number(a.pid === group) || a.pid - b.pid)
+}
+
+/** One tick of the times in /proc: 1/100 s on every Linux that Node runs on (`getconf CLK_TCK`). */
+const TICK_MS = 10
+
+function fromProc(group: number): ProcessEntry[] {
+  const entries: ProcessEntry[] = []
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d/.test(name)) continue
+    try {
+      // proc(5): the command in parentheses may hold anything; behind it come the fields from the third (state) on.
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      const field = (number: number) => Number(fields[number - 3])
+      if (field(5) !== group || fields[0] === 'Z') continue
+      const rssKib = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1] ?? 0)
+      entries.push({
+        pid: Number(name),
+        cpuMs: (field(14) + field(15)) * TICK_MS,
+        endedChildrenCpuMs: (field(16) + field(17)) * TICK_MS,
+        rssMb: (rssKib * 1024) / 1e6,
+      })
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  return entries
+}
+
+function fromPs(group: number): ProcessEntry[] {
+  const entries: ProcessEntry[] = []
+  for (const line of execFileSync('ps', ['-A', '-o', 'pid=,pgid=,stat=,rss=,cputime='], { encoding: 'utf8' }).trim().split('\n')) {
+    const [pid, pgid, state, rssKib, time] = line.trim().split(/\s+/) as [string, string, string, string, string]
+    if (Number(pgid) !== group || state.startsWith('Z')) continue
+    const seconds = time.split(':').reduce((sum, part) => sum * 60 + Number(part), 0)
+    entries.push({ pid: Number(pid), cpuMs: seconds * 1000, endedChildrenCpuMs: 0, rssMb: (Number(rssKib) * 1024) / 1e6 })
+  }
+  return entries
+}

@@ -1,0 +1,71 @@
+// Settings: read, refused in one sentence, and written down once.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { envExample, readConfig, settingsHelp } from '../../src/config.ts'
+import { StartError } from '../../src/errors.ts'
+
+test('nothing set gives the defaults', () => {
+  const config = readConfig({})
+  assert.equal(config.host, '127.0.0.1')
+  assert.equal(config.port, 8000)
+  assert.equal(config.dataDir, `${process.cwd()}/data`)
+  assert.deepEqual(config.corsOrigins, [])
+  assert.equal(config.maxFileBytes, 64 * 1024 * 1024)
+  assert.ok(config.workerConcurrency >= 1)
+  assert.equal(config.logLevel, 'info')
+})
+
+test('what is set is taken, and an empty setting is not set', () => {
+  const config = readConfig({
+    PORT: '0',
+    DATA_DIR: '/tmp/x/../y',
+    CORS_ORIGINS: 'https://a.example, http://b.example:8080',
+    MAX_FILES: ' ',
+  })
+  assert.equal(config.port, 0)
+  assert.equal(config.dataDir, '/tmp/y')
+  assert.deepEqual(config.corsOrigins, ['https://a.example', 'http://b.example:8080'])
+  assert.equal(config.maxFiles, 5000)
+})
+
+const BAD = [
+  ['PORT', 'http'],
+  ['PORT', '65536'],
+  ['PORT', '-1'],
+  ['PORT', '80.5'],
+  ['MAX_FILE_BYTES', '64MB'],
+  ['MAX_FILE_BYTES', '0'],
+  ['MAX_PENDING', '1e3'],
+  ['WORKER_CONCURRENCY', '0'],
+  ['PROCESS_TIMEOUT_MS', '2147483648'],
+  ['LOG_LEVEL', 'loud'],
+  ['CORS_ORIGINS', '*'],
+  ['CORS_ORIGINS', 'https://a.example/'],
+  ['CORS_ORIGINS', 'https://a.example,b.example'],
+  ['CORS_ORIGINS', 'ftp://a.example'],
+] as const
+
+for (const [name, value] of BAD) {
+  test(`${name}=${value} is refused in a sentence that names it`, () => {
+    assert.throws(
+      () => readConfig({ [name]: value }),
+      (error) => error instanceof StartError && new RegExp(`^${name} is ".*"; it must be .+\\.$`).test(error.message),
+    )
+  })
+}
+
+test('.env.example is what the table says', () => {
+  assert.equal(readFileSync(new URL('../../.env.example', import.meta.url), 'utf8'), envExample())
+})
+
+test('.env.example, uncommented, says the defaults', () => {
+  const assignments = [...envExample().matchAll(/^# ([A-Z0-9_]+)=(.*)$/gm)].map(([, name, value]) => [name, value])
+  assert.equal(assignments.length, Object.keys(readConfig({})).length)
+  assert.deepEqual(readConfig(Object.fromEntries(assignments) as Record<string, string>), readConfig({}))
+})
+
+test('the help has a line for every setting', () => {
+  for (const [, name] of envExample().matchAll(/^# ([A-Z0-9_]+)=/gm))
+    assert.match(settingsHelp(), new RegExp(`^  ${name} +\\S.* Default: .+\\.$`, 'm'))
+})
