@@ -1,0 +1,45 @@
+// The bare loop, the bench's reference: the recipe over the same files with sharp alone, without a server. The limit on this machine.
+import { availableParallelism } from 'node:os'
+import { basename, join } from 'node:path'
+import type { Format } from '../src/image.ts'
+import { prepareDecoder } from '../src/process/decoder.ts'
+import { developImage } from '../src/process/recipe.ts'
+import { inChild } from './child.ts'
+
+export interface BareInput {
+  originals: { path: string; format: Format }[]
+  /** Developed before the clock starts. */
+  warmUp: { path: string; format: Format }[]
+  /** Existing folder the outputs are written to. */
+  folder: string
+}
+
+inChild<BareInput>(async ({ originals, warmUp, folder }, progress) => {
+  prepareDecoder()
+
+  const develop = async (list: BareInput['originals']) => {
+    const files = list[Symbol.iterator]()
+    const synced: Promise<unknown>[] = []
+    let done = 0
+    const pipeline = async () => {
+      for (const { path, format } of files) {
+        const output = join(folder, basename(path))
+        // The next image begins when the pixels of this one are done with: waiting for the disk would leave a core idle.
+        await new Promise<void>((resolve, reject) => {
+          const developed = developImage(
+            { format, originalPath: path, imagePath: `${output}.image`, thumbnailPath: `${output}.thumbnail` },
+            Number.MAX_SAFE_INTEGER,
+            { encoded: resolve },
+          )
+          synced.push(developed)
+          developed.then(() => progress(++done), reject)
+        })
+      }
+    }
+    await Promise.all(Array.from({ length: availableParallelism() }, pipeline))
+    await Promise.all(synced)
+  }
+
+  await develop(warmUp)
+  return () => develop(originals)
+})
