@@ -1,5 +1,6 @@
 // `npm run bench:load`: what its users' load script does to the cluster: so many uploads at once, of one image and of different ones.
 import { Command, InvalidArgumentError } from 'commander'
+import { findTestPrograms } from '../../scripts/cluster/programs.ts'
 import { startCluster, type TestCluster } from '../../test/support/cluster.ts'
 import { readWholeNumber, withSmallPhotographs } from '../cluster-photographs.ts'
 import { columns } from '../cluster-table.ts'
@@ -28,7 +29,7 @@ const options = new Command('npm run bench:load --')
   .opts<{ requests: number; json?: true }>()
 
 async function run(cluster: TestCluster, load: Load['load'], files: string[]): Promise<Load> {
-  const memory = watchMemory(cluster.members)
+  using memory = watchMemory(cluster.members)
   const outcome = await shown(load, options.requests, () => postAll(cluster.url, files, options.requests))
   const peaks = memory.stop().map((peak) => ({ ...peak, rssMb: round(peak.rssMb, 1) }))
   const tooLarge = peaks.filter(({ rssMb }) => rssMb > MOST_RSS_MB).map(({ process, rssMb }) => `${process} had ${rssMb} MB`)
@@ -47,6 +48,7 @@ function table(loads: Load[]): string {
 }
 
 try {
+  findTestPrograms(console.error)
   const loads = await withSmallPhotographs(options.requests, async (files) => {
     await using cluster = await startCluster()
     return [await run(cluster, 'one image', files.slice(0, 1)), await run(cluster, 'distinct images', files)]

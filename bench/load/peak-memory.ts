@@ -12,8 +12,8 @@ export interface PeakMemory {
   rssMb: number
 }
 
-/** Watches the API servers, the workers and their children until `stop`, which gives the largest first. */
-export function watchMemory(members: MemberReport[]): { stop(): PeakMemory[] } {
+/** Watches the API servers, the workers and their children until `stop`, which gives the largest first, or the end of its block. */
+export function watchMemory(members: MemberReport[]): Disposable & { stop(): PeakMemory[] } {
   const ours = members.filter(({ name }) => /^(api|worker)-/.test(name))
   const peaks = new Map<number, PeakMemory>()
   const sample = () => {
@@ -33,5 +33,6 @@ export function watchMemory(members: MemberReport[]): { stop(): PeakMemory[] } {
       sample()
       return [...peaks.values()].sort((a, b) => b.rssMb - a.rssMb)
     },
+    [Symbol.dispose]: () => clearInterval(sampling),
   }
 }

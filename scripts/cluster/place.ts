@@ -1,9 +1,9 @@
 // Where the cluster lives: its folder, the user its engines run as, its secrets and its ports.
 import { spawnSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { StartError } from '../../src/errors.ts'
@@ -126,18 +126,32 @@ function readSecrets(path: string): Secrets {
   return secrets
 }
 
-/** So many ports of this machine that are free now, all different. */
+/**
+ * Ports from here up to those that the kernel hands out by itself, for connections too (Linux: ip_local_port_range; IANA: from
+ * 49,152). One of those may be taken between the moment it is found free and the start of its server.
+ */
+function assignablePorts(): { first: number; count: number } {
+  const first = 10_000
+  let end = 49_152
+  try {
+    end = Number(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s/)[0])
+  } catch {
+    // Not Linux.
+  }
+  return { first, count: Math.max(end - first, 10_000) }
+}
+
+/** So many ports of this machine that are free now, all different; the kernel gives them to nobody who does not ask for them. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, HOST)
-      await once(server, 'listening')
-      return server
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))))
-  return ports
+  const range = assignablePorts()
+  const held = new Map<number, Server>()
+  while (held.size < count) {
+    const port = range.first + randomInt(range.count)
+    const server = createServer().listen(port, HOST)
+    if (await once(server, 'listening').catch(() => null)) held.set(port, server)
+  }
+  await Promise.all([...held.values()].map((server) => new Promise((done) => server.close(done))))
+  return [...held.keys()]
 }
 
 /** Throws StartError if the port can't be had. */

@@ -19,7 +19,7 @@ for (const [what, distinct] of [
 ] as const) {
   test(`${REQUESTS} uploads of ${what} at once all succeed`, async () => {
     await withSmallPhotographs(distinct, async (files) => {
-      const memory = watchMemory(cluster.members)
+      using memory = watchMemory(cluster.members)
       const outcome = await postAll(cluster.url, files, REQUESTS)
       const peaks = memory.stop()
       assert.deepEqual(broken(outcome), [], JSON.stringify(outcome))

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import { freePorts } from '../../scripts/cluster/place.ts'
 import { openS3Store, type S3StoreOptions } from '../../src/store/s3.ts'
 import { keysIn, startS3, type S3Server } from '../support/s3.ts'
 import { startFaultProxy, type Fault, type FaultProxy, type Seen } from './fault-proxy.ts'
@@ -33,15 +33,6 @@ describe('a start with S3', () => {
     settings = { ...s3.settings, endpoint: proxy.url, stagingFolder }
   })
   afterEach(() => rm(stagingFolder, { recursive: true }))
-
-  async function freePort() {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    server.close()
-    await once(server, 'close')
-    return port
-  }
 
   const isList = ({ url }: Seen) => url.includes('list-type=2')
   const wrong: { what: string; change?: Partial<S3StoreOptions>; fault?: Fault; only?: (request: Seen) => boolean; says: RegExp }[] = [
@@ -70,7 +61,8 @@ describe('a start with S3', () => {
   }
 
   it('refuses an address where nobody listens in a sentence', async () => {
-    const endpoint = `http://127.0.0.1:${await freePort()}`
+    const [port] = await freePorts(1)
+    const endpoint = `http://127.0.0.1:${port}`
     await assert.rejects(openS3Store({ ...settings, endpoint }), { name: 'StartError', message: /^S3_ENDPOINT: .*ECONNREFUSED/ })
   })
 

@@ -3,11 +3,11 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { freePorts } from '../../scripts/cluster/place.ts'
 
 const READY_TIMEOUT_MS = 10_000
 
@@ -30,19 +30,10 @@ export interface RedisServer extends AsyncDisposable {
   call(command: string, ...args: (string | number)[]): Promise<unknown>
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 /** `appendonly`: it keeps its data over a stop, all but the last second. `started: false`: nothing listens until `start`. */
 export async function startRedis({ appendonly = false, started = true } = {}): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'calotype-redis-'))
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   const url = `redis://127.0.0.1:${port}`
   let child: ChildProcess | null = null
   const atExit = () => {
