@@ -1,5 +1,4 @@
 // The bare loop, the bench's reference: the recipe over the same files with sharp alone, without a server. The limit on this machine.
-import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
 import type { Format } from '../src/image.ts'
 import { prepareDecoder } from '../src/process/decoder.ts'
@@ -12,9 +11,11 @@ export interface BareInput {
   warmUp: { path: string; format: Format }[]
   /** Existing folder the outputs are written to. */
   folder: string
+  /** Images developed at once. */
+  pipelines: number
 }
 
-inChild<BareInput>(async ({ originals, warmUp, folder }, progress) => {
+inChild<BareInput>(async ({ originals, warmUp, folder, pipelines }, progress) => {
   prepareDecoder()
 
   const develop = async (list: BareInput['originals']) => {
@@ -36,7 +37,7 @@ inChild<BareInput>(async ({ originals, warmUp, folder }, progress) => {
         })
       }
     }
-    await Promise.all(Array.from({ length: availableParallelism() }, pipeline))
+    await Promise.all(Array.from({ length: pipelines }, pipeline))
     await Promise.all(synced)
   }
 

@@ -5,9 +5,9 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { startServer } from '../test/support/server.ts'
-import type { BareInput } from './bare-loop.ts'
 import { runChild, type Taken } from './child.ts'
 import { generateOriginals, takeOriginals, type Original } from './originals.ts'
+import { limitMs, runBareLoop } from './run-bare-loop.ts'
 import { figures, median, round, shown, table, type ModeFigures, type Report } from './report.ts'
 import { MODES, type ClientInput, type Mode } from './upload-client.ts'
 
@@ -64,22 +64,6 @@ function readModes(text: string): Mode[] {
   return names as Mode[]
 }
 
-/** Far longer than it takes on the slowest machine: only a hang ends by it. */
-const limitMs = (images: number) => 120_000 + images * 5_000
-
-async function runBare(originals: Original[], warmUp: Original[], root: string): Promise<Taken> {
-  const folder = await mkdtemp(join(root, 'bare-'))
-  const taken = await shown('bare loop', originals.length, (onProgress) =>
-    runChild<BareInput, Taken>(
-      join(import.meta.dirname, 'bare-loop.ts'),
-      { originals, warmUp, folder },
-      { timeoutMs: limitMs(originals.length), onProgress, env: { UV_THREADPOOL_SIZE: String(4 + availableParallelism()) } },
-    ),
-  )
-  await rm(folder, { recursive: true })
-  return taken
-}
-
 async function runMode(mode: Mode, originals: Original[], warmUp: Original[], root: string) {
   const dataDir = await mkdtemp(join(root, `${mode}-`))
   const images = originals.length
@@ -130,11 +114,12 @@ async function measure(root: string): Promise<{ originals: Original[]; report: R
   if (originals.length === 0) throw new Error(`There is no JPEG, PNG, WebP, AVIF or GIF in ${from}.`)
   const warmUp = await generateOriginals(folders.warmUp, WARM_UP_IMAGES, { from: 0.5, to: 2, firstSeed: MAX_IMAGES }, () => {})
 
-  const bareRuns = [await runBare(originals, warmUp, root)]
+  const runBare = () => runBareLoop({ originals, warmUp, pipelines: availableParallelism() }, root)
+  const bareRuns = [await runBare()]
   const runs = []
   for (const mode of options.modes) {
     runs.push(await runMode(mode, originals, warmUp, root))
-    bareRuns.push(await runBare(originals, warmUp, root))
+    bareRuns.push(await runBare())
   }
 
   const count = originals.length

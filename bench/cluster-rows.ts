@@ -2,7 +2,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import pg from 'pg'
 
-const LOOK_MS = 50
+// Each look costs the database a count.
+const LOOK_MS = 100
 
 export interface Rows {
   /** Statements that are not logged. */

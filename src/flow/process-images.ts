@@ -36,6 +36,8 @@ const RETRY_MS = 1_000
 const PASSING: ErrorCode[] = ['storage_full', 'storage_unavailable', 'database_unavailable']
 // A worker that dies is noticed after so long; one that lives says so three times in that.
 const LEASE_MS = 6_000
+// A chunk that waits in the queue is here in a quarter of this; one image alone takes longer to develop.
+const TAKING_MS = 20
 
 export function processImages(deps: ProcessDeps): Processing {
   const { images, queue, feed, developer, log } = deps
@@ -47,6 +49,7 @@ export function processImages(deps: ProcessDeps): Processing {
   /** Outcomes being recorded and announced: of `finishing`, those that nothing more is awaited for. */
   let outcomes = 0
   let claiming = false
+  let askedAt = -Infinity
   let stopped = false
   let freed = Promise.withResolvers<void>()
 
@@ -72,8 +75,9 @@ export function processImages(deps: ProcessDeps): Processing {
     if (!result) return
     outcomes++
     try {
-      // The last one in hand waits for no other.
-      const canWait = claiming || claimed.length + finishing.size > outcomes
+      // The last one in hand waits for no other, unless more are just coming.
+      const areComing = claiming || performance.now() - askedAt < TAKING_MS
+      const canWait = areComing || claimed.length + finishing.size > outcomes
       const changed = await persist('recording an outcome', () => images.finish({ ...result, token: lease.token }, canWait))
       if (changed) await feed.publish(changed)
     } finally {
@@ -116,6 +120,7 @@ export function processImages(deps: ProcessDeps): Processing {
         await freed.promise
         continue
       }
+      askedAt = performance.now()
       const jobs = await queue.take(room())
       if (jobs.length === 0) return
       await claim(jobs)

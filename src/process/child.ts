@@ -1,4 +1,5 @@
 // A child of the process step: the only place where untrusted bytes are decoded, so that what goes wrong goes wrong here.
+import { constants, setPriority } from 'node:os'
 import type { CalotypeError } from '../errors.ts'
 import { prepareDecoder, warmUp } from './decoder.ts'
 import type { DevelopJob } from './developer.ts'
@@ -68,6 +69,9 @@ function develop(id: number, job: DevelopJob): Promise<void> {
   })
 }
 
+// Whoever answers people, and the database beside it, comes first: pixels take what is left. Before the decoder starts its threads,
+// which inherit it.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
 prepareDecoder()
 await warmUp()
 send({ say: 'ready' })

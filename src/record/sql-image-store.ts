@@ -29,7 +29,7 @@ import { recordUploads } from './record-uploads.ts'
 const MAX_ENTRIES = 64
 const MAX_OUTCOMES = 500
 // Where each statement is a round trip, outcomes that can wait for others share theirs: less than 5 transactions a second of a worker.
-const OUTCOMES_INTERVAL_MS = 210
+const OUTCOMES_INTERVAL_MS = 205
 
 export function createSqlImageStore(database: Database): ImageStore {
   const { read, write } = database
