@@ -36,8 +36,10 @@ async function openBlobs(config: Config, log: Logger) {
     s3Region: region,
     s3AccessKeyId: accessKeyId,
     s3SecretAccessKey: secretAccessKey,
+    s3PublicEndpoint: publicEndpoint,
   } = config
-  return openS3Store({ endpoint, bucket, region, accessKeyId, secretAccessKey, stagingFolder: join(config.dataDir, 'tmp'), log })
+  const settings = { endpoint, bucket, region, accessKeyId, secretAccessKey }
+  return openS3Store({ ...settings, publicEndpoint, stagingFolder: join(config.dataDir, 'tmp'), log })
 }
 
 async function openDatabase(config: Config, log: Logger) {

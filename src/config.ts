@@ -97,6 +97,12 @@ const SETTINGS = {
   s3Region: text('S3_REGION', 'us-east-1', 'Its region.', String),
   s3AccessKeyId: text('S3_ACCESS_KEY_ID', '', 'Its access key.', String),
   s3SecretAccessKey: text('S3_SECRET_ACCESS_KEY', '', 'Its secret key.', String),
+  s3PublicEndpoint: text(
+    'S3_PUBLIC_ENDPOINT',
+    '',
+    'Where browsers reach that store: images are then fetched from it, by presigned URLs, not through the servers.',
+    String,
+  ),
   workerHost: text('WORKER_HOST', '127.0.0.1', 'Address on which a worker tells whether it is well.', String),
   workerPort: integer('WORKER_PORT', 8001, 'Port for that; 0 takes any free one.', { min: 0, max: 65_535 }),
   logLevel: text('LOG_LEVEL', 'info', `Least severe messages logged: ${LOG_LEVELS.join(', ')}.`, readLogLevel),

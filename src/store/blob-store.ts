@@ -8,6 +8,15 @@ export interface BlobStat {
   modifiedAt: number
 }
 
+/** How a client that fetches a blob by its link is told to take it. */
+export interface LinkOptions {
+  method: 'GET' | 'HEAD'
+  /** Media type. */
+  type: string
+  cacheControl: string
+  contentDisposition?: string
+}
+
 export interface BlobStore {
   /** Path of a new, empty place for a local file that is to be `put` or `discard`ed. No file is there yet. */
   stage(): string
@@ -24,6 +33,8 @@ export interface BlobStore {
   stat(key: string): Promise<BlobStat | null>
   /** Bytes `start` to `end`, inclusive, or all of them. Rejects with `not_found` before the first byte. */
   read(key: string, range?: { start: number; end: number }): Promise<Readable>
+  /** Where clients get the blob without us, good for `seconds` at least; null where its bytes go through us. Does not look whether it is there. */
+  link(key: string, options: LinkOptions): Promise<{ url: string; seconds: number } | null>
   /** Repeatable: a key that is not there is no error. */
   delete(keys: string[]): Promise<void>
   /** Every key under a prefix (`originals/`), in no order. */

@@ -172,6 +172,8 @@ export async function openFilesystemStore(folder: string, { isShared } = { isSha
       return stream
     },
 
+    link: async () => null,
+
     async delete(keys) {
       for (const key of keys) {
         await unlink(join(folder, key)).catch((error: unknown) => {

@@ -52,7 +52,7 @@ const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes)
  * forbidden. Throws StartError naming the setting to look at. `answerTimeoutMs`: how long S3 may be silent.
  */
 export async function openBucket(settings: S3Settings, answerTimeoutMs: number): Promise<S3Bucket> {
-  const client = createClient(settings, answerTimeoutMs)
+  const client = createClient(settings, 'S3_ENDPOINT', answerTimeoutMs)
   const ask: S3Bucket['ask'] = async (work, bytes = 0) => {
     const requestTimeout = answerTimeoutMs + bytes / SLOWEST_BYTES_PER_MS
     const deadline = new AbortController()
@@ -81,9 +81,14 @@ export async function openBucket(settings: S3Settings, answerTimeoutMs: number):
   }
 }
 
-function createClient({ endpoint, region, accessKeyId, secretAccessKey }: S3Settings, answerTimeoutMs: number): S3Client {
+/** `setting`: the one that the endpoint comes from. Throws StartError naming what is wrong. */
+export function createClient(
+  { endpoint, region, accessKeyId, secretAccessKey }: S3Settings,
+  setting: 'S3_ENDPOINT' | 'S3_PUBLIC_ENDPOINT',
+  answerTimeoutMs = 0,
+): S3Client {
   if (!/^https?:[/][/]/.test(endpoint) || !URL.canParse(endpoint)) {
-    throw new StartError(`S3_ENDPOINT is "${endpoint}"; it must be a URL like http://127.0.0.1:9000.`)
+    throw new StartError(`${setting} is "${endpoint}"; it must be a URL like http://127.0.0.1:9000.`)
   }
   for (const [name, value] of Object.entries({ S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey })) {
     if (value === '') throw new StartError(`${name} is missing: set it to the key that ${endpoint} knows.`)

@@ -11,12 +11,15 @@ import type { BlobStore } from './blob-store.ts'
 import { createGate } from './gate.ts'
 import { badAnswer, openBucket, s3Code, type S3Settings } from './s3-bucket.ts'
 import { bodyLength, exactBody } from './s3-download.ts'
+import { createLinks } from './s3-links.ts'
 import { md5Of, uploadFile } from './s3-upload.ts'
 import { openStagingFolder } from './staging-folder.ts'
 
 export interface S3StoreOptions extends S3Settings {
   /** Local; may be shared with other processes, each of which makes a folder of its own in it. */
   stagingFolder: string
+  /** Where clients reach the store; they then fetch from there what they would be sent by us. */
+  publicEndpoint?: string
   /** How long S3 may be silent before an attempt is given up; three of them, at most, before an error. Default: 15,000. */
   answerTimeoutMs?: number
   log?: Logger
@@ -35,7 +38,9 @@ const CHECKOUT_DELAYS_MS = [100, 500]
  * Opens the store in a bucket, which has to be there. Any number of processes may have it open. Throws StartError naming the
  * setting to look at. See `s3-bucket.ts` for errors and repetition, `s3-upload.ts` for how bytes are checked.
  */
-export async function openS3Store({ stagingFolder, answerTimeoutMs, log, ...settings }: S3StoreOptions): Promise<BlobStore> {
+export async function openS3Store(options: S3StoreOptions): Promise<BlobStore> {
+  const { stagingFolder, publicEndpoint, answerTimeoutMs, log, ...settings } = options
+  const links = publicEndpoint ? createLinks(settings, publicEndpoint) : null
   const bucket = await openBucket(settings, answerTimeoutMs ?? ANSWER_TIMEOUT_MS)
   const staging = await openStagingFolder(stagingFolder).catch((error: unknown) => {
     bucket.close()
@@ -122,6 +127,8 @@ export async function openS3Store({ stagingFolder, answerTimeoutMs, log, ...sett
       return exactBody(body, length)
     },
 
+    link: async (key, options) => links?.link(key, options) ?? null,
+
     async delete(keys) {
       for (let at = 0; at < keys.length; at += KEYS_PER_DELETE) {
         const Objects = keys.slice(at, at + KEYS_PER_DELETE).map((Key) => ({ Key }))
@@ -151,6 +158,7 @@ export async function openS3Store({ stagingFolder, answerTimeoutMs, log, ...sett
     },
 
     async close() {
+      links?.close()
       bucket.close()
       await staging.close()
     },
