@@ -58,7 +58,10 @@ export interface DevelopmentsTable {
 export interface OriginalsTable {
   sha256: string
   size: number
-  /** When the last image that used it went; null while one does. Its bytes are collected a grace period later. */
+  /**
+   * When the last image that used it went; null while one does. Its bytes are collected a grace period later. In the future: its
+   * bytes are about to be stored, and have no image yet.
+   */
   released_at: number | null
   /** Set while its bytes are being removed: who uploads them again now has to wait. */
   collecting_at: number | null

@@ -57,12 +57,17 @@ export class FileGroups {
 
   async #store(group: { file: ReceivedFile }[]) {
     const { blobs, images } = this.#deps
-    const put = await Promise.allSettled(group.map(({ file }) => blobs.put(file.path, originalKey(file.sha256), { synced: true })))
-    const failed = put.find((result) => result.status === 'rejected')
-    if (!failed) return
-    await this.#discard(group)
-    await images.release(group.map(({ file }) => file)).catch(() => undefined)
-    throw failed.reason
+    const files = group.map(({ file }) => file)
+    try {
+      await images.expect(files)
+      const put = await Promise.allSettled(files.map((file) => blobs.put(file.path, originalKey(file.sha256), { synced: true })))
+      const failed = put.find((result) => result.status === 'rejected')
+      if (failed) throw failed.reason
+    } catch (error) {
+      await this.#discard(group)
+      await images.release(files).catch(() => undefined)
+      throw error
+    }
   }
 
   async #record(images: NewImage[], received: Received | undefined) {

@@ -82,16 +82,39 @@ export async function sweepAborted({ write, now }: Database): Promise<number> {
   }
 }
 
-export async function releaseOriginals({ write, now }: Database, originals: { sha256: string; size: number }[]): Promise<void> {
-  const distinct = new Map(originals.map(({ sha256, size }) => [sha256, { sha256, size, released_at: now }]))
-  for (const slice of slices([...distinct.values()])) {
+// Far above what a file takes from its group to its row, on the slowest store.
+const EXPECTED_MS = 60 * 60 * 1000
+
+type Bytes = { sha256: string; size: number }
+
+/** One statement for all that wait. Rows that are there stay as they are. */
+export async function expectOriginals({ write, now }: Database, groups: Bytes[][]): Promise<void[]> {
+  for (const slice of slices(rowsOf(groups.flat(), sql<number>`${now} + ${EXPECTED_MS}`))) {
     await write
       .insertInto('originals')
       .values(slice)
       .onConflict((conflict) => conflict.column('sha256').doNothing())
       .execute()
   }
+  return groups.map(() => undefined)
 }
+
+export async function releaseOriginals({ write, now }: Database, originals: Bytes[]): Promise<void> {
+  for (const slice of slices(rowsOf(originals, now))) {
+    await write
+      .insertInto('originals')
+      .values(slice)
+      // Those that were expected; not those in use, nor those released before.
+      .onConflict((conflict) => conflict.column('sha256').doUpdateSet({ released_at: now }).where('originals.released_at', '>', now))
+      .execute()
+  }
+}
+
+/** Sorted, so that two servers lock rows in the same order. */
+const rowsOf = (originals: Bytes[], released_at: Database['now']) =>
+  [...new Map(originals.map(({ sha256, size }) => [sha256, { sha256, size, released_at }])).values()].sort((a, b) =>
+    a.sha256 < b.sha256 ? -1 : 1,
+  )
 
 export async function collectableOriginals({ write, now }: Database, graceMs: number, limit: number) {
   const before = sql<number>`${now} - ${graceMs}`

@@ -138,6 +138,11 @@ export interface ImageStore {
   /** Returns the image that went, or null. Its bytes are released, for `collectable`. */
   delete(id: string): Promise<Image | null>
 
+  /**
+   * Bytes are about to be stored: a row for those that have none, so that they are found, and collected after an hour, should their
+   * server be killed before it records them. Nothing where the store is checked after a crash anyway, as no other server uses it.
+   */
+  expect(originals: { sha256: string; size: number }[]): Promise<void>
   /** Bytes that were stored and then not recorded: a row that nobody uses, unless there is one, so that they are collected. */
   release(originals: { sha256: string; size: number }[]): Promise<void>
   /** Originals released at least `graceMs` ago that nothing uses: marked, so that nobody counts on their bytes. With their developments. */

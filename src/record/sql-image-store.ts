@@ -14,6 +14,7 @@ import {
   abandonedBatches,
   collectableOriginals,
   deleteImage,
+  expectOriginals,
   forgetOriginals,
   knownOriginals,
   releaseOriginals,
@@ -43,6 +44,7 @@ export function createSqlImageStore(database: Database): ImageStore {
     MAX_OUTCOMES,
     database.isRemote ? OUTCOMES_INTERVAL_MS : 0,
   )
+  const expect = groupCommit((groups: Parameters<ImageStore['expect']>[0][]) => expectOriginals(database, groups), MAX_ENTRIES)
   return {
     record,
     abort: (batchId) => retryConflicts(() => abortBatch(database, batchId)),
@@ -62,6 +64,8 @@ export function createSqlImageStore(database: Database): ImageStore {
     batch: (id) => getBatch(read, id),
     retry: (id) => retryConflicts(() => retryImage(write, id)),
     delete: (id) => retryConflicts(() => deleteImage(database, id)),
+    // A database of this process alone has a store of its own, which a start after a crash checks.
+    expect: async (originals) => void (database.isRemote && (await expect(originals))),
     release: (originals) => releaseOriginals(database, originals),
     collectable: (graceMs, limit) => retryConflicts(() => collectableOriginals(database, graceMs, limit)),
     forget: (hashes) => forgetOriginals(write, hashes),

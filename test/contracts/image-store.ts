@@ -218,6 +218,18 @@ export function imageStoreContract(open: () => Promise<{ store: ImageStore; clos
     assert.deepEqual(await store.collectable(0, 10), [{ sha256: hashOf('never recorded'), developments: [] }])
   })
 
+  storeTest('bytes that are about to be stored are left alone until they are recorded or released', async (store) => {
+    const [used] = await upload(store, 'used')
+    const [lost, kept] = [
+      { sha256: hashOf('lost'), size: 5 },
+      { sha256: hashOf('kept'), size: 6 },
+    ]
+    await Promise.all([store.expect([lost, kept]), store.expect([kept, used!])])
+    assert.deepEqual(await store.collectable(0, 10), [])
+    await store.release([lost, used!])
+    assert.deepEqual(await store.collectable(0, 10), [{ sha256: lost.sha256, developments: [] }])
+  })
+
   storeTest('a restart finds what was claimed and what waits', async (store) => {
     await upload(store, ...Array.from({ length: 25 }, (_, at) => `wait${at}`))
     await store.claim([hashOf('wait3'), hashOf('wait4')], RECIPE, lease)
