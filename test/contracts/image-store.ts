@@ -392,4 +392,18 @@ export function imageStoreContract(open: () => Promise<{ store: ImageStore; clos
     const late = store.record({ images: [], received: { batchId: gone.id, rejected: [] } })
     await assert.rejects(late, { code: 'upload_timeout' })
   })
+
+  storeTest('an upload whose key a repeat has taken over is not acknowledged', async (store) => {
+    const slow = newBatch()
+    await store.reserve('key', slow.id, 0)
+    await sleep(5)
+    assert.deepEqual(await store.reserve('key', randomUUID(), 60_000), { state: 'reserved' })
+    const late = store.record({
+      start: slow,
+      images: [newImage(slow, 0, 'late')],
+      received: { batchId: slow.id, rejected: [], idempotency: { key: 'key', fingerprint: 'print', answer: null } },
+    })
+    await assert.rejects(late, { code: 'upload_timeout' })
+    assert.deepEqual(await all(store), [], 'and leaves nothing')
+  })
 }

@@ -82,6 +82,18 @@ export function jobQueueContract(create: () => Promise<JobQueue>, { chunk }: { c
     assert.deepEqual(await queue.take(2), [])
   })
 
+  queueTest('taking ends for good, also for who waits; what is given back then is kept', async (queue) => {
+    await queue.add(batchOf('a', 1))
+    await queue.take(1)
+    const waiting = queue.take(1)
+    await queue.endTaking()
+    assert.deepEqual(await waiting, [])
+    await queue.endTaking()
+    await queue.add(batchOf('a', 1))
+    assert.deepEqual(await queue.take(1), [])
+    assert.equal(await queue.depth(), 1)
+  })
+
   queueTest('nothing to add is nothing to take', async (queue) => {
     await queue.add([])
     assert.equal(await queue.depth(), 0)
