@@ -31,6 +31,7 @@ export interface Processing {
 
 // Outcomes on their way to disk and rows, beside what is being developed: beyond, nothing more is begun.
 const MAX_FINISHING = 64
+const MOST_WORTH_WAITING_FOR = 4
 // When the database or the disk refuses: nothing is lost by waiting, so nothing is given up.
 const RETRY_MS = 1_000
 const PASSING: ErrorCode[] = ['storage_full', 'storage_unavailable', 'database_unavailable']
@@ -102,6 +103,9 @@ export function processImages(deps: ProcessDeps): Processing {
     finishing.add(whole)
   }
 
+  // Room for one is not worth a transaction while others are being developed: a child has another image in hand meanwhile.
+  const worthClaiming = Math.min(MOST_WORTH_WAITING_FOR, Math.ceil(developer.capacity / 2))
+  const hasRoom = () => room() >= Math.min(worthClaiming, Math.max(1, developing))
   const room = () => (finishing.size < MAX_FINISHING ? developer.capacity - developing : 0)
 
   async function claim(jobs: Job[]) {
@@ -116,7 +120,7 @@ export function processImages(deps: ProcessDeps): Processing {
   async function work() {
     while (!stopped) {
       while (claimed.length > 0 && room() > 0) begin(claimed.shift()!)
-      if (claimed.length > 0 || room() <= 0) {
+      if (claimed.length > 0 || !hasRoom()) {
         await freed.promise
         continue
       }

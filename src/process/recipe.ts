@@ -56,7 +56,9 @@ async function developStill(job: Recipe, header: Header, write: Write): Promise<
   const image = await encode[job.format](fromRaw(pixels)).toBuffer()
   write(job.imagePath, image)
   const rest = await developThumbnail(job, fromRaw(pixels), write)
-  return { width: pixels.width, height: pixels.height, imageSize: image.length, ...rest }
+  const { width, height } = pixels
+  free(pixels)
+  return { width, height, imageSize: image.length, ...rest }
 }
 
 /**
@@ -78,7 +80,9 @@ async function developThumbnail(job: Recipe, source: Sharp, write: Write) {
   const small = await decode(source.resize(THUMBNAIL_BOX))
   const thumbnail = await encode.webp(fromRaw(small)).toBuffer()
   write(job.thumbnailPath, thumbnail)
-  return { thumbnailSize: thumbnail.length, thumbhash: await hash(small) }
+  const thumbhash = await hash(small)
+  free(small)
+  return { thumbnailSize: thumbnail.length, thumbhash }
 }
 
 const open = (path: string, { frames, pixels, srgb }: Header) =>
@@ -100,6 +104,16 @@ async function decode(image: Sharp): Promise<Pixels> {
   } catch (error) {
     throw toDecodeError(error)
   }
+}
+
+/**
+ * Gives the memory of pixels that nobody looks at any more back now. Left to the garbage collector, megabytes outside of its heap
+ * would have it look through all of it every eight images: 3 ms of CPU an image with two children, and their peak memory.
+ */
+function free({ data }: Pixels) {
+  const { buffer } = data
+  // A small one may lie in a pool with others.
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === data.byteLength) buffer.transfer(0)
 }
 
 const fromRaw = ({ data, width, height, channels }: Pixels) => sharp(data, { limitInputPixels: false, raw: { width, height, channels } })

@@ -17,7 +17,7 @@ let small: Buffer
 let slow: Buffer
 before(async () => {
   small = await encoded(photo(700, 500), 'jpeg')
-  slow = await photo(5000, 4000).png({ compressionLevel: 1, progressive: true }).toBuffer()
+  slow = await photo(7000, 7000).png({ compressionLevel: 1, progressive: true }).toBuffer()
 })
 beforeEach(async () => (darkroom = await createDarkroom()))
 
