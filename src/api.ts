@@ -1,6 +1,6 @@
 // The wire: what clients send and receive. Types and their making from an image; shared with web/ (types only).
 import type { ErrorCode } from './errors.ts'
-import type { Status } from './image.ts'
+import type { FileStatus, Status } from './image.ts'
 
 export interface ApiImage {
   id: string
@@ -36,6 +36,8 @@ export interface ApiRejected {
   name: string
   code: ErrorCode
   error: string
+  /** Its place in what was sent; of a declared batch, in the declaration, if it had one there. */
+  index?: number
 }
 
 export interface ApiUploaded {
@@ -51,17 +53,83 @@ export interface ApiInitiated {
   rejected: ApiRejected[]
 }
 
-export interface ApiBatch {
+/** One file of `POST /api/batches`. */
+export interface ApiFileToDeclare {
+  name: string
+  /** Bytes. */
+  size: number
+  /** 64 lower hex digits: a file whose bytes are here already is not sent again. */
+  sha256?: string
+}
+
+/** What became of a declared file at once: to be sent, here already as this image, or refused. */
+export type ApiDeclaredFile =
+  { state: 'needed' } | { state: 'known'; image: string } | { state: 'rejected'; code: ErrorCode; error: string }
+
+/** A batch that was declared; its files are sent to `/api/async/batch/upload?batch=<id>`, each with its `index`. */
+export interface ApiDeclared {
+  id: string
+  declared: number
+  /** Until then it can be resumed. */
+  expires_at: string
+  /** In the order of the request. */
+  files: ApiDeclaredFile[]
+}
+
+export type BatchFileStatus = FileStatus
+
+/** The ledger of a batch: the counts of the eight states add up to `declared` at every moment. */
+export interface ApiBatch extends Record<BatchFileStatus, number> {
   id: string
   kind: 'sync' | 'async' | 'batch'
   created_at: string
-  /** When the whole body was in and acknowledged; null while it arrives. */
+  /** When it was acknowledged: the whole body in, or its files declared; null before. */
   received_at: string | null
-  /** When its last image was final; null before. */
+  /** When its last file was final; null before. */
   finished_at: string | null
+  /** When what is missing of a declared batch expires; null unless declared. */
+  expires_at: string | null
+  /** Its files: those that were declared; else those that were sent. */
+  declared: number
+}
+
+/** A file of a batch: `GET /api/batches/<id>?status=`. */
+export interface ApiBatchFile {
+  /** Its place in the declaration, or in what was sent. */
+  index: number
+  name: string
+  /** Bytes: of its original, or as declared. */
+  size: number
+  status: BatchFileStatus
+  /** Once it was received. */
+  image: ApiImage | null
+  /** Why it is rejected or failed. */
+  code: ErrorCode | null
+  error: string | null
+}
+
+/** `GET /api/images/count`. */
+export interface ApiCount {
   images: number
-  counts: Record<Status, number> & { rejected: number }
-  rejected: ApiRejected[]
+}
+
+/** `POST /api/images/delete`. */
+export interface ApiDeleted {
+  deleted: number
+}
+
+/** `POST /api/images/retry`. */
+export interface ApiRetried {
+  retried: number
+}
+
+/** `GET /api/events?since=`: what a watcher would have heard since. */
+export interface ApiEvents {
+  events: ApiNotification[]
+  /** Where to go on: the next `since`. */
+  last: string
+  /** What was missed is no longer known: read the lists again. */
+  resync: boolean
 }
 
 export interface ApiError {

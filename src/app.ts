@@ -107,6 +107,13 @@ function repeat(what: string, intervalMs: number, log: Logger, action: () => Pro
   }
 }
 
+/** The web app, as `npm run build` leaves it. Browsers may be sent to the store for images, and have to be allowed to go there. */
+const pages = ({ s3PublicEndpoint, maxFileBytes }: Config) => ({
+  maxFileBytes,
+  folder: join(import.meta.dirname, '../web/dist'),
+  imageOrigins: s3PublicEndpoint === '' ? [] : [new URL(s3PublicEndpoint).origin],
+})
+
 async function listenOn(server: HttpServer, host: string, port: number): Promise<{ url: string }> {
   await server.listen({ host, port })
   const { address, family, port: bound } = server.server.address() as AddressInfo
@@ -135,7 +142,13 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   await recover(deps, !isCluster(config))
   const work = isCluster(config) ? null : startProcessing(deps, config)
   let stopping = false
-  const server = await createServer({ ...deps, limits: config, corsOrigins: config.corsOrigins, isStopping: () => stopping })
+  const server = await createServer({
+    ...deps,
+    limits: config,
+    corsOrigins: config.corsOrigins,
+    pages: pages(config),
+    isStopping: () => stopping,
+  })
   const sweeps = [
     repeat('the sweep', SWEEP_INTERVAL_MS, log, () => sweep(deps, config.blobGraceSeconds * 1000)),
     repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, () => sweepWork(deps)),

@@ -87,6 +87,9 @@ const SETTINGS = {
     max: 2 ** 31 - 1,
   }),
   syncWaitMs: integer('SYNC_WAIT_MS', 30_000, 'Longest POST /api/upload waits for the outcome, in milliseconds.', { max: 2 ** 31 - 1 }),
+  batchTtlHours: integer('BATCH_TTL_HOURS', 168, 'How long a declared batch can be resumed, in hours; then what is missing expires.', {
+    max: 24 * 365 * 100,
+  }),
   blobGraceSeconds: integer('BLOB_GRACE_SECONDS', 60, 'Age at which files that no image uses are removed, in seconds.', { min: 0 }),
   eventHistory: integer('EVENT_HISTORY', 20_000, 'Recent events kept for watchers that reconnect.'),
   databaseUrl: text('DATABASE_URL', '', 'PostgreSQL instead of the embedded database: postgres://user:password@host:port/name.', String),

@@ -14,6 +14,10 @@ export type Format = keyof typeof FORMATS
 export const STATUSES = ['pending', 'processing', 'completed', 'error', 'aborted'] as const
 export type Status = (typeof STATUSES)[number]
 
+/** Where a file of a batch stands: where its image does, or why it has none. */
+export const FILE_STATUSES = ['needed', ...STATUSES, 'rejected', 'expired'] as const
+export type FileStatus = (typeof FILE_STATUSES)[number]
+
 /** Final states are announced to every watcher, however slow. */
 export const isFinal = (status: Status) => status === 'completed' || status === 'error' || status === 'aborted'
 

@@ -3,7 +3,7 @@ import type { Compilable, Generated, Kysely, RawBuilder, Selectable } from 'kyse
 import type { ErrorCode } from '../errors.ts'
 import type { Format, Status } from '../image.ts'
 
-/** One upload request. */
+/** One upload request, or one declaration of files that come in any number of requests. */
 export interface BatchesTable {
   id: string
   kind: 'sync' | 'async' | 'batch'
@@ -16,6 +16,27 @@ export interface BatchesTable {
   rejected: string
   /** While it arrives: when the server that receives it is given up. */
   lease_until: number | null
+  /** How many files were declared, deleted ones not counted; null unless it was declared. */
+  declared: number | null
+  /** When what is missing of a declared batch expires. */
+  expires_at: number | null
+  /** When that was done. */
+  expired_at: number | null
+}
+
+/** One file of a declared batch. Each that is `received` has an image in its place, and its state is that of the image. */
+export interface DeclaredFilesTable {
+  batch_id: string
+  file_index: number
+  name: string
+  size: number
+  sha256: string | null
+  status: 'needed' | 'received' | 'rejected' | 'aborted' | 'expired'
+  /** Why it is rejected. */
+  code: ErrorCode | null
+  error: string | null
+  /** When it was rejected, aborted or expired. */
+  finished_at: number | null
 }
 
 /** One uploaded file. */
@@ -82,6 +103,7 @@ export interface IdempotencyKeysTable {
 
 export interface Schema {
   batches: BatchesTable
+  declared_files: DeclaredFilesTable
   images: ImagesTable
   developments: DevelopmentsTable
   originals: OriginalsTable
@@ -89,6 +111,7 @@ export interface Schema {
 }
 
 export type ImageRow = Selectable<ImagesTable>
+export type DeclaredFileRow = Selectable<DeclaredFilesTable>
 export type DevelopmentRow = Selectable<DevelopmentsTable>
 
 /** The rows that each of several queries returns. */

@@ -1,42 +1,41 @@
 // Groups the files of one upload as they arrive, and stores, records, announces and queues each group before the next.
-import { v7 as uuidv7 } from 'uuid'
 import { CalotypeError } from '../errors.ts'
-import { originalKey, RECIPE, type Image } from '../image.ts'
-import type { ReceivedFile } from '../receive/receive-files.ts'
-import type { NewBatch, NewImage, Received } from '../record/image-store.ts'
-import { toJobs, type UploadDeps } from './upload.ts'
+import { originalKey, type Image } from '../image.ts'
+import type { ReceivedFile, RefusedFile } from '../receive/receive-files.ts'
+import { announce, type UploadDeps } from './upload.ts'
 
 // A transaction for so many files; a group that is not full goes when its first file has waited so long, so that development
 // starts while a slow body still arrives.
 const GROUP_FILES = 32
 const GROUP_AGE_MS = 250
 
+/** Makes rows of a group whose bytes are stored, and returns the images that are new. The last group may be empty. */
+export type RecordGroup = (files: GroupFile[], isLast: boolean) => Promise<Image[]>
+
+export type GroupFile = ReceivedFile | RefusedFile
+
 export class FileGroups {
   readonly #deps: UploadDeps
-  readonly #batch: NewBatch
-  readonly #recorded: Image[] = []
-  #group: { file: ReceivedFile; image: NewImage }[] = []
+  readonly #recordGroup: RecordGroup
+  #group: GroupFile[] = []
   #timer: NodeJS.Timeout | undefined
   #tail: Promise<void> = Promise.resolve()
-  #started = false
   #failure: unknown = null
 
-  constructor(deps: UploadDeps, batch: NewBatch) {
+  constructor(deps: UploadDeps, recordGroup: RecordGroup) {
     this.#deps = deps
-    this.#batch = batch
+    this.#recordGroup = recordGroup
   }
 
   /** Takes a file over. Throws if a group before it failed. */
-  add(file: ReceivedFile): void {
-    const { index, name, format, size, sha256 } = file
-    const image = { id: uuidv7(), batchId: this.#batch.id, batchIndex: index, name, format, size, sha256, recipe: RECIPE }
-    this.#group.push({ file, image })
+  add(file: GroupFile): void {
+    this.#group.push(file)
     if (this.#failure) throw this.#failure as Error
-    if (this.#group.length >= GROUP_FILES) this.#flush()
-    else this.#timer ??= setTimeout(() => this.#flush(), GROUP_AGE_MS)
+    if (this.#group.length >= GROUP_FILES) this.#flush(false)
+    else this.#timer ??= setTimeout(() => this.#flush(false), GROUP_AGE_MS)
   }
 
-  #flush(receive?: (recorded: Image[]) => Received) {
+  #flush(isLast: boolean) {
     clearTimeout(this.#timer)
     this.#timer = undefined
     const group = this.#group
@@ -45,19 +44,17 @@ export class FileGroups {
       .then(async () => {
         if (this.#failure) return await this.#discard(group)
         await this.#store(group)
-        await this.#record(
-          group.map((member) => member.image),
-          receive?.(this.#recorded),
-        )
+        await this.#record(group, isLast)
       })
       .catch((error: unknown) => {
         this.#failure ??= error
       })
   }
 
-  async #store(group: { file: ReceivedFile }[]) {
+  async #store(group: GroupFile[]) {
     const { blobs, images } = this.#deps
-    const files = group.map(({ file }) => file)
+    const files = received(group)
+    if (files.length === 0) return
     try {
       await images.expect(files)
       const put = await Promise.allSettled(files.map((file) => blobs.put(file.path, originalKey(file.sha256), { synced: true })))
@@ -70,42 +67,36 @@ export class FileGroups {
     }
   }
 
-  async #record(images: NewImage[], received: Received | undefined) {
-    const { images: store, feed, queue } = this.#deps
-    const start = this.#started ? {} : { start: this.#batch }
-    // From here on there may be rows, whatever becomes of the call.
-    this.#started = true
+  async #record(group: GroupFile[], isLast: boolean) {
     let recorded
     try {
-      recorded = await store.record({ ...start, images, ...(received && { received }) })
+      recorded = await this.#recordGroup(group, isLast)
     } catch (error) {
       // The bytes are stored and have no row: released, they are collected unless someone else uses them.
-      await store.release(images).catch(() => undefined)
+      await this.#deps.images.release(received(group)).catch(() => undefined)
       throw error
     }
-    this.#recorded.push(...recorded)
-    await feed.publish(recorded)
-    await queue.add(toJobs(recorded.filter((image) => image.status === 'pending')))
+    await announce(this.#deps, recorded)
   }
 
-  async #discard(group: { file: ReceivedFile }[]) {
-    await Promise.all(group.map(({ file }) => this.#deps.blobs.discard(file.path)))
+  async #discard(group: GroupFile[]) {
+    await Promise.all(received(group).map((file) => this.#deps.blobs.discard(file.path)))
   }
 
-  /** Records the last group and acknowledges the whole. Resolves with all images. */
-  async finish(receive: (recorded: Image[]) => Received): Promise<Image[]> {
-    this.#flush(receive)
+  /** Records the last group. Resolves when all are recorded and announced. */
+  async finish(): Promise<void> {
+    this.#flush(true)
     await this.#tail
     if (this.#failure) throw this.#failure as Error
-    return this.#recorded
   }
 
-  /** Gives the upload up: waits for what is on its way, discards what is not. Tells whether there may be rows to abort. */
-  async abandon(): Promise<boolean> {
+  /** Gives the upload up: waits for what is on its way, discards what is not. */
+  async abandon(): Promise<void> {
     clearTimeout(this.#timer)
     this.#failure ??= new CalotypeError('malformed_multipart')
     await this.#tail
     await this.#discard(this.#group)
-    return this.#started
   }
 }
+
+const received = (group: GroupFile[]) => group.filter((file) => file.outcome === 'received')

@@ -1,8 +1,7 @@
 // Repeats of an upload: the same content under the same Idempotency-Key gets the answer of the first, and is not taken twice.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { v7 as uuidv7 } from 'uuid'
-import { CalotypeError } from '../errors.ts'
-import type { BatchKind } from '../record/image-store.ts'
+import type { BatchKind } from '../record/batch-ledger.ts'
+import { oncePerKey } from './once-per-key.ts'
 import { fingerprintOf, UPLOAD_LEASE_MS, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
 import { uploadImages } from './upload-images.ts'
 
@@ -16,11 +15,6 @@ export interface RepeatableOptions {
 
 /** `upload` when the files were taken now; else what was answered then, and the batch it was about. */
 export type Repeatable = { upload: Upload } | { batchId: string; answer: string | null }
-
-const POLL_MS = 50
-
-const MAX_WAIT_MS = 60_000
-const UNRESERVE_RETRY_MS = 500
 
 /** Uploads once for each key. Waits while the first upload with this key arrives; rejects with `idempotency_conflict` for other content. */
 export async function uploadOnce(deps: UploadDeps, options: RepeatableOptions): Promise<Repeatable> {
@@ -40,37 +34,9 @@ async function uploadNow(deps: UploadDeps, batchId: string, { kind, files }: Rep
 
 async function uploadUnlessDone(deps: UploadDeps, batchId: string, key: string, options: RepeatableOptions): Promise<Repeatable> {
   const { kind, files, answer } = options
-  for (const end = Date.now() + MAX_WAIT_MS; ; await sleep(POLL_MS)) {
-    const reservation = await deps.images.reserve(key, batchId, UPLOAD_LEASE_MS)
-    if (reservation.state === 'reserved') {
-      try {
-        return { upload: await uploadImages(deps, { batchId, kind, files, idempotency: { key, answer } }) }
-      } catch (error) {
-        await deps.images.unreserve(key, batchId).catch(() => void unreserveLater(deps, key, batchId))
-        throw error
-      }
-    }
-    if (reservation.state === 'answered') {
-      if ((await discardAll(deps, kind, files)) !== reservation.fingerprint) throw new CalotypeError('idempotency_conflict')
-      return { batchId: reservation.batchId, answer: reservation.answer }
-    }
-    if (Date.now() > end) {
-      const sentence = 'The first upload with this Idempotency-Key is still arriving. Try again when it is done.'
-      throw new CalotypeError('idempotency_conflict', sentence, { retryAfterSeconds: 10 })
-    }
-  }
-}
-
-/** The database was away: who repeats the upload once it is back does not wait until the key has run out. */
-async function unreserveLater({ images }: UploadDeps, key: string, batchId: string): Promise<void> {
-  for (const end = Date.now() + UPLOAD_LEASE_MS; Date.now() < end;) {
-    await sleep(UNRESERVE_RETRY_MS, undefined, { ref: false })
-    const given = await images.unreserve(key, batchId).then(
-      () => true,
-      () => false,
-    )
-    if (given) return
-  }
+  const upload = () => uploadImages(deps, { batchId, kind, files, idempotency: { key, answer } })
+  const repeated = await oncePerKey(deps.images, { key, batchId, take: upload, fingerprint: () => discardAll(deps, kind, files) })
+  return 'taken' in repeated ? { upload: repeated.taken } : repeated
 }
 
 async function discardAll({ blobs }: UploadDeps, kind: BatchKind, files: IncomingFiles): Promise<string> {

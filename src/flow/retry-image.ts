@@ -3,7 +3,7 @@ import type { Image } from '../image.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
 import type { JobQueue } from '../queue/job-queue.ts'
 import type { ImageStore } from '../record/image-store.ts'
-import { toJobs } from './upload.ts'
+import { announce } from './upload.ts'
 
 /** The image, pending; null if there is none; rejects with `not_retryable` if it did not fail. */
 export async function retryImage(
@@ -12,7 +12,6 @@ export async function retryImage(
 ): Promise<Image | null> {
   const retried = await images.retry(id)
   if (!retried) return null
-  await feed.publish(retried)
-  await queue.add(toJobs(retried))
+  await announce({ feed, queue }, retried)
   return retried.find((image) => image.id === id) ?? null
 }

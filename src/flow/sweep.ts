@@ -125,5 +125,7 @@ async function unqueued({ images, queue }: Pick<SweepDeps, 'images' | 'queue'>):
 export async function sweep(deps: SweepDeps, graceMs: number): Promise<void> {
   await abortAbandoned(deps, false)
   await deps.images.sweepKeys(KEY_LIFETIME_MS, false)
+  const expired = await deps.images.expireDeclared()
+  if (expired > 0) deps.log.info({ expired }, 'declared files were not sent in time')
   await collect(deps, graceMs)
 }

@@ -1,10 +1,12 @@
 // The journey's first half: received files are stored and recorded group by group, queued at once, acknowledged at the end.
+import { v7 as uuidv7 } from 'uuid'
 import { toCalotypeError, CalotypeError } from '../errors.ts'
-import type { Image } from '../image.ts'
-import type { ReceivedFile, RefusedFile } from '../receive/receive-files.ts'
-import type { BatchKind } from '../record/image-store.ts'
+import { RECIPE, type Image } from '../image.ts'
+import type { ReceivedFile } from '../receive/receive-files.ts'
+import type { BatchKind } from '../record/batch-ledger.ts'
+import type { NewImage, Received } from '../record/image-store.ts'
 import { abortUpload } from './abort-upload.ts'
-import { FileGroups } from './file-groups.ts'
+import { FileGroups, type GroupFile } from './file-groups.ts'
 import { fingerprintOf, UPLOAD_LEASE_MS, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
 
 export interface UploadOptions {
@@ -21,34 +23,59 @@ export interface UploadOptions {
  * be read: what was recorded of it is aborted and swept.
  */
 export async function uploadImages(deps: UploadDeps, { batchId, kind, files, idempotency }: UploadOptions): Promise<Upload> {
-  const groups = new FileGroups(deps, { id: batchId, kind, leaseMs: UPLOAD_LEASE_MS })
-  const seen: (ReceivedFile | RefusedFile)[] = []
+  const seen: GroupFile[] = []
+  const images: Image[] = []
+  let started = false
+
+  const rejected = () =>
+    seen
+      .filter((file) => file.outcome === 'refused')
+      .sort((a, b) => a.index - b.index)
+      .map(({ name, code, error, index }) => ({ name, code, error, index }))
+  const upload = (all: Image[]): Upload => ({ batchId, images: all.toSorted((a, b) => a.batchIndex - b.batchIndex), rejected: rejected() })
+  const received = (): Received => ({
+    batchId,
+    rejected: rejected(),
+    ...(idempotency && {
+      idempotency: {
+        key: idempotency.key,
+        fingerprint: fingerprintOf(kind, seen),
+        answer: idempotency.answer && ((last) => idempotency.answer!(upload([...images, ...last]))),
+      },
+    }),
+  })
+
+  async function recordGroup(group: GroupFile[], isLast: boolean) {
+    const start = started ? {} : { start: { id: batchId, kind, leaseMs: UPLOAD_LEASE_MS } }
+    // From here on there may be rows, whatever becomes of the call.
+    started = true
+    const recorded = await deps.images.record({
+      ...start,
+      images: group.flatMap((file) => (file.outcome === 'received' ? toNewImage(batchId, file) : [])),
+      ...(isLast && { received: received() }),
+    })
+    images.push(...recorded)
+    return recorded
+  }
+
+  const groups = new FileGroups(deps, recordGroup)
   try {
     for await (const file of files) {
       seen.push(file)
       if (file.outcome === 'received') groups.add(file)
     }
-    const rejected = seen
-      .filter((file) => file.outcome === 'refused')
-      .sort((a, b) => a.index - b.index)
-      .map(({ name, code, error }) => ({ name, code, error }))
-    if (rejected.length === seen.length)
-      throw rejected[0] ? new CalotypeError(rejected[0].code, rejected[0].error) : new CalotypeError('no_file')
-    const upload = (images: Image[]): Upload => ({ batchId, images: images.sort((a, b) => a.batchIndex - b.batchIndex), rejected })
-    const images = await groups.finish((recorded) => ({
-      batchId,
-      rejected,
-      ...(idempotency && {
-        idempotency: {
-          key: idempotency.key,
-          fingerprint: fingerprintOf(kind, seen),
-          answer: idempotency.answer && ((last) => idempotency.answer!(upload([...recorded, ...last]))),
-        },
-      }),
-    }))
+    const refused = rejected()
+    if (refused.length === seen.length)
+      throw refused[0] ? new CalotypeError(refused[0].code, refused[0].error) : new CalotypeError('no_file')
+    await groups.finish()
     return upload(images)
   } catch (error) {
-    if (await groups.abandon()) await abortUpload(deps, batchId)
+    await groups.abandon()
+    if (started) await abortUpload(deps, batchId)
     throw toCalotypeError(error)
   }
+}
+
+function toNewImage(batchId: string, { index, name, format, size, sha256 }: ReceivedFile): NewImage {
+  return { id: uuidv7(), batchId, batchIndex: index, name, format, size, sha256, recipe: RECIPE }
 }

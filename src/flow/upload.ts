@@ -1,10 +1,12 @@
 // What the flows of an upload share: what they need, what an upload is, and what makes two of them the same.
 import { createHash } from 'node:crypto'
+import { setImmediate as letOthers } from 'node:timers/promises'
 import type { Image } from '../image.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
 import type { Job, JobQueue } from '../queue/job-queue.ts'
 import type { ReceivedFile, RefusedFile } from '../receive/receive-files.ts'
-import type { BatchKind, ImageStore, Rejected } from '../record/image-store.ts'
+import type { BatchKind } from '../record/batch-ledger.ts'
+import type { ImageStore, Rejected } from '../record/image-store.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 
 /** An upload whose server has not said for so long that it still arrives is given up; one that lives says so three times in that. */
@@ -34,6 +36,19 @@ export function fingerprintOf(kind: BatchKind, files: (ReceivedFile | RefusedFil
   return createHash('sha256')
     .update(JSON.stringify([kind, contents]))
     .digest('hex')
+}
+
+// So many events at once, so that ten thousand images do not hold the server up, nor one message become too large.
+const ANNOUNCED_AT_ONCE = 500
+
+/** After their commit: tells everyone of images that changed, and queues those that wait. */
+export async function announce({ feed, queue }: Pick<UploadDeps, 'feed' | 'queue'>, images: Image[]): Promise<void> {
+  for (let at = 0; at < images.length; at += ANNOUNCED_AT_ONCE) {
+    const slice = images.slice(at, at + ANNOUNCED_AT_ONCE)
+    await feed.publish(slice)
+    await queue.add(toJobs(slice.filter((image) => image.status === 'pending')))
+    if (images.length > ANNOUNCED_AT_ONCE) await letOthers()
+  }
 }
 
 /** The hints that bring images to a worker. */

@@ -1,15 +1,16 @@
-// Images and batches for programs: lists by pages, one image, one batch; delete and retry.
+// Images for programs: lists by pages, one image; delete and retry.
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { ApiBatch, ApiImage } from '../api.ts'
+import type { ApiImage } from '../api.ts'
 import { CalotypeError } from '../errors.ts'
 import { deleteImage } from '../flow/delete-image.ts'
 import { retryImage } from '../flow/retry-image.ts'
 import type { UploadDeps } from '../flow/upload.ts'
-import { FORMATS, STATUSES, type Format } from '../image.ts'
-import type { Batch, ImageStore, ListQuery, Page } from '../record/image-store.ts'
+import type { ImageStore, Page } from '../record/image-store.ts'
+import { defined, imageFilter, imageSort } from './image-filter.ts'
+import { found, linkNext } from './keyset.ts'
 import { toApiImage } from './wire.ts'
 
 const MAX_PAGE = 1_000
@@ -22,11 +23,8 @@ const listQuery = z.object({ ...page, limit: page.limit.optional() })
 const imagesQuery = z.object({
   ...page,
   limit: page.limit.default(DEFAULT_PAGE),
-  q: z.string().max(200).optional(),
-  status: z.enum(STATUSES).optional(),
-  format: z.enum(Object.keys(FORMATS) as [Format, ...Format[]]).optional(),
-  batch: z.uuid().optional(),
-  sort: z.enum(['newest', 'oldest', 'name', '-name', 'size', '-size']).default('newest'),
+  ...imageFilter,
+  ...imageSort,
 })
 
 export async function imageRoutes(fastify: FastifyInstance, deps: UploadDeps): Promise<void> {
@@ -55,27 +53,10 @@ export async function imageRoutes(fastify: FastifyInstance, deps: UploadDeps): P
   fastify.post<{ Params: { id: string } }>('/api/images/:id/retry', async ({ params }, reply) =>
     reply.code(202).send(toApiImage(found(await retryImage(deps, params.id)))),
   )
-
-  fastify.get<{ Params: { id: string } }>('/api/batches/:id', async ({ params }) => toApiBatch(found(await images.batch(params.id))))
 }
 
-function found<T>(value: T | null): T {
-  if (value === null) throw new CalotypeError('not_found')
-  return value
-}
-
-/** Zod says `undefined` where a parameter was not given; a query leaves it out. */
-const defined = (query: { [K in keyof ListQuery]: ListQuery[K] | undefined }) =>
-  Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as unknown as ListQuery
-
-function sendPage(reply: FastifyReply, url: string, { images, next }: Page) {
-  if (next !== null) {
-    const { pathname, searchParams } = new URL(url, 'http://localhost')
-    searchParams.set('cursor', next)
-    reply.header('link', `<${pathname}?${searchParams}>; rel="next"`)
-  }
-  return reply.send(images.map(toApiImage) satisfies ApiImage[])
-}
+const sendPage = (reply: FastifyReply, url: string, { images, next }: Page) =>
+  linkNext(reply, url, next).send(images.map(toApiImage) satisfies ApiImage[])
 
 async function* wholeList(images: ImageStore): AsyncGenerator<string> {
   let cursor: string | undefined
@@ -87,19 +68,4 @@ async function* wholeList(images: ImageStore): AsyncGenerator<string> {
     cursor = next ?? undefined
   } while (cursor)
   yield before === '[' ? '[]' : ']'
-}
-
-const isoTime = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
-
-function toApiBatch({ id, kind, createdAt, receivedAt, finishedAt, rejected, counts }: Batch): ApiBatch {
-  return {
-    id,
-    kind,
-    created_at: new Date(createdAt).toISOString(),
-    received_at: isoTime(receivedAt),
-    finished_at: isoTime(finishedAt),
-    images: Object.values(counts).reduce((sum, count) => sum + count, 0),
-    counts: { ...counts, rejected: rejected.length },
-    rejected,
-  }
 }

@@ -134,19 +134,27 @@ function requestedRange(request: FastifyRequest, etag: string, size: number): { 
 const MAX_NAME_BYTES = 200
 
 /**
- * A `Content-Disposition` that no name can break out of (RFC 6266; `filename*` by RFC 5987, 3.2). Left out of the name: control
- * characters and marks that turn the direction of text, as they hide its extension. Slashes become `_`; a long name keeps its end.
+ * A `Content-Disposition` that no name can break out of (RFC 6266; `filename*` by RFC 5987, 3.2), with the name as `downloadName`
+ * makes it.
  */
 export function attachment(name: string): string {
+  const shown = downloadName(name)
+  const ascii = shown.replace(/[^\x20-\x7e]|["%]/gu, '_')
+  const encoded = encodeURIComponent(shown).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+  return `attachment; filename="${ascii}"; filename*=UTF-8''${encoded}`
+}
+
+/**
+ * A name that is no path, for the disk of who downloads. Left out: control characters and marks that turn the direction of text, as
+ * they hide its extension. Slashes become `_`; a long name keeps its end.
+ */
+export function downloadName(name: string): string {
   const clean = name
     .toWellFormed()
     .replace(/[\p{Cc}\p{Bidi_Control}]/gu, '')
     .replace(/[/\\]/g, '_')
   const [, stem = '', extension = ''] = /^(.*?)(\.[^.]{1,10})?$/su.exec(clean) ?? []
-  const shown = cutToBytes(stem, MAX_NAME_BYTES - Buffer.byteLength(extension)) + extension || 'image'
-  const ascii = shown.replace(/[^\x20-\x7e]|["%]/gu, '_')
-  const encoded = encodeURIComponent(shown).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
-  return `attachment; filename="${ascii}"; filename*=UTF-8''${encoded}`
+  return cutToBytes(stem, MAX_NAME_BYTES - Buffer.byteLength(extension)) + extension || 'image'
 }
 
 /** The longest beginning of whole characters that fits. */

@@ -1,56 +1,71 @@
-// The pages.
-import type { FastifyInstance } from 'fastify'
+// The web app over HTTP: its files, and the page that is the same at every address of the app.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import fastifyStatic from '@fastify/static'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 
-const HEADERS = {
-  'content-type': 'text/html; charset=utf-8',
-  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
+export interface PagesDeps {
+  /** Where the app was built to: `index.html` and `assets/`. It may be built, or built anew, while the server runs. */
+  folder: string
+  /** Where images may come from besides us: the store of a cluster, if browsers fetch from it. */
+  imageOrigins: string[]
+  /** The page refuses larger files before they are read. */
+  maxFileBytes: number
 }
 
-const layout = (title: string, body: string) => `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
-<style>
-:root { color-scheme: light dark; font: 16px/1.6 system-ui, sans-serif }
-body { max-width: 40rem; margin: 4rem auto; padding: 0 1.25rem }
-h1 { font-weight: 600; letter-spacing: -.02em }
-pre { overflow-x: auto; padding: 1rem; border: 1px solid color-mix(in srgb, currentColor 20%, transparent); border-radius: .5rem }
-form { display: grid; gap: .75rem; margin: 1.5rem 0 }
-button { justify-self: start; font: inherit; padding: .4rem 1rem }
-</style>
-</head>
-<body>${body}</body>
-</html>
-`
+const ADDRESSES = ['/', '/gallery', '/gallery/:id', '/batches/:id', '/admin']
 
-const home = layout(
-  'Calotype',
-  `<h1>Calotype</h1>
-<p>Send photographs; they are kept, developed and served.</p>
-<form method="post" action="/api/async/batch/upload" enctype="multipart/form-data">
-<label for="images">Images (JPEG, PNG, WebP, AVIF, GIF)</label>
-<input id="images" name="images" type="file" multiple required accept="image/jpeg,image/png,image/webp,image/avif,image/gif">
-<button>Upload</button>
-</form>
-<p>Or from a shell:</p>
-<pre>curl -F image=@photo.jpg http://localhost:8000/api/upload
-curl -F images=@one.jpg -F images=@two.jpg http://localhost:8000/api/async/batch/upload
-curl http://localhost:8000/api/list</pre>
-<p><a href="/api/list?limit=100">The newest images</a> as JSON.</p>`,
-)
+const NOT_BUILT =
+  'The web page has not been built yet. Run `npm run build` in the clone, then load this page again; the API is ready without it.\n'
 
-const admin = layout(
-  'Calotype: administration',
-  `<h1>Administration</h1>
-<p>There is no administration by browser in this version. The command line has what there is: <code>npm run -s calotype -- --help</code>.</p>`,
-)
+/** Adds the addresses of the app, and `/assets/`. */
+export async function pageRoutes(fastify: FastifyInstance, { folder, imageOrigins, maxFileBytes }: PagesDeps): Promise<void> {
+  const headers = pageHeaders(imageOrigins)
+  const limits = `<meta name="max-file-bytes" content="${maxFileBytes}" />`
 
-/** Adds `/` and `/admin`. */
-export async function pageRoutes(fastify: FastifyInstance): Promise<void> {
-  fastify.get('/', async (_request, reply) => reply.headers(HEADERS).send(home))
-  fastify.get('/admin', async (_request, reply) => reply.headers(HEADERS).send(admin))
+  // A name of a file holds the hash of what is in it.
+  await fastify.register(fastifyStatic, {
+    root: join(folder, 'assets'),
+    prefix: '/assets/',
+    index: false,
+    immutable: true,
+    maxAge: '365d',
+    preCompressed: true,
+    decorateReply: false,
+    // The folder may come later.
+    suppressWarning: true,
+    setHeaders: (reply) => void reply.header('x-content-type-options', 'nosniff').header('vary', 'accept-encoding'),
+  })
+
+  const sendPage = async (_request: unknown, reply: FastifyReply) => {
+    // Read each time: it is small, and names the files of the build that is there now.
+    const page = await readFile(join(folder, 'index.html'), 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null
+      throw error
+    })
+    reply.headers(headers)
+    if (page === null) return reply.code(503).type('text/plain; charset=utf-8').send(NOT_BUILT)
+    return reply.type('text/html; charset=utf-8').send(page.replace('</head>', `${limits}</head>`))
+  }
+  for (const url of ADDRESSES) fastify.get(url, sendPage)
+}
+
+function pageHeaders(imageOrigins: string[]): Record<string, string> {
+  const policy = {
+    'default-src': ["'self'"],
+    'img-src': ["'self'", 'blob:', 'data:', ...imageOrigins],
+    'object-src': ["'none'"],
+    'base-uri': ["'none'"],
+    'form-action': ["'self'"],
+    'frame-ancestors': ["'none'"],
+  }
+  return {
+    'content-security-policy': Object.entries(policy)
+      .map(([name, sources]) => `${name} ${sources.join(' ')}`)
+      .join('; '),
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'same-origin',
+    'cross-origin-opener-policy': 'same-origin',
+    'cache-control': 'no-cache',
+  }
 }

@@ -5,12 +5,16 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import { CalotypeError } from '../errors.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import type { Logger } from '../log.ts'
+import { archiveRoutes } from './archive.ts'
+import { batchRoutes } from './batches.ts'
+import { eventRoutes } from './events.ts'
 import { addHealth } from './health.ts'
 import { imageRoutes } from './images.ts'
 import { addLiveFeed } from './live.ts'
+import { manyRoutes } from './many.ts'
 import { mediaRoutes } from './media.ts'
 import { isAllowedOrigin } from './origin.ts'
-import { pageRoutes } from './pages.ts'
+import { pageRoutes, type PagesDeps } from './pages.ts'
 import { answerProblems, problemOptions } from './problem.ts'
 import { uploadRoutes, type UploadLimits } from './uploads.ts'
 
@@ -20,6 +24,7 @@ export interface ServerDeps extends UploadDeps {
   log: Logger
   limits: UploadLimits
   corsOrigins: string[]
+  pages: PagesDeps
   /** True once the server is stopping: what is in hand is finished, nothing new is begun. */
   isStopping: () => boolean
 }
@@ -59,8 +64,12 @@ export async function createServer(deps: ServerDeps): Promise<HttpServer> {
   await addLiveFeed(server, { feed, corsOrigins })
   await server.register(mediaRoutes, { images, blobs })
   await server.register(uploadRoutes, deps)
+  await server.register(batchRoutes, deps)
   await server.register(imageRoutes, deps)
-  await server.register(pageRoutes)
+  await server.register(manyRoutes, deps)
+  await server.register(archiveRoutes, { images, blobs })
+  await server.register(eventRoutes, { feed })
+  await server.register(pageRoutes, deps.pages)
   addHealth(server, { images, isStopping })
   return server
 }

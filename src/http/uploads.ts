@@ -1,4 +1,4 @@
-// The three ways in: one file and its outcome, several files, a batch. They differ in what they wait for and in what they answer.
+// The three ways in: one file and its outcome, several files, a batch (declared or not). They differ in what they wait for and answer.
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiInitiated, ApiUploaded } from '../api.ts'
@@ -6,9 +6,12 @@ import { CalotypeError, ERRORS } from '../errors.ts'
 import { createBackpressure } from '../flow/backpressure.ts'
 import { uploadOnce } from '../flow/repeat-upload.ts'
 import type { Upload, UploadDeps } from '../flow/upload.ts'
+import { uploadDeclared } from '../flow/upload-declared.ts'
 import { waitForImage } from '../flow/wait-for-image.ts'
 import { receiveFiles } from '../receive/receive-files.ts'
-import type { BatchKind } from '../record/image-store.ts'
+import type { BatchKind } from '../record/batch-ledger.ts'
+import { drainRefused } from './drain.ts'
+import { keyOf } from './idempotency-key.ts'
 import { sendProblem } from './problem.ts'
 import { toApiImage } from './wire.ts'
 
@@ -18,13 +21,10 @@ export interface UploadLimits {
   maxPending: number
   uploadIdleTimeoutMs: number
   syncWaitMs: number
+  batchTtlHours: number
 }
 
 type Deps = UploadDeps & { limits: UploadLimits }
-
-// Who was refused in the middle of sending reads the answer only when done with it: so much longer we listen.
-const DRAIN_MS = 5_000
-const MAX_KEY_LENGTH = 255
 
 const initiated = (message: (taken: number) => string) => (upload: Upload) =>
   JSON.stringify({
@@ -48,15 +48,19 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
     if (encoding !== undefined && encoding !== 'identity') throw new CalotypeError('unsupported_encoding')
     if (!/^multipart\/form-data\b/i.test(headers['content-type'] ?? '')) throw new CalotypeError('not_multipart')
   })
-  fastify.addHook('onError', async (request) => drain(request.raw))
+  drainRefused(fastify)
   // One that is cut off by the stop of the server still has to be undone before the database closes.
   const arriving = new Set<Promise<unknown>>()
   fastify.addHook('onClose', async () => void (await Promise.allSettled(arriving)))
 
-  async function take(request: FastifyRequest, kind: BatchKind, answer: ((upload: Upload) => string) | null) {
-    const taking = receiveAndUpload(deps, request, kind, answer)
+  async function finishing<T>(taking: Promise<T>): Promise<T> {
     arriving.add(taking)
     return taking.finally(() => arriving.delete(taking))
+  }
+
+  async function take(request: FastifyRequest, kind: BatchKind, answer: ((upload: Upload) => string) | null) {
+    const key = keyOf(request.headers)
+    return finishing(uploadOnce(deps, { kind, files: receive(deps, request, kind), key, answer }))
   }
 
   fastify.post('/api/upload', async (request, reply) => {
@@ -74,39 +78,39 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
   })
 
   fastify.post('/api/async/upload', (request, reply) => initiate(request, reply, 'async', asyncAnswer))
-  fastify.post('/api/async/batch/upload', (request, reply) => initiate(request, reply, 'batch', batchAnswer))
+  fastify.post<{ Querystring: { batch?: unknown } }>('/api/async/batch/upload', (request, reply) => {
+    const { batch } = request.query
+    return batch === undefined ? initiate(request, reply, 'batch', batchAnswer) : takeDeclared(request, reply, batch)
+  })
 
   async function initiate(request: FastifyRequest, reply: FastifyReply, kind: BatchKind, answer: (upload: Upload) => string) {
     const taken = await take(request, kind, answer)
     const text = 'upload' in taken ? answer(taken.upload) : taken.answer
     return reply.code(202).type('application/json; charset=utf-8').send(text)
   }
+
+  /** An Idempotency-Key is not asked for: each file has its place, and is taken there once. */
+  async function takeDeclared(request: FastifyRequest, reply: FastifyReply, batch: unknown) {
+    if (typeof batch !== 'string' || !(await deps.images.isDeclared(batch))) {
+      throw new CalotypeError('not_found', 'There is no such batch. Declare it with POST /api/batches, or send the files without one.')
+    }
+    const upload = await finishing(uploadDeclared(deps, batch, receive(deps, request, 'batch', 'index')))
+    const first = upload.rejected[0]
+    if (first && upload.images.length === 0) {
+      return sendProblem(reply, new CalotypeError(first.code, first.error), { rejected: upload.rejected })
+    }
+    return reply.code(202).type('application/json; charset=utf-8').send(batchAnswer(upload))
+  }
 }
 
-async function receiveAndUpload(deps: Deps, request: FastifyRequest, kind: BatchKind, answer: ((upload: Upload) => string) | null) {
-  const { limits, blobs } = deps
-  const key = request.headers['idempotency-key']
-  if (key !== undefined && (typeof key !== 'string' || key.length === 0 || key.length > MAX_KEY_LENGTH)) {
-    throw new CalotypeError('bad_request', `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} characters.`)
-  }
-  const files = receiveFiles(request.body as Readable, request.headers as { 'content-type': string }, {
+function receive({ limits, blobs }: Deps, request: FastifyRequest, kind: BatchKind, indexField?: string) {
+  return receiveFiles(request.body as Readable, request.headers as { 'content-type': string }, {
     field: kind === 'sync' ? 'image' : 'images',
+    ...(indexField !== undefined && { indexField }),
     maxFiles: kind === 'sync' ? 1 : limits.maxFiles,
     maxFileBytes: limits.maxFileBytes,
     idleTimeoutMs: limits.uploadIdleTimeoutMs,
     stage: () => blobs.stage(),
     discard: (path) => blobs.discard(path),
   })
-  return uploadOnce(deps, { kind, files, key, answer })
-}
-
-/** Reads on for a while what a refused client still sends: a connection closed in its face would take the answer with it. */
-async function drain(body: Readable): Promise<void> {
-  if (body.readableEnded || body.destroyed) return
-  const ended = new Promise<void>((resolve) => body.once('end', resolve).once('close', resolve))
-  const timeout = Promise.withResolvers<void>()
-  const timer = setTimeout(timeout.resolve, DRAIN_MS)
-  body.resume()
-  await Promise.race([ended, timeout.promise])
-  clearTimeout(timer)
 }

@@ -70,6 +70,6 @@ function statusSentence(image: Image): string {
     case 'error':
       return image.failure?.error ?? 'Image could not be processed'
     case 'aborted':
-      return 'Upload was cut off'
+      return 'Upload was cut off or cancelled'
   }
 }

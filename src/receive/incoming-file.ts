@@ -4,12 +4,15 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { CalotypeError, ERRORS, toCalotypeError, type ErrorCode } from '../errors.ts'
 import type { Format } from '../image.ts'
 import { formatOf, SIGNATURE_BYTES } from './signature.ts'
+import { tooLarge } from './too-large.ts'
 
 /** A file that is whole and synced, at `path`; it belongs to the receiver of this now. */
 export interface ReceivedFile {
   outcome: 'received'
   /** Its place in what was sent, from 0, refused files counted. */
   index: number
+  /** Its place in a declaration, as the field before it says; null without one. */
+  declaredIndex: number | null
   name: string
   path: string
   size: number
@@ -20,6 +23,7 @@ export interface ReceivedFile {
 export interface RefusedFile {
   outcome: 'refused'
   index: number
+  declaredIndex: number | null
   name: string
   code: ErrorCode
   error: string
@@ -30,6 +34,7 @@ const WRITE_BYTES = 512 * 1024
 
 export class IncomingFile {
   readonly index: number
+  readonly declaredIndex: number | null
   readonly name: string
   readonly #path: string
   readonly #maxBytes: number
@@ -44,8 +49,9 @@ export class IncomingFile {
   #handle: FileHandle | null = null
   #written: Promise<void> = Promise.resolve()
 
-  constructor(index: number, name: string, path: string, maxBytes: number) {
+  constructor({ index, declaredIndex }: Pick<ReceivedFile, 'index' | 'declaredIndex'>, name: string, path: string, maxBytes: number) {
     this.index = index
+    this.declaredIndex = declaredIndex
     this.name = name
     this.#path = path
     this.#maxBytes = maxBytes
@@ -65,7 +71,8 @@ export class IncomingFile {
     this.#size += chunk.length
     if (this.#refusal) return
     if (this.#size > this.#maxBytes) {
-      return this.refuse('file_too_large', `The file is larger than the ${this.#maxBytes} bytes this server takes (MAX_FILE_BYTES).`)
+      const { code, error } = tooLarge(this.#maxBytes)
+      return this.refuse(code, error)
     }
     this.#hash.update(chunk)
     this.#pending.push(chunk)
@@ -115,10 +122,10 @@ export class IncomingFile {
   async finish(): Promise<ReceivedFile | RefusedFile> {
     if (this.#size === 0) this.refuse('empty_file')
     else if (!this.#format && !this.#refusal) this.#recognise()
-    const { index, name } = this
+    const { index, declaredIndex, name } = this
     if (this.#refusal) {
       await this.abandon()
-      return { outcome: 'refused', index, name, ...this.#refusal }
+      return { outcome: 'refused', index, declaredIndex, name, ...this.#refusal }
     }
     this.#flush()
     try {
@@ -129,7 +136,8 @@ export class IncomingFile {
       throw toCalotypeError(error)
     }
     this.#handle = null
-    return { outcome: 'received', index, name, path: this.#path, size: this.#size, sha256: this.#hash.digest('hex'), format: this.#format! }
+    const [sha256, format] = [this.#hash.digest('hex'), this.#format!]
+    return { outcome: 'received', index, declaredIndex, name, path: this.#path, size: this.#size, sha256, format }
   }
 
   /** Stops writing; what lies at its path is for the caller to discard. Never rejects. */

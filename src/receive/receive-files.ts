@@ -3,12 +3,15 @@ import { Busboy, type BusboyFileStream, type BusboyHeaders } from '@fastify/busb
 import type { Readable } from 'node:stream'
 import { CalotypeError } from '../errors.ts'
 import { IncomingFile, toReceiveError, type ReceivedFile, type RefusedFile } from './incoming-file.ts'
+import { tookBuffers } from './young-garbage.ts'
 
 export type { ReceivedFile, RefusedFile }
 
 export interface ReceiveOptions {
   /** The form field that carries files. */
   field: string
+  /** The form field before each file that says its place in a declaration; without it, no other field is looked at. */
+  indexField?: string
   maxFileBytes: number
   maxFiles: number
   /** Milliseconds without a byte until the body is given up. */
@@ -28,12 +31,15 @@ const MAX_HELD_BYTES = 1024 * 1024
 /** Browsers write `"`, CR and LF in a file name as %22, %0D and %0A (https://html.spec.whatwg.org/#multipart-form-data). */
 const unescapeName = (name: string) => name.replace(/%22|%0D|%0A/gi, decodeURIComponent)
 
-function openParser(headers: BusboyHeaders, maxFiles: number): InstanceType<typeof Busboy> {
+/** What says no place says none; whether there is such a place, the declaration knows. */
+const indexOf = (text: string) => (/^\d{1,9}$/.test(text) ? Number(text) : null)
+
+function openParser(headers: BusboyHeaders, maxFiles: number, maxFields: number): InstanceType<typeof Busboy> {
   try {
     return new Busboy({
       headers,
       preservePath: true,
-      limits: { files: maxFiles, fields: MAX_FIELDS, fieldSize: MAX_FIELD_BYTES, headerSize: MAX_PART_HEADER_BYTES },
+      limits: { files: maxFiles, fields: maxFields, fieldSize: MAX_FIELD_BYTES, headerSize: MAX_PART_HEADER_BYTES },
     })
   } catch (error) {
     throw new CalotypeError('not_multipart', 'Send the file as multipart/form-data with a boundary.', { cause: error })
@@ -48,14 +54,15 @@ function openParser(headers: BusboyHeaders, maxFiles: number): InstanceType<type
 export async function* receiveFiles(
   body: Readable,
   headers: BusboyHeaders,
-  { field, maxFileBytes, maxFiles, idleTimeoutMs, stage, discard }: ReceiveOptions,
+  { field, indexField, maxFileBytes, maxFiles, idleTimeoutMs, stage, discard }: ReceiveOptions,
 ): AsyncGenerator<ReceivedFile | RefusedFile> {
-  const parser = openParser(headers, maxFiles)
+  const parser = openParser(headers, maxFiles, MAX_FIELDS + (indexField === undefined ? 0 : maxFiles))
   const open = new Set<IncomingFile>()
   const ready: (ReceivedFile | RefusedFile)[] = []
   let failure: CalotypeError | null = null
   let finished = false
   let nextIndex = 0
+  let declaredIndex: number | null = null
   let wake: () => void = () => {}
   let changed = new Promise<void>((resolve) => (wake = resolve))
 
@@ -83,7 +90,8 @@ export async function* receiveFiles(
 
   parser.on('file', (fieldName: string | undefined, stream: BusboyFileStream, fileName: string | undefined) => {
     const name = unescapeName(fileName ?? '')
-    const file = new IncomingFile(nextIndex++, name, stage(), maxFileBytes)
+    const file = new IncomingFile({ index: nextIndex++, declaredIndex }, name, stage(), maxFileBytes)
+    declaredIndex = null
     if (fieldName !== field) file.refuse('wrong_field', `Send files in the field "${field}", not in "${fieldName ?? ''}".`)
     open.add(file)
     stream.on('data', (chunk: Buffer) => {
@@ -102,6 +110,9 @@ export async function* receiveFiles(
       }
       void settle(file)
     })
+  })
+  parser.on('field', (fieldName: string, value: string) => {
+    if (fieldName === indexField) declaredIndex = indexOf(value)
   })
   parser.on('filesLimit', () =>
     fail(
@@ -122,6 +133,7 @@ export async function* receiveFiles(
   async function pump() {
     for await (const chunk of body.iterator({ destroyOnReturn: false })) {
       idle.refresh()
+      tookBuffers((chunk as Buffer).length)
       await new Promise<void>((resolve) => {
         parser.write(chunk as Buffer, () => resolve())
         // A parser that failed calls back no more.

@@ -1,7 +1,6 @@
 // The life of a development in rows: pending, claimed, finished; each step in bulk, with the images that share it.
 import { sql, type Kysely, type UpdateQueryBuilder, type UpdateResult } from 'kysely'
 import type { Database, ImageRow, Schema } from '../db/schema.ts'
-import { CalotypeError } from '../errors.ts'
 import type { Development, Image } from '../image.ts'
 import type { Finished, Lease } from './image-store.ts'
 import { IMAGE_COLUMNS, toImage } from './rows.ts'
@@ -198,31 +197,6 @@ export async function reclaimDevelopments({ write, transact, now }: Database, is
     waitAgain(write, (query) => query),
   ])
   return [...failed.map((row) => toImage(row, null, failure)), ...waiting.map((row) => toImage(row, null, null))]
-}
-
-/** Failed images of the same bytes are pending again. */
-export function retryImage(db: Kysely<Schema>, id: string): Promise<Image[] | null> {
-  return db.transaction().execute(async (trx) => {
-    const image = await trx.selectFrom('images').selectAll().where('id', '=', id).executeTakeFirst()
-    if (!image) return null
-    if (image.status !== 'error') throw new CalotypeError('not_retryable')
-    await trx
-      .updateTable('developments')
-      .set({ status: 'pending' })
-      .where('sha256', '=', image.sha256)
-      .where('recipe', '=', image.recipe)
-      .where('status', '=', 'error')
-      .execute()
-    const rows = await trx
-      .updateTable('images')
-      .set({ status: 'pending', finished_at: null })
-      .where('sha256', '=', image.sha256)
-      .where('recipe', '=', image.recipe)
-      .where('status', '=', 'error')
-      .returningAll()
-      .execute()
-    return rows.map((row) => toImage(row, null, null))
-  })
 }
 
 /** A body was cut off: what its batch recorded is aborted, developed or not. */

@@ -1,38 +1,82 @@
 // Removes rows: an image, the images of an upload that was cut off, originals that nothing uses any more.
 import { sql, type Kysely, type Transaction } from 'kysely'
-import type { Database, Schema } from '../db/schema.ts'
+import type { Database, ImageRow, Schema } from '../db/schema.ts'
 import type { Development, Image } from '../image.ts'
 import { slices, toImage } from './rows.ts'
 
 const IMAGES_A_TRANSACTION = 1_000
 
-/** Originals that lost their last image are released from now on; batches that lost theirs go. */
-async function release(trx: Transaction<Schema>, now: Database['now'], hashes: string[], batches: string[]) {
-  if (hashes.length > 0) {
+type Gone = Pick<ImageRow, 'sha256' | 'batch_id' | 'batch_index'>
+
+/**
+ * These images went: originals that lost their last are released from now on, declared files go along with theirs, and so do batches
+ * that lost their last and need no more (and those named besides).
+ */
+export async function release(trx: Transaction<Schema>, { now, canSkipLocked }: Database, gone: Gone[], emptied: string[] = []) {
+  const distinct = (values: string[]) => [...new Set(values)].sort()
+  const hashes = distinct(gone.map((row) => row.sha256))
+  const batches = distinct([...emptied, ...gone.map((row) => row.batch_id)])
+  await undeclare(trx, gone)
+  for (const slice of slices(hashes)) {
+    // Held before they are looked at: an upload that takes the bytes up just now has its image by then, and it is seen.
+    if (canSkipLocked)
+      await trx.selectFrom('originals').select('sha256').where('sha256', 'in', slice).orderBy('sha256').forUpdate().execute()
     await trx
       .updateTable('originals')
       .set({ released_at: now })
-      .where('sha256', 'in', hashes)
+      .where('sha256', 'in', slice)
       .where(({ not, exists, selectFrom }) =>
         not(exists(selectFrom('images').select('images.id').whereRef('images.sha256', '=', 'originals.sha256'))),
       )
       .execute()
   }
-  await trx
-    .deleteFrom('batches')
-    .where('id', 'in', batches)
-    .where(({ eb, or }) => or([eb('received_at', 'is not', null), eb('aborted_at', 'is not', null)]))
-    .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('images').select('images.id').whereRef('images.batch_id', '=', 'batches.id'))),
-    )
-    .execute()
+  for (const slice of slices(batches)) {
+    await trx
+      .deleteFrom('batches')
+      .where('id', 'in', slice)
+      .where(({ eb, or }) => or([eb('received_at', 'is not', null), eb('aborted_at', 'is not', null)]))
+      .where(({ not, exists, selectFrom }) =>
+        not(exists(selectFrom('images').select('images.id').whereRef('images.batch_id', '=', 'batches.id'))),
+      )
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('declared_files')
+              .select('declared_files.file_index')
+              .whereRef('declared_files.batch_id', '=', 'batches.id')
+              .where('declared_files.status', '=', 'needed'),
+          ),
+        ),
+      )
+      .execute()
+  }
 }
 
-export function deleteImage({ write, now }: Database, id: string): Promise<Image | null> {
-  return write.transaction().execute(async (trx) => {
+/** An image of a declared batch takes its declared file along. */
+async function undeclare(trx: Transaction<Schema>, gone: Gone[]) {
+  const byBatch = Map.groupBy(gone, (row) => row.batch_id)
+  for (const slice of slices([...byBatch.keys()].sort())) {
+    const declared = await trx.selectFrom('batches').select('id').where('id', 'in', slice).where('declared', 'is not', null).execute()
+    for (const { id } of declared) {
+      const indexes = byBatch.get(id)!.map((row) => row.batch_index)
+      for (const part of slices(indexes)) {
+        const files = trx.deleteFrom('declared_files').where('batch_id', '=', id).where('file_index', 'in', part)
+        const { numDeletedRows } = await files.executeTakeFirst()
+        await trx
+          .updateTable('batches')
+          .set(({ eb, ref }) => ({ declared: eb(ref('declared'), '-', Number(numDeletedRows)) }))
+          .where('id', '=', id)
+          .execute()
+      }
+    }
+  }
+}
+
+export function deleteImage(database: Database, id: string): Promise<Image | null> {
+  return database.write.transaction().execute(async (trx) => {
     const row = await trx.deleteFrom('images').where('id', '=', id).returningAll().executeTakeFirst()
     if (!row) return null
-    await release(trx, now, [row.sha256], [row.batch_id])
+    await release(trx, database, [row])
     return toImage(row, null, null)
   })
 }
@@ -48,10 +92,10 @@ export async function abandonedBatches({ read, now }: Database, isOnlyServer: bo
   return rows.map((row) => row.id)
 }
 
-export async function sweepAborted({ write, now }: Database): Promise<number> {
+export async function sweepAborted(database: Database): Promise<number> {
   let swept = 0
   for (;;) {
-    const went = await write.transaction().execute(async (trx) => {
+    const went = await database.write.transaction().execute(async (trx) => {
       const batches = await trx
         .selectFrom('batches')
         .select('id')
@@ -72,9 +116,9 @@ export async function sweepAborted({ write, now }: Database): Promise<number> {
                 'in',
                 doomed.map((row) => row.id),
               )
-              .returning('sha256')
+              .returning(['sha256', 'batch_id', 'batch_index'])
               .execute()
-      await release(trx, now, [...new Set(rows.map((row) => row.sha256))], ids)
+      await release(trx, database, rows, ids)
       return rows.length
     })
     if (went === null) return swept

@@ -1,6 +1,7 @@
 // Idempotency keys: an upload that is sent again gets the answer of the first, and its files are not taken twice.
-import { sql } from 'kysely'
-import type { Database } from '../db/schema.ts'
+import { sql, type Transaction } from 'kysely'
+import type { Database, Schema } from '../db/schema.ts'
+import { CalotypeError } from '../errors.ts'
 import type { Reservation } from './image-store.ts'
 
 export async function reserveKey({ write, now }: Database, key: string, batchId: string, leaseMs: number): Promise<Reservation> {
@@ -22,6 +23,24 @@ export async function reserveKey({ write, now }: Database, key: string, batchId:
   // Given back between the two statements: the caller asks again.
   if (!row || row.fingerprint === null) return { state: 'arriving' }
   return { state: 'answered', batchId: row.batch_id, fingerprint: row.fingerprint, answer: row.answer }
+}
+
+export const givenUp = () => new CalotypeError('upload_timeout', 'The upload took so long that it was given up. Send it again.')
+
+/** With what it is the answer to; in the transaction that makes it true. */
+export async function keepAnswer(
+  trx: Transaction<Schema>,
+  batchId: string,
+  { key, fingerprint, answer }: { key: string; fingerprint: string; answer: string | null },
+): Promise<void> {
+  const { numUpdatedRows } = await trx
+    .updateTable('idempotency_keys')
+    .set({ fingerprint, answer })
+    .where('key', '=', key)
+    .where('batch_id', '=', batchId)
+    .executeTakeFirst()
+  // A repeat has taken the key over: what is sent there must not be taken twice.
+  if (!numUpdatedRows) throw givenUp()
 }
 
 export async function unreserveKey({ write }: Database, key: string, batchId: string): Promise<void> {

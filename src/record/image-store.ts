@@ -1,10 +1,11 @@
 // The contract of the record step: the rows are the truth. What resolves here is committed and synced.
 import type { Development, Failure, Format, Image, Rendition, Status } from '../image.ts'
 import type { ErrorCode } from '../errors.ts'
-
-export type BatchKind = 'sync' | 'async' | 'batch'
+import type { BatchKind, BatchLedger } from './batch-ledger.ts'
 
 export interface Rejected {
+  /** Its place in what was sent. */
+  index?: number
   name: string
   code: ErrorCode
   error: string
@@ -41,14 +42,6 @@ export interface Entry {
   received?: Received
 }
 
-export interface Batch extends Omit<NewBatch, 'leaseMs'> {
-  createdAt: number
-  receivedAt: number | null
-  finishedAt: number | null
-  rejected: Rejected[]
-  counts: Record<Status, number>
-}
-
 /** An outcome, and the token under which the work was claimed. */
 export type Finished = Pick<Development, 'sha256' | 'recipe'> & { token: string } & ({ rendition: Rendition } | { failure: Failure })
 
@@ -67,12 +60,15 @@ export interface Waiting {
 
 export type Sort = 'newest' | 'oldest' | 'name' | 'size' | '-name' | '-size'
 
-export interface ListQuery {
+export interface ImageFilter {
   /** Part of a name, any case. */
   q?: string
   status?: Status
   format?: Format
   batch?: string
+}
+
+export interface ListQuery extends ImageFilter {
   sort: Sort
   /** Images on a page. */
   limit: number
@@ -92,7 +88,8 @@ export type Reservation =
   | { state: 'arriving' }
   | { state: 'answered'; batchId: string; fingerprint: string; answer: string | null }
 
-export interface ImageStore {
+/** Images and their work here; batches, and what is declared, in the ledger. */
+export interface ImageStore extends BatchLedger {
   /**
    * Records a group; groups that wait at the same time share statements and commit. An image whose original is developed already
    * is completed (or failed) at once. Rejects with `overloaded` when the bytes of one are just being removed: upload again.
@@ -131,12 +128,19 @@ export interface ImageStore {
   get(id: string): Promise<Image | null>
   /** The image at this place of a batch. */
   getInBatch(batchId: string, index: number): Promise<Image | null>
+  /** Those of `ids` that are there, in this order. */
+  getMany(ids: string[]): Promise<Image[]>
   list(query: ListQuery): Promise<Page>
-  batch(id: string): Promise<Batch | null>
+  /** How many the list has with this filter. */
+  count(filter: ImageFilter): Promise<number>
   /** Failed images of the same bytes are `pending` again. Returns them; null if there is no such image; rejects with `not_retryable`. */
   retry(id: string): Promise<Image[] | null>
+  /** As `retry`, of those of `ids` that failed; the others are passed over. Returns all that are `pending` again. */
+  retryMany(ids: string[]): Promise<Image[]>
   /** Returns the image that went, or null. Its bytes are released, for `collectable`. */
   delete(id: string): Promise<Image | null>
+  /** As `delete`, of those of `ids` that are there. Returns the images that went. */
+  deleteMany(ids: string[]): Promise<Image[]>
 
   /**
    * Bytes are about to be stored: a row for those that have none, so that they are found, and collected after an hour, should their

@@ -1,9 +1,9 @@
-// Reads images: one, a page by keyset (the last page costs what the first does), a batch with its counts.
-import { sql, type ExpressionBuilder, type Kysely, type OrderByDirection } from 'kysely'
+// Reads images: one, a page by keyset (the last page costs what the first does), what waits.
+import { sql, type Expression, type ExpressionBuilder, type Kysely, type OrderByDirection, type SqlBool } from 'kysely'
 import type { Schema } from '../db/schema.ts'
 import { CalotypeError } from '../errors.ts'
-import { STATUSES, type Image, type Status } from '../image.ts'
-import type { Batch, ListQuery, Page, Rejected, Sort } from './image-store.ts'
+import type { Image } from '../image.ts'
+import type { ImageFilter, ListQuery, Page, Sort } from './image-store.ts'
 import { encodeName, selectImages, toImageWithOutcome } from './rows.ts'
 
 type SortColumn = 'uploaded_at' | 'name' | 'size'
@@ -37,25 +37,41 @@ const beyond =
   (eb: ExpressionBuilder<Schema, 'images'>) =>
     eb(eb.refTuple(`images.${column}`, 'images.id'), direction === 'desc' ? '<' : '>', eb.tuple(value, id))
 
-export async function listImages(db: Kysely<Schema>, { q, status, format, batch, sort, limit, cursor }: ListQuery): Promise<Page> {
+/** What lists show and counts count. */
+function matching(eb: ExpressionBuilder<Schema, 'images'>, { q, status, format, batch }: ImageFilter) {
+  const conditions: Expression<SqlBool>[] = []
+  if (q) {
+    const pattern = `%${q.replace(/[\\%_]/g, '\\$&')}%`
+    conditions.push(sql<boolean>`lower(images.name) like lower(${encodeName(pattern)}) escape '\\'`)
+  }
+  if (status) conditions.push(eb('images.status', '=', status))
+  if (format) conditions.push(eb('images.format', '=', format))
+  if (batch) conditions.push(eb('images.batch_id', '=', batch))
+  return eb.and(conditions)
+}
+
+export async function listImages(db: Kysely<Schema>, { sort, limit, cursor, ...filter }: ListQuery): Promise<Page> {
   const [column, direction] = SORTS[sort]
   let query = selectImages(db)
+    .where((eb) => matching(eb, filter))
     .orderBy(`images.${column}`, direction)
     .orderBy('images.id', direction)
     // One more than asked for tells whether there is a next page.
     .limit(limit + 1)
-  if (q) {
-    const pattern = `%${q.replace(/[\\%_]/g, '\\$&')}%`
-    query = query.where(sql<boolean>`lower(images.name) like lower(${encodeName(pattern)}) escape '\\'`)
-  }
-  if (status) query = query.where('images.status', '=', status)
-  if (format) query = query.where('images.format', '=', format)
-  if (batch) query = query.where('images.batch_id', '=', batch)
   if (cursor) query = query.where(beyond(column, direction, decodeCursor(cursor, column)))
   const rows = await query.execute()
   const images = rows.slice(0, limit).map(toImageWithOutcome)
   const last = rows[limit - 1]
   return { images, next: rows.length > limit && last ? encodeCursor([last[column], last.id]) : null }
+}
+
+export async function countImages(db: Kysely<Schema>, filter: ImageFilter): Promise<number> {
+  const { images } = await db
+    .selectFrom('images')
+    .select(({ fn }) => fn.countAll<number>().as('images'))
+    .where((eb) => matching(eb, filter))
+    .executeTakeFirstOrThrow()
+  return Number(images)
 }
 
 export async function getImage(db: Kysely<Schema>, id: string): Promise<Image | null> {
@@ -66,29 +82,6 @@ export async function getImage(db: Kysely<Schema>, id: string): Promise<Image | 
 export async function getImageInBatch(db: Kysely<Schema>, batchId: string, index: number): Promise<Image | null> {
   const row = await selectImages(db).where('images.batch_id', '=', batchId).where('images.batch_index', '=', index).executeTakeFirst()
   return row ? toImageWithOutcome(row) : null
-}
-
-export async function getBatch(db: Kysely<Schema>, id: string): Promise<Batch | null> {
-  const row = await db.selectFrom('batches').selectAll().where('id', '=', id).executeTakeFirst()
-  if (!row) return null
-  const groups = await db
-    .selectFrom('images')
-    .select(({ fn }) => ['status', fn.countAll<number>().as('images'), fn.max('finished_at').as('finished_at')])
-    .where('batch_id', '=', id)
-    .groupBy('status')
-    .execute()
-  const counts = Object.fromEntries(STATUSES.map((status) => [status, 0])) as Record<Status, number>
-  for (const group of groups) counts[group.status] = Number(group.images)
-  const done = row.received_at !== null && counts.pending + counts.processing === 0
-  return {
-    id: row.id,
-    kind: row.kind,
-    createdAt: row.created_at,
-    receivedAt: row.received_at,
-    finishedAt: done ? Math.max(row.received_at ?? 0, ...groups.map((group) => group.finished_at ?? 0)) : null,
-    rejected: JSON.parse(row.rejected) as Rejected[],
-    counts,
-  }
 }
 
 /** Work that waits, oldest first. */

@@ -3,6 +3,7 @@ import { sql, type Transaction } from 'kysely'
 import type { Database, DevelopmentRow, ImageRow, Schema } from '../db/schema.ts'
 import { CalotypeError, type ErrorCode } from '../errors.ts'
 import type { Image } from '../image.ts'
+import { givenUp, keepAnswer } from './idempotency.ts'
 import type { Entry, NewBatch, NewImage, Received } from './image-store.ts'
 import { encodeName, failureOf, renditionOf, slices, toImage } from './rows.ts'
 
@@ -30,7 +31,7 @@ async function startBatches(trx: Transaction<Schema>, now: Now, starting: NewBat
     .execute()
 }
 
-async function holdOriginals(trx: Transaction<Schema>, images: NewImage[]) {
+export async function holdOriginals(trx: Transaction<Schema>, images: NewImage[]) {
   for (const slice of slices(distinctOriginals(images))) {
     const held = await trx
       .insertInto('originals')
@@ -45,7 +46,7 @@ async function holdOriginals(trx: Transaction<Schema>, images: NewImage[]) {
   }
 }
 
-async function joinDevelopments(trx: Transaction<Schema>, images: NewImage[]): Promise<Map<string, DevelopmentRow>> {
+export async function joinDevelopments(trx: Transaction<Schema>, images: NewImage[]): Promise<Map<string, DevelopmentRow>> {
   const joined = new Map<string, DevelopmentRow>()
   for (const slice of slices(distinctOriginals(images))) {
     const rows = await trx
@@ -70,7 +71,8 @@ async function joinDevelopments(trx: Transaction<Schema>, images: NewImage[]): P
   return joined
 }
 
-async function insertImages(trx: Transaction<Schema>, now: Now, images: NewImage[], developments: Map<string, DevelopmentRow>) {
+/** Images of originals that are held and developments that are joined. */
+export async function insertImages(trx: Transaction<Schema>, now: Now, images: NewImage[], developments: Map<string, DevelopmentRow>) {
   const rows = images.map((image) => {
     const { status } = developments.get(image.sha256)!
     return {
@@ -104,18 +106,9 @@ async function receiveBatch(trx: Transaction<Schema>, now: Now, { batchId, rejec
     .where('id', '=', batchId)
     .where('aborted_at', 'is', null)
     .executeTakeFirst()
-  const givenUp = () => new CalotypeError('upload_timeout', 'The upload took so long that it was given up. Send it again.')
   if (!numUpdatedRows) throw givenUp()
 
-  if (!idempotency) return
-  const kept = await trx
-    .updateTable('idempotency_keys')
-    .set({ fingerprint: idempotency.fingerprint, answer: idempotency.answer?.(recorded) ?? null })
-    .where('key', '=', idempotency.key)
-    .where('batch_id', '=', batchId)
-    .executeTakeFirst()
-  // A repeat has taken the key over: what is sent there must not be taken twice.
-  if (!kept.numUpdatedRows) throw givenUp()
+  if (idempotency) await keepAnswer(trx, batchId, { ...idempotency, answer: idempotency.answer?.(recorded) ?? null })
 }
 
 /** One transaction for all entries; each gets its own images back, in its order. */

@@ -8,7 +8,7 @@ type Outcome = Pick<DevelopmentRow, 'width' | 'height' | 'image_size' | 'thumbna
 
 // PostgreSQL's text takes every character but NUL. U+FFFF is none at all, so hardly a name has it; one that has comes back as it was.
 export const encodeName = (name: string) => name.replaceAll('\uFFFF', '\uFFFF1').replaceAll('\0', '\uFFFF0')
-const decodeName = (text: string) => text.replaceAll('\uFFFF0', '\0').replaceAll('\uFFFF1', '\uFFFF')
+export const decodeName = (text: string) => text.replaceAll('\uFFFF0', '\0').replaceAll('\uFFFF1', '\uFFFF')
 
 export function renditionOf(row: Outcome): Rendition | null {
   if (row.width === null || row.height === null) return null

@@ -1,6 +1,7 @@
 // The image store on SQL: the same queries on SQLite and PostgreSQL. Small writes that wait at the same time share a commit.
 import { retryConflicts } from '../db/retry-conflicts.ts'
 import type { Database } from '../db/schema.ts'
+import { receiveDeclared } from './arrive.ts'
 import {
   abortBatch,
   claimDevelopments,
@@ -8,7 +9,6 @@ import {
   giveBackDevelopments,
   reclaimDevelopments,
   renewLease,
-  retryImage,
 } from './claim-and-finish.ts'
 import {
   abandonedBatches,
@@ -20,11 +20,16 @@ import {
   releaseOriginals,
   sweepAborted,
 } from './collect.ts'
+import { declareBatch } from './declare.ts'
+import { cancelBatch, expireDeclared } from './end-batch.ts'
 import { groupCommit } from './group-commit.ts'
 import { renewUpload, reserveKey, sweepKeys, unreserveKey } from './idempotency.ts'
 import type { Entry, Finished, ImageStore, Lease } from './image-store.ts'
-import { countPending, getBatch, getImage, getImageInBatch, listImages, pendingJobs } from './read-images.ts'
+import { deleteImages, getImages, retryImages } from './many-images.ts'
+import { countImages, countPending, getImage, getImageInBatch, listImages, pendingJobs } from './read-images.ts'
+import { getBatch, isDeclared, listBatches, listBatchFiles } from './read-batches.ts'
 import { recordUploads } from './record-uploads.ts'
+import { retryBatch, retryImage } from './retry.ts'
 
 // At the bulk row limit of `rows.ts`, with what a request records at once (`flow/upload-images.ts`).
 const MAX_ENTRIES = 64
@@ -60,10 +65,22 @@ export function createSqlImageStore(database: Database): ImageStore {
     countPending: () => countPending(read),
     get: (id) => getImage(read, id),
     getInBatch: (batchId, index) => getImageInBatch(read, batchId, index),
+    getMany: (ids) => getImages(read, ids),
     list: (query) => listImages(read, query),
+    count: (filter) => countImages(read, filter),
+    declare: (declaration) => retryConflicts(() => declareBatch(database, declaration)),
+    isDeclared: (batchId) => isDeclared(read, batchId),
+    arrive: (batchId, arrivals) => retryConflicts(() => receiveDeclared(database, batchId, arrivals)),
     batch: (id) => getBatch(read, id),
-    retry: (id) => retryConflicts(() => retryImage(write, id)),
+    batches: (query) => listBatches(read, query),
+    batchFiles: (query) => listBatchFiles(read, query),
+    cancelBatch: (id) => retryConflicts(() => cancelBatch(database, id)),
+    retryBatch: (id, maxFileBytes) => retryConflicts(() => retryBatch(database, id, maxFileBytes)),
+    expireDeclared: () => retryConflicts(() => expireDeclared(database)),
+    retry: (id) => retryConflicts(() => retryImage(database, id)),
+    retryMany: (ids) => retryImages(database, ids),
     delete: (id) => retryConflicts(() => deleteImage(database, id)),
+    deleteMany: (ids) => deleteImages(database, ids),
     // A database of this process alone has a store of its own, which a start after a crash checks.
     expect: async (originals) => void (database.isRemote && (await expect(originals))),
     release: (originals) => releaseOriginals(database, originals),

@@ -10,10 +10,11 @@ import { openPostgres } from '../../src/db/open-postgres.ts'
 import { openSqlite } from '../../src/db/open-sqlite.ts'
 import { createLog } from '../../src/log.ts'
 import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
-import { imageStoreContract } from './image-store.ts'
+import { batchLedgerContract } from './batch-ledger.ts'
+import { imageStoreContract, type Open } from './image-store.ts'
 
-describe('image store on SQLite', () =>
-  imageStoreContract(async () => {
+describe('image store on SQLite', () => {
+  const open: Open = async () => {
     const folder = await mkdtemp(join(tmpdir(), 'calotype-rows-'))
     const { database } = await openSqlite(join(folder, 'calotype.sqlite'))
     const close = async () => {
@@ -21,7 +22,10 @@ describe('image store on SQLite', () =>
       await rm(folder, { recursive: true })
     }
     return { store: createSqlImageStore(database), close }
-  }))
+  }
+  imageStoreContract(open)
+  batchLedgerContract(open)
+})
 
 describe('image store on PostgreSQL through PgBouncer', () => {
   let cluster: Cluster
@@ -35,29 +39,39 @@ describe('image store on PostgreSQL through PgBouncer', () => {
   })
   after(() => cluster.close())
 
+  async function directly(statement: string): Promise<void> {
+    const client = new pg.Client({ connectionString: cluster.report().directDatabaseUrl })
+    await client.connect()
+    await client.query(statement).finally(() => client.end())
+  }
+
   /** The address of a database that is new. */
   async function newDatabase(): Promise<string> {
-    const { databaseUrl, directDatabaseUrl } = cluster.report()
     const name = `contract_${++databases}`
-    const client = new pg.Client({ connectionString: directDatabaseUrl })
-    await client.connect()
-    await client.query(`create database ${name}`)
-    await client.end()
-    const url = new URL(databaseUrl)
+    await directly(`create database ${name}`)
+    const url = new URL(cluster.report().databaseUrl)
     url.pathname = name
     return url.href
   }
 
-  imageStoreContract(async () => {
-    const { database } = await openPostgres({ url: await newDatabase(), maxConnections: 10, log })
-    return { store: createSqlImageStore(database), close: () => database.close() }
-  })
+  const open: Open = async () => {
+    const url = await newDatabase()
+    const { database } = await openPostgres({ url, maxConnections: 10, log })
+    const close = async () => {
+      await database.close()
+      // With the connections that the pooler would keep: PostgreSQL has not enough for all of these tests.
+      await directly(`drop database ${new URL(url).pathname.slice(1)} with (force)`)
+    }
+    return { store: createSqlImageStore(database), close }
+  }
+  imageStoreContract(open)
+  batchLedgerContract(open)
 
   test('several servers that start at once migrate once', async () => {
     const url = await newDatabase()
     const opened = await Promise.all(Array.from({ length: 5 }, () => openPostgres({ url, maxConnections: 2, log })))
     const ran = opened.flatMap(({ migrated }) => migrated)
-    assert.deepEqual(ran.sort(), ['0001-journey', '0002-leases'])
+    assert.deepEqual(ran.sort(), ['0001-journey', '0002-leases', '0003-ledger'])
     for (const { database } of opened) await database.close()
   })
 

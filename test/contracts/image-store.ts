@@ -4,16 +4,16 @@ import { createHash, randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { v7 as uuidv7 } from 'uuid'
-import { RECIPE, type Rendition } from '../../src/image.ts'
+import { FILE_STATUSES, RECIPE, type FileStatus, type Rendition } from '../../src/image.ts'
 import type { ImageStore, Lease, NewBatch, NewImage } from '../../src/record/image-store.ts'
 
-const rendition: Rendition = { width: 1500, height: 1000, imageSize: 12_345, thumbnailSize: 678, thumbhash: 'aGFzaA==' }
-const hashOf = (content: string) => createHash('sha256').update(content).digest('hex')
+export const rendition: Rendition = { width: 1500, height: 1000, imageSize: 12_345, thumbnailSize: 678, thumbhash: 'aGFzaA==' }
+export const hashOf = (content: string) => createHash('sha256').update(content).digest('hex')
 
-const newBatch = (): NewBatch => ({ id: uuidv7(), kind: 'batch', leaseMs: 60_000 })
-const lease: Lease = { token: 'mine', ms: 60_000 }
+export const newBatch = (): NewBatch => ({ id: uuidv7(), kind: 'batch', leaseMs: 60_000 })
+export const lease: Lease = { token: 'mine', ms: 60_000 }
 const { token } = lease
-const newImage = (batch: NewBatch, index: number, content: string, more: Partial<NewImage> = {}): NewImage => ({
+export const newImage = (batch: NewBatch, index: number, content: string, more: Partial<NewImage> = {}): NewImage => ({
   id: uuidv7(),
   batchId: batch.id,
   batchIndex: index,
@@ -25,14 +25,16 @@ const newImage = (batch: NewBatch, index: number, content: string, more: Partial
   ...more,
 })
 
+export const NO_FILES = Object.fromEntries(FILE_STATUSES.map((status) => [status, 0])) as Record<FileStatus, number>
+
 /** Records a whole batch of these contents, acknowledged. */
-async function upload(store: ImageStore, ...contents: string[]) {
+export async function upload(store: ImageStore, ...contents: string[]) {
   const batch = newBatch()
   const images = contents.map((content, index) => newImage(batch, index, content))
   return store.record({ start: batch, images, received: { batchId: batch.id, rejected: [] } })
 }
 
-async function develop(store: ImageStore, content: string) {
+export async function develop(store: ImageStore, content: string) {
   await store.claim([hashOf(content)], RECIPE, lease)
   return store.finish({ sha256: hashOf(content), recipe: RECIPE, token, rendition })
 }
@@ -41,9 +43,12 @@ async function all(store: ImageStore, limit = 1_000) {
   return (await store.list({ sort: 'newest', limit })).images
 }
 
-/** `open` gives a new, empty store each time, and the end of it. */
-export function imageStoreContract(open: () => Promise<{ store: ImageStore; close: () => Promise<void> }>): void {
-  const storeTest = (name: string, body: (store: ImageStore) => Promise<void>): void => {
+/** Gives a new, empty store each time, and the end of it. */
+export type Open = () => Promise<{ store: ImageStore; close: () => Promise<void> }>
+
+export const storeTests =
+  (open: Open) =>
+  (name: string, body: (store: ImageStore) => Promise<void>): void => {
     void test(name, async () => {
       const { store, close } = await open()
       try {
@@ -53,6 +58,9 @@ export function imageStoreContract(open: () => Promise<{ store: ImageStore; clos
       }
     })
   }
+
+export function imageStoreContract(open: Open): void {
+  const storeTest = storeTests(open)
 
   storeTest('an image goes from pending through processing to completed', async (store) => {
     const [image] = await upload(store, 'one')
@@ -147,13 +155,23 @@ export function imageStoreContract(open: () => Promise<{ store: ImageStore; clos
     await store.record({ start: batch, images: [newImage(batch, 0, 'first'), newImage(batch, 1, 'second')] })
     assert.deepEqual(await store.abandoned(true), [batch.id])
     assert.equal((await store.batch(batch.id))?.receivedAt, null)
-    const rejected = [{ name: 'x.txt', code: 'unsupported_format', error: 'No.' } as const]
+    const rejected = [{ name: 'x.txt', code: 'unsupported_format', error: 'No.', index: 2 } as const]
     await store.record({ images: [newImage(batch, 3, 'third')], received: { batchId: batch.id, rejected } })
     assert.deepEqual(await store.abandoned(true), [])
     await develop(store, 'first')
     const half = await store.batch(batch.id)
-    assert.deepEqual(half?.counts, { pending: 2, processing: 0, completed: 1, error: 0, aborted: 0 })
-    assert.deepEqual([half.rejected, half.finishedAt], [rejected, null])
+    assert.deepEqual(half?.counts, { ...NO_FILES, pending: 2, completed: 1, rejected: 1 })
+    assert.deepEqual([half.declared, half.expiresAt, half.finishedAt], [4, null, null])
+    const files = await store.batchFiles({ batchId: batch.id, status: 'all', limit: 10 })
+    assert.deepEqual(
+      files?.files.map(({ index, name, status, failure }) => [index, name, status, failure?.code]),
+      [
+        [0, 'first.jpg', 'completed', undefined],
+        [1, 'second.jpg', 'pending', undefined],
+        [2, 'x.txt', 'rejected', 'unsupported_format'],
+        [3, 'third.jpg', 'pending', undefined],
+      ],
+    )
     await develop(store, 'second')
     await develop(store, 'third')
     assert.ok((await store.batch(batch.id))?.finishedAt)
@@ -210,6 +228,17 @@ export function imageStoreContract(open: () => Promise<{ store: ImageStore; clos
     const [second] = await upload(store, 'back')
     assert.equal(second?.status, 'completed')
     assert.deepEqual(await store.collectable(0, 10), [])
+  })
+
+  storeTest('bytes that are uploaded while their last image is deleted stay', async (store) => {
+    for (let round = 0; round < 25; round++) {
+      const contents = ['a', 'b', 'c', 'd'].map((letter) => `${letter}${round}`)
+      const last = await upload(store, ...contents)
+      const [again] = await Promise.all([upload(store, ...contents.toReversed()), ...last.map(({ id }) => store.delete(id))])
+      assert.deepEqual(await store.collectable(0, 10), [])
+      await Promise.all(again.map(({ id }) => store.delete(id)))
+      await store.forget((await store.collectable(0, 10)).map(({ sha256 }) => sha256))
+    }
   })
 
   storeTest('bytes that were stored but not recorded can be released', async (store) => {

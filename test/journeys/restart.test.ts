@@ -89,7 +89,7 @@ onEachTopology({ WORKER_CONCURRENCY: '1' }, (server) => {
     await server.startAgain()
     await allFinal(server)
     const batch = await getBatch(server, body.job_id)
-    assert.equal(batch.counts.completed, 10)
+    assert.equal(batch.completed, 10)
     assert.ok(batch.finished_at)
   })
 })

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { ApiBatchFile } from '../../src/api.ts'
 import { allFinal, ask, eventually, getBatch, upload, watch } from '../support/client.ts'
 import { filesIn, query } from '../support/data-dir.ts'
 import { photograph, smallPhotographs } from '../support/photographs.ts'
@@ -44,9 +45,16 @@ onEachTopology({ WORKER_CONCURRENCY: '1' }, (server) => {
         )
 
         const batch = await batchFinished(server, body.job_id)
-        assert.deepEqual([batch.id, batch.kind, batch.images], [body.job_id, endpoint, 12])
-        assert.deepEqual(batch.counts, { pending: 0, processing: 0, completed: 12, error: 0, aborted: 0, rejected: 1 })
-        assert.deepEqual(batch.rejected, body.rejected)
+        assert.deepEqual([batch.id, batch.kind, batch.declared], [body.job_id, endpoint, 13])
+        assert.deepEqual(
+          [batch.needed, batch.pending, batch.processing, batch.completed, batch.error, batch.rejected, batch.aborted, batch.expired],
+          [0, 0, 0, 12, 0, 1, 0, 0],
+        )
+        const { body: rejected } = await ask<ApiBatchFile[]>(server, `/api/batches/${body.job_id}?status=rejected`)
+        assert.deepEqual(
+          rejected.map(({ name, code, error, index }) => ({ name, code, error, index })),
+          body.rejected,
+        )
         const times = [batch.created_at, batch.received_at!, batch.finished_at!].map((time) => Date.parse(time))
         assert.deepEqual(times, times.toSorted())
         const ids = new Set(body.images.map(({ id }) => id))
@@ -62,7 +70,7 @@ onEachTopology({ WORKER_CONCURRENCY: '1' }, (server) => {
     await t.test('a sync upload makes a batch of one', async () => {
       const { body } = await upload(server, 'sync', named(await smallPhotographs(1, { seed: 200 })))
       const batch = await getBatch(server, body.image.job_id.slice(0, 36))
-      assert.deepEqual([batch.kind, batch.images, batch.counts.completed], ['sync', 1, 1])
+      assert.deepEqual([batch.kind, batch.declared, batch.completed], ['sync', 1, 1])
     })
 
     await t.test('100 single uploads at once', async () => {
@@ -117,7 +125,7 @@ onEachTopology({ WORKER_CONCURRENCY: '1' }, (server) => {
     const batch = await upload(server, 'batch', named(many))
     const single = await upload(server, 'sync', [{ name: 'me-too.jpg', bytes: await photograph({ seed: 100, megapixels: 0.1 }) }])
     assert.equal(single.status, 200, single.text)
-    const { counts } = await getBatch(server, batch.body.job_id)
-    assert.ok(counts.pending + counts.processing >= 40, `the batch still had ${counts.pending} waiting`)
+    const { pending, processing } = await getBatch(server, batch.body.job_id)
+    assert.ok(pending + processing >= 40, `the batch still had ${pending} waiting`)
   })
 })

@@ -34,6 +34,26 @@ export async function query<Row extends object>({ dataDir, databaseUrl }: DataAt
   }
 }
 
+/** Changes rows behind the server's back, by a statement that both databases understand. */
+export async function change({ dataDir, databaseUrl }: DataAt, sql: string): Promise<void> {
+  if (databaseUrl === undefined) {
+    const database = new DatabaseSync(join(dataDir, 'calotype.sqlite'), { timeout: 5_000 })
+    try {
+      database.exec(sql)
+    } finally {
+      database.close()
+    }
+    return
+  }
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
+
 /** Keys of the files below a folder of DATA_DIR, in order. */
 export async function filesIn(dataDir: string, folder: 'originals' | 'renditions' | 'tmp'): Promise<string[]> {
   const entries = await readdir(join(dataDir, folder), { recursive: true, withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {

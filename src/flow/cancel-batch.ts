@@ -1,0 +1,12 @@
+// Cancels what is not yet done of a batch; what is done stays.
+import type { Batch } from '../record/batch-ledger.ts'
+import { announce, type UploadDeps } from './upload.ts'
+
+/** The batch as it is then; null if there is none. Repeatable. Rejects with `still_arriving` for an upload whose body is not in yet. */
+export async function cancelBatch({ images, queue, feed }: Omit<UploadDeps, 'blobs'>, id: string): Promise<Batch | null> {
+  const cancelled = await images.cancelBatch(id)
+  if (!cancelled) return null
+  await queue.drop(id)
+  await announce({ feed, queue }, cancelled)
+  return images.batch(id)
+}

@@ -1,0 +1,84 @@
+// Reads the originals of many images, one after the other: what an archive is made of.
+import type { Readable } from 'node:stream'
+import { CalotypeError, toCalotypeError } from '../errors.ts'
+import { originalKey, type Image } from '../image.ts'
+import type { ImageFilter, ImageStore, Sort } from '../record/image-store.ts'
+import type { BlobStore } from '../store/blob-store.ts'
+
+/** These images in this order, or all that the list has with this filter. */
+export type Selection = { ids: string[] } | ({ sort: Sort } & ImageFilter)
+
+export interface Original {
+  image: Image
+  /** Its bytes. Read them before the next one is asked for. */
+  body: Readable
+}
+
+interface Deps {
+  images: Pick<ImageStore, 'list' | 'get' | 'getMany'>
+  blobs: Pick<BlobStore, 'read'>
+}
+
+const PAGE = 200
+// While one is read the next is opened, so that a store far away is waited for only once.
+const OPENED_AHEAD = 1
+
+/**
+ * Images that are not there, were deleted meanwhile, or whose upload came to nothing are passed over; one whose bytes are missing is
+ * an error, never left out. Whatever is open is closed when it ends or is ended.
+ */
+export async function* readOriginals(deps: Deps, selection: Selection): AsyncGenerator<Original, void> {
+  const opened: Promise<Original | null>[] = []
+  async function* handOutFirst() {
+    const original = await opened[0]
+    if (original) yield original
+    void opened.shift()
+  }
+  try {
+    for await (const image of selectedImages(deps, selection)) {
+      const opening = open(deps, image)
+      // Heard of when it is its turn.
+      opening.catch(() => undefined)
+      opened.push(opening)
+      if (opened.length > OPENED_AHEAD) yield* handOutFirst()
+    }
+    while (opened.length > 0) yield* handOutFirst()
+  } finally {
+    for (const opening of opened) void opening.then((original) => original?.body.destroy()).catch(() => undefined)
+  }
+}
+
+async function* selectedImages({ images }: Deps, selection: Selection): AsyncGenerator<Image> {
+  for await (const page of 'ids' in selection ? pagesOfIds(images, selection.ids) : pagesOfList(images, selection)) {
+    for (const image of page) if (image.status !== 'aborted') yield image
+  }
+}
+
+async function* pagesOfIds(images: Deps['images'], ids: string[]): AsyncGenerator<Image[]> {
+  const distinct = [...new Set(ids)]
+  for (let at = 0; at < distinct.length; at += PAGE) yield await images.getMany(distinct.slice(at, at + PAGE))
+}
+
+async function* pagesOfList(images: Deps['images'], query: { sort: Sort } & ImageFilter): AsyncGenerator<Image[]> {
+  let cursor: string | null = null
+  do {
+    const page = await images.list({ ...query, limit: PAGE, ...(cursor !== null && { cursor }) })
+    yield page.images
+    cursor = page.next
+  } while (cursor !== null)
+}
+
+/** Null if the image was deleted since it was looked up. */
+async function open({ images, blobs }: Deps, image: Image): Promise<Original | null> {
+  try {
+    const body = await blobs.read(originalKey(image.sha256))
+    // One that breaks before its turn must not end the server; who reads it then hears of it.
+    body.on('error', () => undefined)
+    return { image, body }
+  } catch (error) {
+    if (!(error instanceof CalotypeError && error.code === 'not_found')) throw toCalotypeError(error)
+    if (!(await images.get(image.id))) return null
+    const sentence = `The original of "${image.name}" (${image.id}) is missing from the store. Leave it out, or upload the file again.`
+    throw new CalotypeError('internal', sentence, { cause: error })
+  }
+}

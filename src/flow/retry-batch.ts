@@ -1,0 +1,15 @@
+// Tries again what failed of a batch; what was refused of a declared one may be sent again.
+import type { Batch } from '../record/batch-ledger.ts'
+import { announce, type UploadDeps } from './upload.ts'
+
+/** The batch as it is then; null if there is none. Repeatable. */
+export async function retryBatch(
+  { images, queue, feed }: Omit<UploadDeps, 'blobs'>,
+  id: string,
+  maxFileBytes: number,
+): Promise<Batch | null> {
+  const retried = await images.retryBatch(id, maxFileBytes)
+  if (!retried) return null
+  await announce({ feed, queue }, retried)
+  return images.batch(id)
+}

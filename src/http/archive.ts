@@ -1,0 +1,88 @@
+// The originals of many images as one ZIP archive, streamed while it is made.
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { CalotypeError } from '../errors.ts'
+import { readOriginals, type Original, type Selection } from '../flow/read-originals.ts'
+import type { UploadDeps } from '../flow/upload.ts'
+import { createArchiveNames } from './archive-names.ts'
+import { defined, imageFilter, imageSort } from './image-filter.ts'
+import { zip, type ZipFile } from './zip.ts'
+
+const MAX_IDS = 100_000
+// `id=`, a UUID and `&`, and some room for line ends.
+const MAX_FORM_BYTES = MAX_IDS * 41
+
+const ids = z
+  .union([z.uuid().transform((id) => [id]), z.array(z.uuid())], 'Expected ids of images')
+  .refine((list) => list.length > 0, 'Expected ids of images')
+  .refine((list) => list.length <= MAX_IDS, `At most ${MAX_IDS} in a request`)
+const archiveQuery = z
+  .object({ ...imageFilter, ...imageSort, id: ids.optional() })
+  .refine(({ id, q, status, format, batch }) => id === undefined || [q, status, format, batch].every((one) => one === undefined), {
+    message: 'Send either ids or a filter',
+    path: ['id'],
+  })
+const archiveForm = z.object({ id: ids })
+
+type Deps = Pick<UploadDeps, 'images' | 'blobs'>
+
+/**
+ * Adds `GET /api/images/archive` (with the filter of the list, or `id` again and again) and `POST` of a form with as many `id` as a
+ * URL does not hold, which changes nothing either.
+ */
+export async function archiveRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
+  fastify.removeAllContentTypeParsers()
+  fastify.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string', bodyLimit: MAX_FORM_BYTES },
+    async (_request: unknown, body: string) => ({ id: new URLSearchParams(body).getAll('id') }),
+  )
+  fastify.addContentTypeParser('*', async () => {
+    throw new CalotypeError('bad_request', 'Send the ids as application/x-www-form-urlencoded: id=…&id=…')
+  })
+  const typed = fastify.withTypeProvider<ZodTypeProvider>()
+
+  typed.route({
+    // Fastify's own HEAD would read all of it to throw it away.
+    method: ['GET', 'HEAD'],
+    url: '/api/images/archive',
+    schema: { querystring: archiveQuery },
+    handler: ({ query: { id, ...filter }, method }, reply) =>
+      sendArchive(reply, deps, id === undefined ? defined(filter) : { ids: id }, method === 'HEAD'),
+  })
+
+  typed.post('/api/images/archive', { schema: { body: archiveForm } }, ({ body }, reply) => sendArchive(reply, deps, { ids: body.id }))
+}
+
+/**
+ * Rejects, nothing sent yet, if there is no image or the first can't be read. What fails later breaks the connection, and what came
+ * by then is no archive. A client that leaves ends the reading.
+ */
+async function sendArchive(reply: FastifyReply, deps: Deps, selection: Selection, isHead = false): Promise<FastifyReply> {
+  const originals = readOriginals(deps, selection)
+  const first = await originals.next()
+  if (first.done) throw new CalotypeError('not_found', 'No image is left to download. Choose others.')
+  reply.headers({
+    'content-type': 'application/zip',
+    'content-disposition': `attachment; filename="calotype-${new Date().toISOString().slice(0, 10)}.zip"`,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'cross-origin-resource-policy': 'same-origin',
+  })
+  // Also when the client left before anything was read, as a generator that never began has no end.
+  const close = () => void originals.return()
+  if (isHead) {
+    close()
+    return reply.send()
+  }
+  return reply.send(Readable.from(zip(named(first.value, originals)), { objectMode: false }).once('close', close))
+}
+
+async function* named(first: Original, rest: AsyncIterable<Original>): AsyncGenerator<ZipFile> {
+  const nameOf = createArchiveNames()
+  const file = ({ image, body }: Original): ZipFile => ({ name: nameOf(image.name), size: image.size, modifiedAt: image.uploadedAt, body })
+  yield file(first)
+  for await (const original of rest) yield file(original)
+}

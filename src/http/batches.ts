@@ -1,0 +1,145 @@
+// Batches for programs: declared before their files are sent, counted, paged through by state, cancelled, tried again.
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { ApiBatch, ApiBatchFile, ApiDeclared } from '../api.ts'
+import { CalotypeError } from '../errors.ts'
+import { createBackpressure } from '../flow/backpressure.ts'
+import { cancelBatch } from '../flow/cancel-batch.ts'
+import { declareBatch } from '../flow/declare-batch.ts'
+import { retryBatch } from '../flow/retry-batch.ts'
+import type { UploadDeps } from '../flow/upload.ts'
+import { FILE_STATUSES } from '../image.ts'
+import type { Batch, BatchFile, Declared } from '../record/batch-ledger.ts'
+import { drainRefused } from './drain.ts'
+import { keyOf } from './idempotency-key.ts'
+import { found, linkNext } from './keyset.ts'
+import type { UploadLimits } from './uploads.ts'
+import { toApiImage } from './wire.ts'
+
+type Deps = UploadDeps & { limits: UploadLimits }
+
+const MAX_DECLARED = 20_000
+const MAX_DECLARATION_BYTES = 16 * 1024 * 1024
+// As in the header of a part of an upload.
+const MAX_NAME_LENGTH = 64 * 1024
+const MAX_FILES_PAGE = 1_000
+// Each of its batches is counted.
+const MAX_BATCHES_PAGE = 100
+
+const declaration = z.object({
+  files: z
+    .array(
+      z.object({
+        name: z.string().max(MAX_NAME_LENGTH),
+        size: z.int().min(0),
+        sha256: z
+          .string()
+          .regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
+          .optional(),
+      }),
+    )
+    .min(1),
+})
+const cursor = z.string().max(2_000).optional()
+const batchesQuery = z.object({ limit: z.coerce.number().int().min(1).max(MAX_BATCHES_PAGE).default(20), cursor })
+const batchQuery = z.object({
+  status: z.enum([...FILE_STATUSES, 'all']).optional(),
+  limit: z.coerce.number().int().min(1).max(MAX_FILES_PAGE).default(100),
+  cursor,
+})
+
+const answerOf = ({ batchId, expiresAt, files }: Declared) =>
+  JSON.stringify({
+    id: batchId,
+    declared: files.length,
+    expires_at: new Date(expiresAt).toISOString(),
+    files: files.map((file) => {
+      if (file === null) return { state: 'needed' }
+      return 'image' in file ? { state: 'known', image: file.image.id } : { state: 'rejected', ...file.failure }
+    }),
+  } satisfies ApiDeclared)
+
+export async function batchRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
+  const { images, limits } = deps
+  const typed = fastify.withTypeProvider<ZodTypeProvider>()
+  await fastify.register(declarationRoute, deps)
+
+  typed.get('/api/batches', { schema: { querystring: batchesQuery } }, async ({ query, url }, reply) => {
+    const { batches, next } = await images.batches(given(query))
+    return linkNext(reply, url, next).send(batches.map(toApiBatch))
+  })
+
+  typed.get(
+    '/api/batches/:id',
+    { schema: { querystring: batchQuery, params: z.object({ id: z.string() }) } },
+    async ({ params, query, url }, reply) => {
+      const { status, ...page } = query
+      if (status === undefined) return toApiBatch(found(await images.batch(params.id)))
+      const { files, next } = found(await images.batchFiles({ batchId: params.id, status, ...given(page) }))
+      return linkNext(reply, url, next).send(files.map(toApiBatchFile))
+    },
+  )
+
+  fastify.post<{ Params: { id: string } }>('/api/batches/:id/cancel', async ({ params }) =>
+    toApiBatch(found(await cancelBatch(deps, params.id))),
+  )
+
+  fastify.post<{ Params: { id: string } }>('/api/batches/:id/retry', async ({ params }, reply) =>
+    reply.code(202).send(toApiBatch(found(await retryBatch(deps, params.id, limits.maxFileBytes)))),
+  )
+}
+
+async function declarationRoute(fastify: FastifyInstance, deps: Deps): Promise<void> {
+  const { maxFileBytes, maxPending, batchTtlHours } = deps.limits
+  fastify.removeContentTypeParser('text/plain')
+  fastify.addContentTypeParser('*', (_request, _payload, done) => done(new CalotypeError('not_json')))
+  const checkRoom = createBackpressure(deps, maxPending)
+  fastify.addHook('preParsing', checkRoom)
+  drainRefused(fastify)
+
+  fastify
+    .withTypeProvider<ZodTypeProvider>()
+    .post('/api/batches', { schema: { body: declaration }, bodyLimit: MAX_DECLARATION_BYTES }, async ({ body, headers }, reply) => {
+      const { files } = body
+      if (files.length > MAX_DECLARED) {
+        throw new CalotypeError('too_many_files', `One batch takes ${MAX_DECLARED} files. Declare the rest in further batches.`)
+      }
+      const { batchId, answer } = await declareBatch(deps, {
+        files: files.map(({ name, size, sha256 = null }) => ({ name, size, sha256 })),
+        key: keyOf(headers),
+        answer: answerOf,
+        maxFileBytes,
+        batchTtlHours,
+      })
+      return reply.code(201).header('location', `/api/batches/${batchId}`).type('application/json; charset=utf-8').send(answer)
+    })
+}
+
+/** Zod says `undefined` where a parameter was not given; a query leaves it out. */
+const given = ({ limit, cursor }: { limit: number; cursor?: string | undefined }) => ({ limit, ...(cursor !== undefined && { cursor }) })
+
+const isoTime = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
+
+function toApiBatch({ id, kind, createdAt, receivedAt, finishedAt, expiresAt, declared, counts }: Batch): ApiBatch {
+  return {
+    id,
+    kind,
+    created_at: new Date(createdAt).toISOString(),
+    received_at: isoTime(receivedAt),
+    finished_at: isoTime(finishedAt),
+    expires_at: isoTime(expiresAt),
+    declared,
+    ...counts,
+  }
+}
+
+const toApiBatchFile = ({ index, name, size, status, image, failure }: BatchFile): ApiBatchFile => ({
+  index,
+  name,
+  size,
+  status,
+  image: image && toApiImage(image),
+  code: failure?.code ?? null,
+  error: failure?.error ?? null,
+})

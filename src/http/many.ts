@@ -1,0 +1,36 @@
+// Many images at once: counted by a filter; deleted or tried again by their ids.
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { ApiCount, ApiDeleted, ApiRetried } from '../api.ts'
+import { CalotypeError } from '../errors.ts'
+import { deleteImages } from '../flow/delete-images.ts'
+import { retryImages } from '../flow/retry-images.ts'
+import type { UploadDeps } from '../flow/upload.ts'
+import { defined, imageFilter } from './image-filter.ts'
+
+const MAX_IDS = 1_000
+
+const countQuery = z.object(imageFilter)
+const manyBody = z.object({
+  ids: z.array(z.uuid('Expected the id of an image'), 'Expected an array of ids of images').max(MAX_IDS, `At most ${MAX_IDS} in a request`),
+})
+
+/** Adds `GET /api/images/count`, `POST /api/images/delete` and `POST /api/images/retry`. */
+export async function manyRoutes(fastify: FastifyInstance, deps: UploadDeps): Promise<void> {
+  fastify.removeContentTypeParser('text/plain')
+  fastify.addContentTypeParser('*', (_request, _payload, done) => done(new CalotypeError('not_json')))
+  const typed = fastify.withTypeProvider<ZodTypeProvider>()
+
+  typed.get('/api/images/count', { schema: { querystring: countQuery } }, async ({ query }, reply) =>
+    reply.header('cache-control', 'no-store').send({ images: await deps.images.count(defined(query)) } satisfies ApiCount),
+  )
+
+  typed.post('/api/images/delete', { schema: { body: manyBody } }, async ({ body }) => {
+    return { deleted: await deleteImages(deps, body.ids) } satisfies ApiDeleted
+  })
+
+  typed.post('/api/images/retry', { schema: { body: manyBody } }, async ({ body }, reply) =>
+    reply.code(202).send({ retried: await retryImages(deps, body.ids) } satisfies ApiRetried),
+  )
+}

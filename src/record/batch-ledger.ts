@@ -1,0 +1,108 @@
+// The contract of the ledger: batches, the files that were declared for them, and where each file stands.
+import type { Failure, FileStatus, Image } from '../image.ts'
+
+export type BatchKind = 'sync' | 'async' | 'batch'
+
+/** The files of a batch by where they stand; the counts add up to `declared` at every moment. */
+export interface Batch {
+  id: string
+  kind: BatchKind
+  createdAt: number
+  receivedAt: number | null
+  finishedAt: number | null
+  /** Null unless it was declared. */
+  expiresAt: number | null
+  declared: number
+  counts: Record<FileStatus, number>
+}
+
+export interface BatchFile {
+  /** Its place in the declaration, or in what was sent. */
+  index: number
+  name: string
+  size: number
+  status: FileStatus
+  image: Image | null
+  /** Why it has no image, or why that one failed. */
+  failure: Failure | null
+}
+
+/**
+ * Whose images are looked through for bytes that are here already. The hash of a file tells who asks whether somebody has it: once there
+ * are users, each may learn that of their own images only.
+ */
+export type Scope = 'everyone'
+
+export interface FileToDeclare {
+  name: string
+  size: number
+  sha256: string | null
+  /** Why it would not be taken anyway. */
+  refusal: Failure | null
+}
+
+export interface Declaration {
+  batchId: string
+  files: FileToDeclare[]
+  /** Milliseconds until what is missing expires. */
+  ttlMs: number
+  scope: Scope
+  /** Of the images of files that are known. */
+  recipe: string
+  /** Binds an idempotency key that was reserved for this batch to what was declared and to what was answered. */
+  idempotency?: { key: string; fingerprint: string; answer: (declared: Declared) => string }
+}
+
+export interface Declared {
+  batchId: string
+  expiresAt: number
+  /** In the order of the declaration; an image is one made for bytes that were here. */
+  files: ({ image: Image } | { failure: Failure } | null)[]
+}
+
+/** What its image would be; its name is as it was declared. */
+export type ArrivedFile = Pick<Image, 'id' | 'format' | 'size' | 'sha256' | 'recipe'>
+
+/** A file that was sent to a declared batch, with its place in the declaration: its bytes are stored, or it was refused. */
+export type Arrival = { index: number | null } & ({ file: ArrivedFile } | { failure: Failure })
+
+/** The image of an arrival, or why it has none. One that was there before is not new. */
+export type Arrived = { image: Image; isNew: boolean } | { failure: Failure }
+
+export interface FilesQuery {
+  batchId: string
+  status: FileStatus | 'all'
+  /** Files on a page. */
+  limit: number
+  /** Opaque: `next` of the page before. */
+  cursor?: string
+}
+
+/** All changes of one batch come one after the other, whichever server makes them. */
+export interface BatchLedger {
+  /** A batch, acknowledged from the start, of files that are yet to come; those whose bytes are here already have their images at once. */
+  declare(declaration: Declaration): Promise<Declared>
+  /** Whether there is such a batch, and it was declared. */
+  isDeclared(batchId: string): Promise<boolean>
+  /**
+   * Files of a declared batch: images for those it needs, and only for them; the image that is there for one that came before. In their
+   * order. Rejects with `overloaded` when the bytes of one are just being removed: send them again.
+   */
+  arrive(batchId: string, arrivals: Arrival[]): Promise<Arrived[]>
+
+  batch(id: string): Promise<Batch | null>
+  /** Newest first. */
+  batches(query: { limit: number; cursor?: string }): Promise<{ batches: Batch[]; next: string | null }>
+  /** Null if there is no such batch. */
+  batchFiles(query: FilesQuery): Promise<{ files: BatchFile[]; next: string | null } | null>
+
+  /** What is not done becomes `aborted`. Returns the images that did; null if there is no such batch; rejects with `still_arriving`. */
+  cancelBatch(id: string): Promise<Image[] | null>
+  /**
+   * What failed is `pending` again, with all images of the same bytes; what was refused while it could be declared, and is no larger than
+   * `maxFileBytes`, is `needed` again. Returns the images that changed; null if there is no such batch.
+   */
+  retryBatch(id: string, maxFileBytes: number): Promise<Image[] | null>
+  /** What is missing of declared batches whose time is over has `expired`. Returns how many files that were. */
+  expireDeclared(): Promise<number>
+}

@@ -1,0 +1,106 @@
+// Declares a batch: its files in rows before their bytes are sent, and images at once for those whose bytes are here.
+import { sql, type Transaction } from 'kysely'
+import { v7 as uuidv7 } from 'uuid'
+import type { Database, Schema } from '../db/schema.ts'
+import type { Format, Image } from '../image.ts'
+import type { Declaration, Declared, FileToDeclare, Scope } from './batch-ledger.ts'
+import { keepAnswer } from './idempotency.ts'
+import type { NewImage } from './image-store.ts'
+import { insertImages, joinDevelopments } from './record-uploads.ts'
+import { encodeName, slices } from './rows.ts'
+
+// A statement of more is no quicker, and making its text would hold the server up for longer.
+const FILES_A_STATEMENT = 500
+
+type Here = Map<string, { size: number; format: Format }>
+
+/** Which of these hashes are originals in use, held until the end of the transaction: nobody releases them meanwhile. */
+async function holdKnown(trx: Transaction<Schema>, { canSkipLocked }: Database, hashes: string[], scope: Scope): Promise<Here> {
+  const here: Here = new Map()
+  // With users: only originals that an image of theirs uses.
+  if (scope !== 'everyone') return here
+  for (const slice of slices([...new Set(hashes)].sort(), FILES_A_STATEMENT)) {
+    const rows = await trx
+      .selectFrom('originals')
+      .innerJoin('developments', 'developments.sha256', 'originals.sha256')
+      .select(['originals.sha256', 'originals.size', 'developments.format'])
+      .where('originals.sha256', 'in', slice)
+      // Others are about to be removed, or not here yet.
+      .where('originals.released_at', 'is', null)
+      .where('originals.collecting_at', 'is', null)
+      .orderBy('originals.sha256')
+      .$if(canSkipLocked, (query) => query.forUpdate('originals'))
+      .execute()
+    for (const { sha256, size, format } of rows) here.set(sha256, { size, format })
+  }
+  return here
+}
+
+function knownImages({ batchId, files, recipe }: Declaration, here: Here): NewImage[] {
+  return files.flatMap(({ name, size, sha256, refusal }, batchIndex) => {
+    const known = sha256 !== null && refusal === null ? here.get(sha256) : undefined
+    if (sha256 === null || known?.size !== size) return []
+    return [{ id: uuidv7(), batchId, batchIndex, name, size, sha256, format: known.format, recipe }]
+  })
+}
+
+function rowOf(batchId: string, index: number, { name, size, sha256, refusal }: FileToDeclare, now: Database['now'], isKnown: boolean) {
+  return {
+    batch_id: batchId,
+    file_index: index,
+    name: encodeName(name),
+    size,
+    sha256,
+    status: refusal ? ('rejected' as const) : isKnown ? ('received' as const) : ('needed' as const),
+    code: refusal?.code ?? null,
+    error: refusal?.error ?? null,
+    finished_at: refusal ? now : null,
+  }
+}
+
+/** One transaction, whatever the number of files. */
+export function declareBatch(database: Database, declaration: Declaration): Promise<Declared> {
+  const { write, now } = database
+  const { batchId, files, ttlMs, scope, idempotency } = declaration
+  return write.transaction().execute(async (trx) => {
+    const batch = await trx
+      .insertInto('batches')
+      .values({
+        id: batchId,
+        kind: 'batch',
+        created_at: now,
+        received_at: now,
+        rejected: '[]',
+        declared: files.length,
+        expires_at: sql<number>`${now} + ${ttlMs}`,
+      })
+      .returning('expires_at')
+      .executeTakeFirstOrThrow()
+
+    const hashes = files.flatMap(({ sha256 }) => sha256 ?? [])
+    const known = knownImages(declaration, await holdKnown(trx, database, hashes, scope))
+    const images = new Map<number, Image>()
+    if (known.length > 0) {
+      const recorded = await insertImages(trx, now, known, await joinDevelopments(trx, known))
+      for (const image of recorded) images.set(image.batchIndex, image)
+    }
+    let first = 0
+    for (const slice of slices(files, FILES_A_STATEMENT)) {
+      const from = first
+      const rows = slice.map((file, at) => rowOf(batchId, from + at, file, now, images.has(from + at)))
+      await trx.insertInto('declared_files').values(rows).execute()
+      first += slice.length
+    }
+
+    const declared: Declared = {
+      batchId,
+      expiresAt: batch.expires_at!,
+      files: files.map(({ refusal }, index) => {
+        const image = images.get(index)
+        return image ? { image } : refusal && { failure: refusal }
+      }),
+    }
+    if (idempotency) await keepAnswer(trx, batchId, { ...idempotency, answer: idempotency.answer(declared) })
+    return declared
+  })
+}

@@ -1,0 +1,166 @@
+// Reads the ledger: batches with their counts in one snapshot each, and the files of one by where they stand.
+import { sql, type Kysely } from 'kysely'
+import type { BatchesTable, DeclaredFileRow, Schema } from '../db/schema.ts'
+import { CalotypeError, ERRORS } from '../errors.ts'
+import { FILE_STATUSES, isFinal, STATUSES, type FileStatus, type Status } from '../image.ts'
+import type { Batch, BatchFile, FilesQuery } from './batch-ledger.ts'
+import type { Rejected } from './image-store.ts'
+import { decodeName, selectImages, toImageWithOutcome } from './rows.ts'
+
+type Row = BatchesTable & { status: FileStatus | null; files: number | null; last: number | null }
+
+/** A page of batches, each with its counts: one statement, so that they add up whatever is written meanwhile. */
+const selectBatches = (db: Kysely<Schema>, page: { id: string } | { limit: number; before: Cursor | null }) =>
+  db
+    .with('page', (with_) => {
+      const batches = with_.selectFrom('batches').selectAll()
+      if ('id' in page) return batches.where('id', '=', page.id)
+      return batches
+        .$if(page.before !== null, (query) =>
+          query.where((eb) => eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(page.before![0] as number, page.before![1] as string))),
+        )
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(page.limit)
+    })
+    .with('counts', (with_) =>
+      with_
+        .selectFrom('images')
+        .select(({ fn }) => ['batch_id', sql<FileStatus>`status`.as('status'), fn.countAll<number>().as('files')])
+        .select(({ fn }) => fn.max('finished_at').as('last'))
+        .where('batch_id', 'in', ({ selectFrom }) => selectFrom('page').select('page.id'))
+        .groupBy(['batch_id', 'status'])
+        .unionAll(
+          with_
+            .selectFrom('declared_files')
+            .select(({ fn }) => ['batch_id', sql<FileStatus>`status`.as('status'), fn.countAll<number>().as('files')])
+            .select(({ fn }) => fn.max('finished_at').as('last'))
+            .where('batch_id', 'in', ({ selectFrom }) => selectFrom('page').select('page.id'))
+            // Those have an image, which is counted.
+            .where('status', '<>', 'received')
+            .groupBy(['batch_id', 'status']),
+        ),
+    )
+    .selectFrom('page')
+    .leftJoin('counts', 'counts.batch_id', 'page.id')
+    .selectAll('page')
+    .select(['counts.status', 'counts.files', 'counts.last'])
+    .orderBy('page.created_at', 'desc')
+    .orderBy('page.id', 'desc')
+
+function toBatch(rows: Row[]): Batch {
+  const { id, kind, created_at, received_at, expires_at, declared, rejected } = rows[0]!
+  const counts = Object.fromEntries(FILE_STATUSES.map((status) => [status, 0])) as Record<FileStatus, number>
+  // An image that is `aborted`, and a file that was when there was none yet, are alike.
+  for (const { status, files } of rows) if (status) counts[status] += Number(files)
+  counts.rejected += (JSON.parse(rejected) as Rejected[]).length
+  const isDone = received_at !== null && counts.needed + counts.pending + counts.processing === 0
+  return {
+    id,
+    kind,
+    createdAt: created_at,
+    receivedAt: received_at,
+    finishedAt: isDone ? Math.max(received_at, ...rows.map(({ last }) => last ?? 0)) : null,
+    expiresAt: expires_at,
+    declared: declared ?? Object.values(counts).reduce((sum, count) => sum + count, 0),
+    counts,
+  }
+}
+
+export async function getBatch(db: Kysely<Schema>, id: string): Promise<Batch | null> {
+  const rows = await selectBatches(db, { id }).execute()
+  return rows.length === 0 ? null : toBatch(rows)
+}
+
+export async function isDeclared(db: Kysely<Schema>, id: string): Promise<boolean> {
+  return (
+    (await db.selectFrom('batches').select('id').where('id', '=', id).where('declared', 'is not', null).executeTakeFirst()) !== undefined
+  )
+}
+
+type Cursor = (number | string)[]
+
+const encodeCursor = (cursor: Cursor) => Buffer.from(JSON.stringify(cursor)).toString('base64url')
+
+function decodeCursor(text: string, types: string): Cursor {
+  try {
+    const cursor = JSON.parse(Buffer.from(text, 'base64url').toString()) as Cursor
+    if (Array.isArray(cursor) && cursor.map((value) => typeof value).join() === types) return cursor
+  } catch {
+    // Not JSON: answered like any other text that is no cursor.
+  }
+  throw new CalotypeError('bad_request', 'This cursor is not one of this list. Start again at its first page, without a cursor.')
+}
+
+export async function listBatches(db: Kysely<Schema>, { limit, cursor }: { limit: number; cursor?: string }) {
+  const before = cursor === undefined ? null : decodeCursor(cursor, 'number,string')
+  // One more than asked for tells whether there is a next page.
+  const rows = await selectBatches(db, { limit: limit + 1, before }).execute()
+  const batches = [...Map.groupBy(rows, (row) => row.id).values()].map(toBatch)
+  const last = batches.length > limit ? batches[limit - 1] : undefined
+  return { batches: batches.slice(0, limit), next: last ? encodeCursor([last.createdAt, last.id]) : null }
+}
+
+const isStatus = (status: FileStatus): status is Status => (STATUSES as readonly FileStatus[]).includes(status)
+
+/** Files that have no image, from a place on: of a declaration by its rows, else by what was refused. */
+async function filesWithoutImage(db: Kysely<Schema>, { batchId, status, limit }: FilesQuery, after: number, rejected: Rejected[]) {
+  const rows = await db
+    .selectFrom('declared_files')
+    .selectAll()
+    .where('batch_id', '=', batchId)
+    .where('file_index', '>', after)
+    .where('status', '<>', 'received')
+    .$if(status !== 'all', (query) => query.where('status', '=', status as DeclaredFileRow['status']))
+    .orderBy('file_index')
+    .limit(limit + 1)
+    .execute()
+  const declared = rows.map(({ file_index: index, name, size, status, code, error }): BatchFile => ({
+    index,
+    name: decodeName(name),
+    size,
+    status: status as FileStatus,
+    image: null,
+    failure: code && { code, error: error ?? ERRORS[code] },
+  }))
+  if (status !== 'all' && status !== 'rejected') return declared
+  // Its size nobody knows: it was not read to its end.
+  const refused = rejected.map(({ name, code, error, index }, at): BatchFile => {
+    return { index: index ?? at, name, size: 0, status: 'rejected', image: null, failure: { code, error } }
+  })
+  return [...declared, ...refused.filter(({ index }) => index > after)]
+}
+
+async function filesWithImage(db: Kysely<Schema>, { batchId, status, limit }: FilesQuery, after: number): Promise<BatchFile[]> {
+  if (status !== 'all' && !isStatus(status)) return []
+  const rows = await selectImages(db)
+    .where('images.batch_id', '=', batchId)
+    .where('images.batch_index', '>', after)
+    .$if(status !== 'all', (query) => query.where('images.status', '=', status as Status))
+    .orderBy('images.batch_index')
+    .limit(limit + 1)
+    .execute()
+  return rows.map(toImageWithOutcome).map((image) => ({
+    index: image.batchIndex,
+    name: image.name,
+    size: image.size,
+    status: image.status,
+    image,
+    failure: isFinal(image.status) ? image.failure : null,
+  }))
+}
+
+/** By their place. */
+export async function listBatchFiles(db: Kysely<Schema>, query: FilesQuery) {
+  const { batchId, limit, cursor } = query
+  const after = cursor === undefined ? -1 : (decodeCursor(cursor, 'number')[0] as number)
+  const batch = await db.selectFrom('batches').select('rejected').where('id', '=', batchId).executeTakeFirst()
+  if (!batch) return null
+  // In this order: a file that gets its image between the two is in both, and not in neither.
+  const without = await filesWithoutImage(db, query, after, JSON.parse(batch.rejected) as Rejected[])
+  const files = [...new Map([...without, ...(await filesWithImage(db, query, after))].map((file) => [file.index, file])).values()].sort(
+    (a, b) => a.index - b.index,
+  )
+  const last = files.length > limit ? files[limit - 1] : undefined
+  return { files: files.slice(0, limit), next: last ? encodeCursor([last.index]) : null }
+}

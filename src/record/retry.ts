@@ -1,0 +1,70 @@
+// Tries again what failed: one image, or all of a batch; with every other image that failed by the same bytes.
+import type { Transaction } from 'kysely'
+import type { Database, Schema } from '../db/schema.ts'
+import { CalotypeError } from '../errors.ts'
+import type { Image } from '../image.ts'
+import { holdBatch } from './arrive.ts'
+import { slices, toImage } from './rows.ts'
+
+type Failed = Pick<Image, 'sha256' | 'recipe'>
+
+/** What failed by these is `pending` again. Returns the images. */
+export async function retryFailed(trx: Transaction<Schema>, failed: Failed[]): Promise<Image[]> {
+  const images: Image[] = []
+  for (const [recipe, originals] of Map.groupBy(failed, (one) => one.recipe)) {
+    for (const slice of slices([...new Set(originals.map(({ sha256 }) => sha256))].sort())) {
+      await trx
+        .updateTable('developments')
+        .set({ status: 'pending' })
+        .where('sha256', 'in', slice)
+        .where('recipe', '=', recipe)
+        .where('status', '=', 'error')
+        .execute()
+      const rows = await trx
+        .updateTable('images')
+        .set({ status: 'pending', finished_at: null })
+        .where('sha256', 'in', slice)
+        .where('recipe', '=', recipe)
+        .where('status', '=', 'error')
+        .returningAll()
+        .execute()
+      images.push(...rows.map((row) => toImage(row, null, null)))
+    }
+  }
+  return images
+}
+
+export function retryImage({ write }: Database, id: string): Promise<Image[] | null> {
+  return write.transaction().execute(async (trx) => {
+    const image = await trx.selectFrom('images').selectAll().where('id', '=', id).executeTakeFirst()
+    if (!image) return null
+    if (image.status !== 'error') throw new CalotypeError('not_retryable')
+    return retryFailed(trx, [image])
+  })
+}
+
+export function retryBatch(database: Database, id: string, maxFileBytes: number): Promise<Image[] | null> {
+  return database.write.transaction().execute(async (trx) => {
+    const batch = await holdBatch(trx, database, id)
+    if (!batch) return null
+    if (batch.isDeclared && !batch.isOver) {
+      await trx
+        .updateTable('declared_files')
+        .set({ status: 'needed', code: null, error: null, finished_at: null })
+        .where('batch_id', '=', id)
+        .where('status', '=', 'rejected')
+        // The others would be refused whatever was sent.
+        .where('size', '>', 0)
+        .where('size', '<=', maxFileBytes)
+        .execute()
+    }
+    const failed = await trx
+      .selectFrom('images')
+      .select(['sha256', 'recipe'])
+      .distinct()
+      .where('batch_id', '=', id)
+      .where('status', '=', 'error')
+      .execute()
+    return retryFailed(trx, failed)
+  })
+}

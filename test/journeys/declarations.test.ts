@@ -1,0 +1,160 @@
+// Declarations of batches: what they take, how what is wrong with them is said, and that they can be repeated.
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import { ask, eventually, upload } from '../support/client.ts'
+import { query } from '../support/data-dir.ts'
+import { countsOf, declare, described, filesOf, finished, ledgerOf, postDeclaration, sendBundles, sendFiles } from '../support/ledger.ts'
+import { photograph, smallPhotograph, smallPhotographs } from '../support/photographs.ts'
+import { onEachTopology } from '../support/topologies.ts'
+
+const file = (name: string, size = 1_000) => ({ name, size })
+
+onEachTopology({}, (server) => {
+  const batches = async () => (await query<{ n: number }>(server, 'select count(*) as n from batches'))[0]!.n
+
+  test('what is wrong is named, the first of it, and nothing is kept', async () => {
+    const good = Array.from({ length: 10_000 }, (_, at) => file(`${at}.jpg`))
+    const before = await batches()
+    const wrong: [body: unknown, says: RegExp][] = [
+      [null, /The body is not valid/],
+      ['{"files":[', /not valid JSON/],
+      ['', /not valid JSON/],
+      [[], /The body is not valid/],
+      [{}, /"files" in the body/],
+      [{ files: 'all' }, /"files" in the body/],
+      [{ files: [] }, /"files" in the body/],
+      [{ files: [...good, { name: 'x' }] }, /"files\/10000\/size" in the body/],
+      [{ files: [file('a'), { ...file('b'), size: -1 }, { name: 7 }] }, /"files\/1\/size"/],
+      [{ files: [{ ...file('a'), size: 1.5 }] }, /"files\/0\/size"/],
+      [{ files: [{ ...file('a'), size: '5' }] }, /"files\/0\/size"/],
+      [{ files: [{ ...file('a'), size: 2 ** 60 }] }, /"files\/0\/size"/],
+      [{ files: [{ size: 5 }] }, /"files\/0\/name"/],
+      [{ files: [{ ...file('a'), sha256: 'A'.repeat(64) }] }, /"files\/0\/sha256".*64 lower-case/],
+      [{ files: [{ ...file('a'), sha256: 'ab' }] }, /"files\/0\/sha256"/],
+      [{ files: good.map(() => ({})) }, /"files\/0\/name"/],
+    ]
+    for (const [body, says] of wrong) {
+      const answer = await postDeclaration(server, body)
+      assert.deepEqual([answer.status, answer.body.code], [400, 'bad_request'], answer.text)
+      assert.match(answer.body.error, says)
+    }
+    assert.equal(await batches(), before)
+  })
+
+  test('too many files, too large a body, another type', async () => {
+    const many = await postDeclaration(server, { files: Array.from({ length: 20_001 }, () => file('a')) })
+    assert.deepEqual([many.status, many.body.code], [413, 'too_many_files'])
+    assert.match(many.body.error, /20000/)
+    const large = await postDeclaration(server, `{"files":[{"name":"${'a'.repeat(16 * 1024 * 1024)}","size":1}]}`)
+    assert.deepEqual([large.status, large.body.code], [413, 'file_too_large'])
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=a']) {
+      const other = await postDeclaration(server, { files: [file('a')] }, { 'content-type': type })
+      assert.deepEqual([other.status, other.body.code], [415, 'not_json'], type)
+    }
+    const elsewhere = await postDeclaration(server, { files: [file('a')] }, { origin: 'https://elsewhere.example' })
+    assert.deepEqual([elsewhere.status, elsewhere.body.code], [403, 'origin_not_allowed'])
+    const { status, headers } = await ask(server, '/api/batches', { method: 'DELETE' })
+    assert.deepEqual([status, headers.allow], [405, 'GET, HEAD, POST'])
+  })
+
+  test('a body of nearly 16 MiB is no harm', async () => {
+    const files = Array.from({ length: 10_000 }, (_, at) => file(`${'folder/'.repeat(228)}${at}.jpg`))
+    assert.ok(JSON.stringify({ files }).length > 15 * 1024 * 1024)
+    const { id } = await declare(server, files)
+    assert.equal((await ledgerOf(server, id)).needed, 10_000)
+    const [last] = (await filesOf(server, id, 'needed')).slice(-1)
+    assert.equal(last?.name, files.at(-1)!.name)
+  })
+
+  test('names are kept as they are', async () => {
+    const names = ['a/b/../c.jpg', 'O\'Brien "x" \0 \u202E🌅.jpg', '', ' ', '\uFFFF0.jpg', 'CON', '日本語.png']
+    const photographs = await smallPhotographs(names.length, { seed: 90_000 })
+    const files = names.map((name, index) => ({ index, name, bytes: photographs[index]! }))
+    const { id } = await declare(server, files.map(described))
+    assert.deepEqual(
+      (await filesOf(server, id, 'needed')).map(({ name }) => name),
+      names,
+    )
+    // Whatever they are called on their way.
+    await sendBundles(
+      server,
+      id,
+      files.map((one) => ({ ...one, name: 'on-its-way.jpg' })),
+    )
+    await finished(server, id)
+    assert.deepEqual(
+      (await filesOf(server, id, 'all')).map(({ name, image }) => [name, image?.name]),
+      names.map((name) => [name, name]),
+    )
+  })
+
+  test('more files than a form has fields come in one request', async () => {
+    const bytes = await smallPhotograph({ seed: 91_000 })
+    const files = Array.from({ length: 1_200 }, (_, index) => ({
+      index,
+      name: `${index}.jpg`,
+      bytes: Buffer.concat([bytes, Buffer.from(`many ${index}`)]),
+    }))
+    const { id } = await declare(server, files.map(described))
+    const { status, body, text } = await sendFiles(server, id, files)
+    assert.equal(status, 202, text)
+    assert.equal(body.images.length, 1_200)
+    assert.equal((await ledgerOf(server, id)).needed, 0)
+  })
+
+  test('the same declaration again under its key gets the same answer, word for word', async () => {
+    const [bytes] = (await smallPhotographs(1, { seed: 92_000 })) as [Buffer]
+    await upload(server, 'sync', [{ name: 'here.jpg', bytes }])
+    const [key, files] = [randomUUID(), [described({ name: 'known.jpg', bytes }), file('new.jpg'), file('empty.jpg', 0)]]
+    const before = await batches()
+    const send = () => postDeclaration(server, { files }, { 'idempotency-key': key })
+    const answers = await Promise.all(Array.from({ length: 10 }, send))
+    assert.deepEqual(
+      answers[0]!.body.files.map(({ state }) => state),
+      ['known', 'needed', 'rejected'],
+    )
+    for (const { status, text, headers } of [...answers, await send()]) {
+      assert.deepEqual([status, text, headers.location], [201, answers[0]!.text, answers[0]!.headers.location])
+    }
+    assert.equal(await batches(), before + 1)
+    for (const other of [files.slice(1), [...files, file('more.jpg')], files.toReversed()]) {
+      const { status, body } = await postDeclaration(server, { files: other }, { 'idempotency-key': key })
+      assert.deepEqual([status, body.code], [409, 'idempotency_conflict'])
+    }
+    const photographs = await upload(server, 'batch', [{ name: 'a.jpg', bytes }], { key })
+    assert.deepEqual([photographs.status, photographs.body.code], [409, 'idempotency_conflict'])
+    const none = await postDeclaration(server, { files }, { 'idempotency-key': 'k'.repeat(256) })
+    assert.deepEqual([none.status, none.body.code], [400, 'bad_request'])
+    const again = await postDeclaration(server, { files })
+    assert.notEqual(again.body.id, answers[0]!.body.id)
+  })
+
+  test('a known file whose original is still being developed is completed with it', async () => {
+    const bytes = await smallPhotograph({ seed: 93_000 })
+    const { body } = await upload(server, 'async', [{ name: 'first.jpg', bytes }])
+    const { id, files } = await declare(server, [described({ name: 'second.jpg', bytes })])
+    assert.equal(files[0]?.state, 'known')
+    assert.deepEqual(countsOf(await finished(server, id)), { completed: 1 })
+    // The bytes stay when the first goes.
+    await ask(server, `/api/images/${body.images[0]!.id}`, { method: 'DELETE' })
+    const [{ image } = { image: null }] = await filesOf(server, id, 'completed')
+    await eventually('it is served', async () => (await fetch(server.url + image!.image!)).ok)
+  })
+})
+
+onEachTopology({ MAX_PENDING: '1', WORKER_CONCURRENCY: '1' }, (server) => {
+  test('beyond MAX_PENDING a declaration is sent away, until there is room', async () => {
+    const slow = await photograph({ seed: 94, megapixels: 2 })
+    const sent = Array.from({ length: 60 }, (_, index) => ({ name: `${index}.jpg`, bytes: Buffer.concat([slow, Buffer.from([index])]) }))
+    const { body } = await upload(server, 'batch', sent)
+    const refused = await eventually('the server is full', async () => {
+      const answer = await postDeclaration(server, { files: [file('a.jpg')] })
+      return answer.status === 503 ? answer : false
+    })
+    assert.equal(refused.body.code, 'overloaded')
+    assert.ok(Number(refused.headers['retry-after']) > 0)
+    await finished(server, body.job_id)
+    await eventually('there is room', async () => (await postDeclaration(server, { files: [file('a.jpg')] })).status === 201)
+  })
+})
