@@ -1,6 +1,7 @@
 // What the compiler does not see: promises nobody waits for, and who may touch the process.
 import js from '@eslint/js'
 import { defineConfig, globalIgnores } from 'eslint/config'
+import svelte from 'eslint-plugin-svelte'
 import tseslint from 'typescript-eslint'
 
 const processProperty = (property, message) => ({ object: 'process', property, message })
@@ -8,11 +9,12 @@ const noEnvironment = processProperty('env', 'Only src/config.ts reads the envir
 const noOwnEnd = ['argv', 'exit', 'exitCode'].map((name) => processProperty(name, 'Only the command line owns argv and exit codes.'))
 
 export default defineConfig(
-  globalIgnores(['data/', 'runtime/']),
+  globalIgnores(['data/', 'runtime/', 'web/dist/', 'web/.building-*/']),
   js.configs.recommended,
   tseslint.configs.recommended,
+  svelte.configs.recommended,
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.svelte'],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/await-thenable': 'error',
@@ -40,5 +42,12 @@ export default defineConfig(
   { files: ['src/cli.ts', 'src/cli/**'], rules: { 'no-console': 'off', 'no-restricted-properties': ['error', noEnvironment] } },
   // A child process has its own end, and is given its own environment.
   { files: ['src/process/**'], rules: { 'no-restricted-properties': 'off' } },
+  {
+    // Runes are no function calls of theirs, and the types know the globals.
+    files: ['**/*.svelte', '**/*.svelte.ts'],
+    languageOptions: { parserOptions: { parser: tseslint.parser, extraFileExtensions: ['.svelte'] } },
+  },
+  // The types know the globals. Lists of thousands change as a whole, or by a version of their own; a Map of Svelte's has a signal for each key.
+  { files: ['web/**'], rules: { 'no-undef': 'off', 'svelte/prefer-svelte-reactivity': 'off' } },
   { files: ['**/*.cjs'], languageOptions: { sourceType: 'commonjs', globals: { module: 'writable' } } },
 )

@@ -5,7 +5,19 @@ const CHECKS: Record<string, string[]> = {
   format: ['prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.'],
   lint: ['eslint/bin/eslint.js', '--max-warnings=0', '.'],
   types: ['typescript/bin/tsc', '-p', '.'],
-  deps: ['dependency-cruiser/bin/dependency-cruiser.mjs', '--config', '.dependency-cruiser.cjs', 'src', 'bench', 'scripts', 'test'],
+  // Functions that these tests hand to the browser know its globals, which nothing else on this side does.
+  'types-browser': ['typescript/bin/tsc', '-p', 'test/browser'],
+  page: ['svelte-check/bin/svelte-check', '--workspace', 'web', '--tsconfig', 'src/tsconfig.json', '--fail-on-warnings'],
+  deps: [
+    'dependency-cruiser/bin/dependency-cruiser.mjs',
+    '--config',
+    '.dependency-cruiser.cjs',
+    'src',
+    'bench',
+    'scripts',
+    'test',
+    'web/src',
+  ],
   unused: ['knip/bin/knip.js'],
 }
 

@@ -39,12 +39,19 @@ export function findPrograms(say: (line: string) => void): Programs {
   return found as Programs
 }
 
-/** Likewise, with what the tests need besides: aiohttp, for the load script. */
+/** Where Debian, and others, have Chromium. */
+export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+
+/** Likewise, with what the tests need besides: aiohttp, for the load script, and Chromium, for the page. */
 export function findTestPrograms(say: (line: string) => void): void {
   findPrograms(say)
-  if (spawnSync('/usr/bin/python3', ['-c', 'import aiohttp']).status === 0) return
-  const line = `${INSTALL} python3-aiohttp`
-  if (process.getuid?.() !== 0) throw new StartError(`The tests need aiohttp for Python from Debian's packages. Install with: sudo ${line}`)
+  const missing: string[] = []
+  if (spawnSync('/usr/bin/python3', ['-c', 'import aiohttp']).status !== 0) missing.push('python3-aiohttp')
+  if (!CHROMIUM.some(isProgram)) missing.push('chromium')
+  if (missing.length === 0) return
+  const line = `${INSTALL} ${missing.join(' ')}`
+  if (process.getuid?.() !== 0)
+    throw new StartError(`The tests need ${missing.join(' and ')} from Debian's packages. Install with: sudo ${line}`)
   say(`installing what is missing: ${line}`)
   install(line)
 }

@@ -1,0 +1,56 @@
+// Of a list with rows of one height, those to be drawn: as the window of the browser is scrolled.
+
+export interface RowWindowOptions {
+  /** Rows in all. */
+  count: () => number
+  /** Pixels from one row to the next. */
+  rowHeight: () => number
+  /** Rows drawn beyond each edge of the screen. */
+  overscan?: number
+}
+
+/** `first` to `last` (inclusive) are to be drawn, at `row * rowHeight` pixels within an element of `height`. */
+export class RowWindow {
+  #top = $state(0)
+  #screen = $state(0)
+  readonly #options: Required<RowWindowOptions>
+
+  readonly height = $derived.by(() => this.#options.count() * this.#options.rowHeight())
+  readonly first = $derived.by(() => {
+    const { rowHeight, overscan, count } = this.#options
+    return Math.max(0, Math.min(count() - 1, Math.floor(this.#top / rowHeight()) - overscan))
+  })
+  readonly last = $derived.by(() => {
+    const { rowHeight, overscan, count } = this.#options
+    return Math.min(count() - 1, Math.ceil((this.#top + this.#screen) / rowHeight()) + overscan)
+  })
+
+  constructor(options: RowWindowOptions) {
+    this.#options = { overscan: 6, ...options }
+  }
+
+  /** An attachment for the element that has the height of the whole list: `{@attach rows.follow}`. */
+  readonly follow = (list: HTMLElement): (() => void) => {
+    let frame = 0
+    const measure = () => {
+      frame = 0
+      this.#top = Math.max(0, -list.getBoundingClientRect().top)
+      this.#screen = innerHeight
+    }
+    const soon = () => {
+      frame ||= requestAnimationFrame(measure)
+    }
+    measure()
+    // Whatever moves the list on the page changes the height of the body, too.
+    const resized = new ResizeObserver(soon)
+    resized.observe(document.body)
+    addEventListener('scroll', soon, { passive: true })
+    addEventListener('resize', soon)
+    return () => {
+      cancelAnimationFrame(frame)
+      resized.disconnect()
+      removeEventListener('scroll', soon)
+      removeEventListener('resize', soon)
+    }
+  }
+}

@@ -1,0 +1,33 @@
+// Figures for people: sizes, times, counts.
+
+const COUNT = new Intl.NumberFormat('en')
+const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const
+const sizeFormats = UNITS.map((unit, power) => {
+  const options: Intl.NumberFormatOptions = {
+    style: 'unit',
+    unit,
+    unitDisplay: power === 0 ? 'long' : 'short',
+    maximumFractionDigits: power < 2 ? 0 : 1,
+  }
+  return new Intl.NumberFormat('en', options)
+})
+
+/** `1,234`. */
+export const formatCount = (count: number) => COUNT.format(count)
+
+/** `1 photo`, `1,234 photos`. */
+export const plural = (count: number, one: string, many = `${one}s`) => `${formatCount(count)} ${count === 1 ? one : many}`
+
+/** `512 bytes`, `20 kB`, `1.5 MB`; powers of 1,000. */
+export function formatSize(bytes: number): string {
+  const power = bytes < 1_000 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(bytes) / 3))
+  return sizeFormats[power]!.format(bytes / 1_000 ** power)
+}
+
+/** `about 20 s`, `about 3 min`, `about 2 h`. */
+export function formatTimeLeft(seconds: number): string {
+  if (seconds < 5) return 'a few seconds'
+  if (seconds < 55) return `about ${Math.ceil(seconds / 5) * 5} s`
+  if (seconds < 3_300) return `about ${Math.ceil(seconds / 60)} min`
+  return `about ${(seconds / 3_600).toFixed(seconds < 36_000 ? 1 : 0)} h`
+}
