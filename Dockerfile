@@ -18,6 +18,15 @@ COPY package.json package-lock.json ./
 # No package of these has a script of its own to run; sharp brings its binary in the package.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
+# The web app needs the development packages to be built, and none of them to be served.
+FROM node:24-slim AS page
+WORKDIR /app
+COPY package.json package-lock.json tsconfig.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY scripts/build-page.ts ./scripts/
+COPY web ./web
+RUN node scripts/build-page.ts
+
 FROM node:24-slim AS calotype
 # UV_THREADPOOL_SIZE: hashing, syncing and reading files share the pool, which must be sized before Node starts.
 ENV NODE_ENV=production \
@@ -31,6 +40,7 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ./
 COPY src ./src
+COPY --from=page /app/web/dist ./web/dist
 # A volume that is made from this folder belongs to the user who writes there.
 RUN install -d -o node -g node -m 0750 /data
 USER 1000:1000

@@ -1,6 +1,6 @@
 // Deleting with second thoughts: images vanish at once, and are deleted when the time to undo it is over or the page is left.
 
-export const UNDO_MS = 6_000
+const UNDO_MS = 6_000
 const SLICE = 1_000
 /** All bodies that a page may leave behind when it goes have 64 KB together, an id with its quotes and comma 39 bytes. */
 const MAX_LEFT_BEHIND = 1_600

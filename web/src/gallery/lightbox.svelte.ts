@@ -38,7 +38,7 @@ export class Lightbox {
   #withDetails = $state(false)
   readonly #options: LightboxOptions
   readonly #pswp: PhotoSwipe
-  #isAlone: boolean
+  #isAlone = $state(false)
 
   constructor(options: LightboxOptions) {
     this.#options = options

@@ -5,14 +5,13 @@ import { Lightbox, type LightboxOptions } from './lightbox.svelte.ts'
 import LightboxChrome from './LightboxChrome.svelte'
 
 export function openLightbox(gallery: Gallery, options: LightboxOptions): Lightbox {
-  let chrome: Record<string, unknown> | undefined
   const lightbox = new Lightbox({
     ...options,
     closed: () => {
-      if (chrome) void unmount(chrome)
+      void unmount(chrome)
       options.closed()
     },
   })
-  chrome = mount(LightboxChrome, { target: lightbox.open(), props: { lightbox, gallery } })
+  const chrome = mount(LightboxChrome, { target: lightbox.open(), props: { lightbox, gallery } })
   return lightbox
 }

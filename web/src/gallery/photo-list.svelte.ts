@@ -88,7 +88,7 @@ export class PhotoList {
   async locate(id: string, isWanted: () => boolean): Promise<number> {
     for (let read = -1; this.placeOf(id) === -1 && read < this.#ends.shownHead.length && isWanted();) {
       read = this.#ends.shownHead.length
-      await this.need(read, read + LARGE_PAGE - 1)
+      await this.read(read, read + LARGE_PAGE - 1)
     }
     return this.placeOf(id)
   }

@@ -23,6 +23,3 @@ export const withChange = (photo: Photo, { status, image, thumbnail, error }: Ap
   thumbnail,
   error,
 })
-
-/** Whether nothing about it will change by itself. */
-export const isSettled = (photo: Photo) => photo.status !== 'pending' && photo.status !== 'processing'

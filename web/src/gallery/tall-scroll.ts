@@ -3,6 +3,9 @@
 /** Half of 16.7 million, for screens with two device pixels to a CSS pixel. */
 export const MAX_SCROLL_HEIGHT_PX = 8_000_000
 
+/** Nobody turns a wheel, or throws with a finger, further than so many views in a frame. */
+const LEAP_VIEWS = 2
+
 /**
  * Up to the cap, the position is what the scroll bar says. Beyond it, small steps move the content by as much as they moved the
  * bar (a wheel or a finger feels as ever), while a leap, the bar dragged, goes to the same part of the whole; both ends are both ends.
@@ -17,6 +20,7 @@ export class TallScroll {
     const wasCapped = this.isCapped
     this.#contentPx = contentPx
     this.#viewPx = viewPx
+    this.#barPx = clamp(this.#barPx, 0, this.#maxBarPx)
     if (!wasCapped || !this.isCapped) this.#positionPx = this.#proportional(this.#barPx)
     this.#positionPx = clamp(this.#positionPx, 0, this.#maxPositionPx)
   }
@@ -42,19 +46,21 @@ export class TallScroll {
 
   /** The bar was moved to here. */
   scrolledTo(barPx: number): void {
-    const step = barPx - this.#barPx
-    const atAnEnd = barPx <= 0 || barPx >= this.#maxBarPx - 1
-    const isLeap = Math.abs(step) > this.#viewPx * 2
-    this.#barPx = barPx
-    this.#positionPx =
-      !this.isCapped || atAnEnd || isLeap ? this.#proportional(barPx) : clamp(this.#positionPx + step, 0, this.#maxPositionPx)
+    const to = clamp(barPx, 0, this.#maxBarPx)
+    const step = to - this.#barPx
+    const atAnEnd = to === 0 || to >= this.#maxBarPx - 1
+    const isLeap = Math.abs(step) > this.#viewPx * LEAP_VIEWS
+    this.#barPx = to
+    this.#positionPx = !this.isCapped || atAnEnd || isLeap ? this.#proportional(to) : clamp(this.#positionPx + step, 0, this.#maxPositionPx)
   }
 
   /** Where the bar has to be for the content to be at `positionPx`; `scrolledTo` with it is this position exactly. */
   moveTo(positionPx: number): number {
     this.#positionPx = clamp(positionPx, 0, this.#maxPositionPx)
-    this.#barPx = this.#maxPositionPx === 0 ? 0 : Math.round((this.#positionPx / this.#maxPositionPx) * this.#maxBarPx)
-    if (!this.isCapped) this.#barPx = this.#positionPx
+    const bar = this.isCapped ? Math.round((this.#positionPx / this.#maxPositionPx) * this.#maxBarPx) : this.#positionPx
+    // The ends of the bar are the ends of the content and nothing else.
+    const isWithin = this.isCapped && this.#positionPx > 0 && this.#positionPx < this.#maxPositionPx
+    this.#barPx = isWithin ? clamp(bar, 1, this.#maxBarPx - 2) : bar
     return this.#barPx
   }
 

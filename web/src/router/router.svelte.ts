@@ -1,5 +1,5 @@
 // Where in the app one is: the History API, and the links of the page.
-import { routeOf } from './routes.ts'
+import { pageOf } from './addresses.ts'
 
 export interface GoOptions {
   /** Instead of the present entry of the history. */
@@ -46,7 +46,7 @@ class Router {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
     const link = (event.target as Element).closest('a')
     if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return
-    if (routeOf(link.pathname) === null) return
+    if (pageOf(link.pathname) === null) return
     event.preventDefault()
     if (link.href !== location.href) this.go(link.pathname + link.search)
   }

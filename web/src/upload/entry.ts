@@ -74,10 +74,8 @@ export const looseKey = ({ path, size, lastModified }: Identity) => `${path.slic
 /** Still to be sent from this page: closing it would stop that. */
 export const isOurs = (state: EntryState) => state === 'reading' || state === 'waiting' || state === 'sending'
 
-/** With the server, and not yet done. */
-export const isTheirs = (state: EntryState) => state === 'sent' || state === 'developing'
-
-export const isActive = (state: EntryState) => isOurs(state) || isTheirs(state)
+/** Something is still to happen to it, here or at the server. */
+export const isActive = (state: EntryState) => isOurs(state) || state === 'sent' || state === 'developing'
 
 /** By a click: what failed at the server, or what could go another way with the file that is still here. */
 export const canRetry = ({ state, file, sha256 }: Entry) =>

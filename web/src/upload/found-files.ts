@@ -3,8 +3,6 @@ import type { FoundFile } from './entry.ts'
 
 /** So many are handed on at a time, with a breath for the page in between. */
 const CHUNK = 500
-/** Asked of the disk at once. */
-const FILES_AT_ONCE = 64
 
 /** What systems leave in folders, and nobody means to upload. */
 const isLitter = (name: string) => name.startsWith('.') || name === 'Thumbs.db' || name === 'desktop.ini'
@@ -51,25 +49,26 @@ const isFile = (entry: FileSystemEntry): entry is FileSystemFileEntry => entry.i
 
 async function* walk(entries: FileSystemEntry[]): AsyncGenerator<FoundFile[]> {
   const folders = entries.filter(isFolder)
-  let chunk: FoundFile[] = []
   for (let folder = folders.shift(); folder; folder = folders.shift()) {
-    const reader = folder.createReader()
-    for (;;) {
-      // At most a hundred at a time, and none at the end.
-      const some: FileSystemEntry[] = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject)).catch(
-        () => [],
-      )
-      if (some.length === 0) break
-      folders.push(...some.filter(isFolder))
-      const files = some.filter(isFile).filter(({ name }) => !isLitter(name))
-      for (let at = 0; at < files.length; at += FILES_AT_ONCE) chunk.push(...(await open(files.slice(at, at + FILES_AT_ONCE))))
-      if (chunk.length < CHUNK) continue
-      yield chunk.sort(inOrder)
-      chunk = []
+    const inside = (await contentsOf(folder)).sort((a, b) => (a.name < b.name ? -1 : 1))
+    folders.push(...inside.filter(isFolder))
+    const files = inside.filter(isFile).filter(({ name }) => !isLitter(name))
+    for (let at = 0; at < files.length; at += CHUNK) {
+      yield await open(files.slice(at, at + CHUNK))
       await breath()
     }
   }
-  if (chunk.length > 0) yield chunk
+}
+
+async function contentsOf(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+  const reader = folder.createReader()
+  const all: FileSystemEntry[] = []
+  for (;;) {
+    // At most a hundred at a time, and none at the end. What can't be read is passed over.
+    const some = await new Promise<FileSystemEntry[]>((resolve) => reader.readEntries(resolve, () => resolve([])))
+    if (some.length === 0) return all
+    all.push(...some)
+  }
 }
 
 async function open(entries: FileSystemFileEntry[]): Promise<FoundFile[]> {

@@ -6,7 +6,7 @@ export interface Progress {
   total: number
   /** Of these, those that are done with. */
   settled: number
-  /** Those that will not be developed. */
+  /** Those that will not be developed. Said when they become more, not one by one. */
   failed: number
   done: number
   isActive: boolean
@@ -23,20 +23,20 @@ export class Narrator {
   }
 
   hear({ total, settled, failed, done, isActive }: Progress): void {
+    const quarter = total === 0 ? 0 : Math.floor((settled / total) * 4)
     if (isActive && !this.#wasActive) {
       this.#quarter = 0
-      this.#failed = failed
       this.#say(`Uploading ${plural(total, 'file')}.`)
     } else if (!isActive && this.#wasActive) {
+      this.#failed = failed
       this.#say(`Finished: ${plural(done, 'photograph')} developed${failed > 0 ? `, ${plural(failed, 'file')} failed` : ''}.`)
     } else if (isActive && failed > this.#failed) {
+      this.#failed = failed
       this.#say(`${plural(failed, 'file')} failed so far.`)
-    } else if (isActive) {
-      const quarter = total === 0 ? 0 : Math.floor((settled / total) * 4)
-      if (quarter > this.#quarter && quarter < 4) this.#say(`${quarter * 25} percent: ${settled} of ${plural(total, 'file')} developed.`)
-      this.#quarter = Math.max(this.#quarter, quarter)
+    } else if (isActive && quarter > this.#quarter && quarter < 4) {
+      this.#quarter = quarter
+      this.#say(`${quarter * 25} percent: ${settled} of ${plural(total, 'file')} developed.`)
     }
-    this.#failed = Math.max(this.#failed, failed)
     this.#wasActive = isActive
   }
 }
