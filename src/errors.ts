@@ -85,6 +85,8 @@ export function toCalotypeError(error: unknown): CalotypeError {
   if (['ENOSPC', 'EDQUOT', '53100'].includes(code) || message.includes('disk is full')) {
     return new CalotypeError('storage_full', undefined, { cause: error })
   }
+  // 22021 is PostgreSQL's character_not_in_repertoire: NUL in an id, as nobody ever got one from us.
+  if (code === '22021') return new CalotypeError('bad_request', undefined, { cause: error })
   if (UNAVAILABLE.test(code) || UNAVAILABLE_MESSAGE.test(message)) {
     return new CalotypeError('database_unavailable', undefined, { cause: error, retryAfterSeconds: UNAVAILABLE_RETRY_SECONDS })
   }

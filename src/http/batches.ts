@@ -14,6 +14,7 @@ import type { Batch, BatchFile, Declared } from '../record/batch-ledger.ts'
 import { drainRefused } from './drain.ts'
 import { keyOf } from './idempotency-key.ts'
 import { found, linkNext } from './keyset.ts'
+import { listOf } from './list-of.ts'
 import type { UploadLimits } from './uploads.ts'
 import { toApiImage } from './wire.ts'
 
@@ -27,19 +28,19 @@ const MAX_FILES_PAGE = 1_000
 // Each of its batches is counted.
 const MAX_BATCHES_PAGE = 100
 
+const fileToDeclare = z.object({
+  name: z.string().max(MAX_NAME_LENGTH),
+  size: z.int().min(0),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
+    .optional(),
+})
 const declaration = z.object({
-  files: z
-    .array(
-      z.object({
-        name: z.string().max(MAX_NAME_LENGTH),
-        size: z.int().min(0),
-        sha256: z
-          .string()
-          .regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
-          .optional(),
-      }),
-    )
-    .min(1),
+  files: listOf(fileToDeclare, MAX_DECLARED, 'Expected an array of files').refine(
+    (files) => files.length > 0,
+    'Expected at least one file',
+  ),
 })
 const cursor = z.string().max(2_000).optional()
 const batchesQuery = z.object({ limit: z.coerce.number().int().min(1).max(MAX_BATCHES_PAGE).default(20), cursor })
@@ -96,15 +97,17 @@ async function declarationRoute(fastify: FastifyInstance, deps: Deps): Promise<v
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(new CalotypeError('not_json')))
   const checkRoom = createBackpressure(deps, maxPending)
   fastify.addHook('preParsing', checkRoom)
+  fastify.addHook('preValidation', async ({ body }) => {
+    const files = (body as { files?: unknown } | null)?.files
+    if (!Array.isArray(files) || files.length <= MAX_DECLARED) return
+    throw new CalotypeError('too_many_files', `One batch takes ${MAX_DECLARED} files. Declare the rest in further batches.`)
+  })
   drainRefused(fastify)
 
   fastify
     .withTypeProvider<ZodTypeProvider>()
     .post('/api/batches', { schema: { body: declaration }, bodyLimit: MAX_DECLARATION_BYTES }, async ({ body, headers }, reply) => {
       const { files } = body
-      if (files.length > MAX_DECLARED) {
-        throw new CalotypeError('too_many_files', `One batch takes ${MAX_DECLARED} files. Declare the rest in further batches.`)
-      }
       const { batchId, answer } = await declareBatch(deps, {
         files: files.map(({ name, size, sha256 = null }) => ({ name, size, sha256 })),
         key: keyOf(headers),

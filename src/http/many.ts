@@ -8,12 +8,13 @@ import { deleteImages } from '../flow/delete-images.ts'
 import { retryImages } from '../flow/retry-images.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import { defined, imageFilter } from './image-filter.ts'
+import { listOf } from './list-of.ts'
 
 const MAX_IDS = 1_000
 
 const countQuery = z.object(imageFilter)
 const manyBody = z.object({
-  ids: z.array(z.uuid('Expected the id of an image'), 'Expected an array of ids of images').max(MAX_IDS, `At most ${MAX_IDS} in a request`),
+  ids: listOf(z.uuid('Expected the id of an image'), MAX_IDS, 'Expected an array of ids of images'),
 })
 
 /** Adds `GET /api/images/count`, `POST /api/images/delete` and `POST /api/images/retry`. */

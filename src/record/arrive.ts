@@ -6,7 +6,7 @@ import type { Failure, Image } from '../image.ts'
 import type { Arrival, Arrived, ArrivedFile } from './batch-ledger.ts'
 import type { NewImage } from './image-store.ts'
 import { holdOriginals, insertImages, joinDevelopments } from './record-uploads.ts'
-import { decodeName, selectImages, slices, toImageWithOutcome } from './rows.ts'
+import { decodeName, encodeName, selectImages, slices, toImageWithOutcome } from './rows.ts'
 
 /** What changes where a file of this batch stands takes its row first, so that one such change follows the other. */
 export async function holdBatch(trx: Transaction<Schema>, { now, canSkipLocked }: Database, id: string) {
@@ -100,8 +100,9 @@ export function receiveDeclared(database: Database, batchId: string, arrivals: A
     for (const [at, verdict] of verdicts.entries()) {
       const { index } = arrivals[at]!
       if (!('failure' in verdict) || !verdict.isNews || index === null || places.accepted.has(index)) continue
+      const { code, error } = verdict.failure
       await update([index])
-        .set({ status: 'rejected', ...verdict.failure, finished_at: now })
+        .set({ status: 'rejected', code, error: encodeName(error), finished_at: now })
         .execute()
     }
 

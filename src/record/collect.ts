@@ -2,6 +2,7 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import type { Database, ImageRow, Schema } from '../db/schema.ts'
 import type { Development, Image } from '../image.ts'
+import { beingRemoved } from './record-uploads.ts'
 import { slices, toImage } from './rows.ts'
 
 const IMAGES_A_TRANSACTION = 1_000
@@ -131,16 +132,41 @@ const EXPECTED_MS = 60 * 60 * 1000
 
 type Bytes = { sha256: string; size: number }
 
-/** One statement for all that wait. Rows that are there stay as they are. */
-export async function expectOriginals({ write, now }: Database, groups: Bytes[][]): Promise<void[]> {
-  for (const slice of slices(rowsOf(groups.flat(), sql<number>`${now} + ${EXPECTED_MS}`))) {
+/**
+ * Bytes that are here and wait to be collected are not, from now on: collected between their storing and their row, they would be lost.
+ * Rejects with `overloaded` for those that are just being removed.
+ */
+export async function expectOriginals({ read, write, now, isRemote }: Database, groups: Bytes[][]): Promise<void[]> {
+  const originals = groups.flat()
+  // A database of this process alone has a store of its own, which a start after a crash checks: bytes without a row need none yet.
+  const expected = isRemote ? originals : await waitingToGo(read, originals)
+  for (const slice of slices(rowsOf(expected, sql<number>`${now} + ${EXPECTED_MS}`))) {
     await write
       .insertInto('originals')
       .values(slice)
-      .onConflict((conflict) => conflict.column('sha256').doNothing())
+      .onConflict((conflict) =>
+        conflict
+          .column('sha256')
+          .doUpdateSet({ released_at: sql<number>`${now} + ${EXPECTED_MS}` })
+          .where('originals.released_at', '<=', now)
+          .where('originals.collecting_at', 'is', null),
+      )
       .execute()
+    const hashes = slice.map(({ sha256 }) => sha256)
+    const going = write.selectFrom('originals').select('sha256').where('sha256', 'in', hashes).where('collecting_at', 'is not', null)
+    if (await going.executeTakeFirst()) throw beingRemoved()
   }
   return groups.map(() => undefined)
+}
+
+/** Of these bytes, those that are here and that nobody uses. */
+async function waitingToGo(read: Kysely<Schema>, originals: Bytes[]): Promise<Bytes[]> {
+  const waiting: Bytes[] = []
+  for (const slice of slices([...new Set(originals.map(({ sha256 }) => sha256))])) {
+    const rows = read.selectFrom('originals').select(['sha256', 'size']).where('sha256', 'in', slice).where('released_at', 'is not', null)
+    waiting.push(...(await rows.execute()))
+  }
+  return waiting
 }
 
 export async function releaseOriginals({ write, now }: Database, originals: Bytes[]): Promise<void> {

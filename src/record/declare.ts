@@ -53,7 +53,7 @@ function rowOf(batchId: string, index: number, { name, size, sha256, refusal }: 
     sha256,
     status: refusal ? ('rejected' as const) : isKnown ? ('received' as const) : ('needed' as const),
     code: refusal?.code ?? null,
-    error: refusal?.error ?? null,
+    error: refusal && encodeName(refusal.error),
     finished_at: refusal ? now : null,
   }
 }

@@ -5,7 +5,8 @@ import type { Image } from '../image.ts'
 import { holdBatch } from './arrive.ts'
 import { IMAGE_COLUMNS, toImage } from './rows.ts'
 
-const BATCHES_A_TRANSACTION = 100
+// Of the largest batches, 200,000 files: a second or so, in which nobody else writes to an embedded database.
+const BATCHES_A_TRANSACTION = 10
 
 /**
  * A development that nobody else wants stays where it is: it has no image that is pending, so it is not claimed, not counted and not

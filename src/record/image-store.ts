@@ -143,8 +143,9 @@ export interface ImageStore extends BatchLedger {
   deleteMany(ids: string[]): Promise<Image[]>
 
   /**
-   * Bytes are about to be stored: a row for those that have none, so that they are found, and collected after an hour, should their
-   * server be killed before it records them. Nothing where the store is checked after a crash anyway, as no other server uses it.
+   * Bytes are about to be stored: those that are here and wait to be collected stay. Rejects with `overloaded` when some are just being
+   * removed. And a row for those that have none, so that they are found, and collected after an hour, should their server be killed
+   * before it records them; not where the store is checked after a crash anyway, as no other server uses it.
    */
   expect(originals: { sha256: string; size: number }[]): Promise<void>
   /** Bytes that were stored and then not recorded: a row that nobody uses, unless there is one, so that they are collected. */

@@ -1,9 +1,10 @@
 // Reads the ledger: batches with their counts in one snapshot each, and the files of one by where they stand.
 import { sql, type Kysely } from 'kysely'
 import type { BatchesTable, DeclaredFileRow, Schema } from '../db/schema.ts'
-import { CalotypeError, ERRORS } from '../errors.ts'
+import { ERRORS } from '../errors.ts'
 import { FILE_STATUSES, isFinal, STATUSES, type FileStatus, type Status } from '../image.ts'
 import type { Batch, BatchFile, FilesQuery } from './batch-ledger.ts'
+import { decodeCursor, encodeCursor, type Cursor } from './cursor.ts'
 import type { Rejected } from './image-store.ts'
 import { decodeName, selectImages, toImageWithOutcome } from './rows.ts'
 
@@ -78,20 +79,6 @@ export async function isDeclared(db: Kysely<Schema>, id: string): Promise<boolea
   )
 }
 
-type Cursor = (number | string)[]
-
-const encodeCursor = (cursor: Cursor) => Buffer.from(JSON.stringify(cursor)).toString('base64url')
-
-function decodeCursor(text: string, types: string): Cursor {
-  try {
-    const cursor = JSON.parse(Buffer.from(text, 'base64url').toString()) as Cursor
-    if (Array.isArray(cursor) && cursor.map((value) => typeof value).join() === types) return cursor
-  } catch {
-    // Not JSON: answered like any other text that is no cursor.
-  }
-  throw new CalotypeError('bad_request', 'This cursor is not one of this list. Start again at its first page, without a cursor.')
-}
-
 export async function listBatches(db: Kysely<Schema>, { limit, cursor }: { limit: number; cursor?: string }) {
   const before = cursor === undefined ? null : decodeCursor(cursor, 'number,string')
   // One more than asked for tells whether there is a next page.
@@ -121,7 +108,7 @@ async function filesWithoutImage(db: Kysely<Schema>, { batchId, status, limit }:
     size,
     status: status as FileStatus,
     image: null,
-    failure: code && { code, error: error ?? ERRORS[code] },
+    failure: code && { code, error: error === null ? ERRORS[code] : decodeName(error) },
   }))
   if (status !== 'all' && status !== 'rejected') return declared
   // Its size nobody knows: it was not read to its end.
@@ -150,10 +137,13 @@ async function filesWithImage(db: Kysely<Schema>, { batchId, status, limit }: Fi
   }))
 }
 
+/** The largest place there could be: of 32 bits in the rows. */
+const MAX_INDEX = 2 ** 31 - 1
+
 /** By their place. */
 export async function listBatchFiles(db: Kysely<Schema>, query: FilesQuery) {
   const { batchId, limit, cursor } = query
-  const after = cursor === undefined ? -1 : (decodeCursor(cursor, 'number')[0] as number)
+  const after = cursor === undefined ? -1 : Math.min(decodeCursor(cursor, 'number')[0] as number, MAX_INDEX)
   const batch = await db.selectFrom('batches').select('rejected').where('id', '=', batchId).executeTakeFirst()
   if (!batch) return null
   // In this order: a file that gets its image between the two is in both, and not in neither.

@@ -1,8 +1,8 @@
 // Reads images: one, a page by keyset (the last page costs what the first does), what waits.
 import { sql, type Expression, type ExpressionBuilder, type Kysely, type OrderByDirection, type SqlBool } from 'kysely'
 import type { Schema } from '../db/schema.ts'
-import { CalotypeError } from '../errors.ts'
 import type { Image } from '../image.ts'
+import { decodeCursor, encodeCursor } from './cursor.ts'
 import type { ImageFilter, ListQuery, Page, Sort } from './image-store.ts'
 import { encodeName, selectImages, toImageWithOutcome } from './rows.ts'
 
@@ -17,23 +17,12 @@ const SORTS = {
   '-size': ['size', 'desc'],
 } satisfies Record<Sort, [SortColumn, OrderByDirection]>
 
-/** Where a page ended: the sort column's value and the id of its last image. */
-type Cursor = [value: string | number, id: string]
-
-const encodeCursor = (cursor: Cursor) => Buffer.from(JSON.stringify(cursor)).toString('base64url')
-
-function decodeCursor(text: string, column: SortColumn): Cursor {
-  try {
-    const [value, id] = JSON.parse(Buffer.from(text, 'base64url').toString()) as Cursor
-    if (typeof value === (column === 'name' ? 'string' : 'number') && typeof id === 'string') return [value, id]
-  } catch {
-    // Not JSON: answered like any other text that is no cursor.
-  }
-  throw new CalotypeError('bad_request', 'This cursor is not one of this list. Start again at its first page, without a cursor.')
-}
+/** The sort column's value and the id of the last image of a page. */
+const decodePlace = (text: string, column: SortColumn) =>
+  decodeCursor(text, column === 'name' ? 'string,string' : 'number,string') as [value: string | number, id: string]
 
 const beyond =
-  (column: SortColumn, direction: OrderByDirection, [value, id]: Cursor) =>
+  (column: SortColumn, direction: OrderByDirection, [value, id]: [value: string | number, id: string]) =>
   (eb: ExpressionBuilder<Schema, 'images'>) =>
     eb(eb.refTuple(`images.${column}`, 'images.id'), direction === 'desc' ? '<' : '>', eb.tuple(value, id))
 
@@ -58,7 +47,7 @@ export async function listImages(db: Kysely<Schema>, { sort, limit, cursor, ...f
     .orderBy('images.id', direction)
     // One more than asked for tells whether there is a next page.
     .limit(limit + 1)
-  if (cursor) query = query.where(beyond(column, direction, decodeCursor(cursor, column)))
+  if (cursor) query = query.where(beyond(column, direction, decodePlace(cursor, column)))
   const rows = await query.execute()
   const images = rows.slice(0, limit).map(toImageWithOutcome)
   const last = rows[limit - 1]
@@ -93,7 +82,7 @@ export async function pendingJobs(db: Kysely<Schema>, limit: number, cursor?: st
     .orderBy('uploaded_at')
     .orderBy('id')
     .limit(limit)
-  if (cursor) query = query.where(beyond('uploaded_at', 'asc', decodeCursor(cursor, 'uploaded_at')))
+  if (cursor) query = query.where(beyond('uploaded_at', 'asc', decodePlace(cursor, 'uploaded_at')))
   const rows = await query.execute()
   const last = rows.length === limit ? rows.at(-1) : undefined
   return {

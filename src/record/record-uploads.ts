@@ -31,6 +31,11 @@ async function startBatches(trx: Transaction<Schema>, now: Now, starting: NewBat
     .execute()
 }
 
+export const beingRemoved = () =>
+  new CalotypeError('overloaded', 'A file with the same bytes is just being removed. Upload it again in a moment.', {
+    retryAfterSeconds: 1,
+  })
+
 export async function holdOriginals(trx: Transaction<Schema>, images: NewImage[]) {
   for (const slice of slices(distinctOriginals(images))) {
     const held = await trx
@@ -39,10 +44,7 @@ export async function holdOriginals(trx: Transaction<Schema>, images: NewImage[]
       .onConflict((conflict) => conflict.column('sha256').doUpdateSet({ released_at: null }))
       .returning('collecting_at')
       .execute()
-    if (held.some((original) => original.collecting_at !== null)) {
-      const sentence = 'A file with the same bytes is just being removed. Upload it again in a moment.'
-      throw new CalotypeError('overloaded', sentence, { retryAfterSeconds: 1 })
-    }
+    if (held.some((original) => original.collecting_at !== null)) throw beingRemoved()
   }
 }
 

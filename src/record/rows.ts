@@ -7,6 +7,7 @@ import type { Failure, Image, Rendition } from '../image.ts'
 type Outcome = Pick<DevelopmentRow, 'width' | 'height' | 'image_size' | 'thumbnail_size' | 'thumbhash' | 'code' | 'error'>
 
 // PostgreSQL's text takes every character but NUL. U+FFFF is none at all, so hardly a name has it; one that has comes back as it was.
+// Sentences about a file may have what its sender wrote in them, too.
 export const encodeName = (name: string) => name.replaceAll('\uFFFF', '\uFFFF1').replaceAll('\0', '\uFFFF0')
 export const decodeName = (text: string) => text.replaceAll('\uFFFF0', '\0').replaceAll('\uFFFF1', '\uFFFF')
 

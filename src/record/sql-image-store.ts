@@ -49,7 +49,10 @@ export function createSqlImageStore(database: Database): ImageStore {
     MAX_OUTCOMES,
     database.isRemote ? OUTCOMES_INTERVAL_MS : 0,
   )
-  const expect = groupCommit((groups: Parameters<ImageStore['expect']>[0][]) => expectOriginals(database, groups), MAX_ENTRIES)
+  const expect = groupCommit(
+    (groups: Parameters<ImageStore['expect']>[0][]) => retryConflicts(() => expectOriginals(database, groups)),
+    MAX_ENTRIES,
+  )
   return {
     record,
     abort: (batchId) => retryConflicts(() => abortBatch(database, batchId)),
@@ -81,8 +84,7 @@ export function createSqlImageStore(database: Database): ImageStore {
     retryMany: (ids) => retryImages(database, ids),
     delete: (id) => retryConflicts(() => deleteImage(database, id)),
     deleteMany: (ids) => deleteImages(database, ids),
-    // A database of this process alone has a store of its own, which a start after a crash checks.
-    expect: async (originals) => void (database.isRemote && (await expect(originals))),
+    expect: (originals) => expect(originals),
     release: (originals) => releaseOriginals(database, originals),
     collectable: (graceMs, limit) => retryConflicts(() => collectableOriginals(database, graceMs, limit)),
     forget: (hashes) => forgetOriginals(write, hashes),

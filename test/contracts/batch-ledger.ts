@@ -104,6 +104,13 @@ export function batchLedgerContract(open: Open): void {
     assert.deepEqual(await ledger(store, batchId), { pending: 2 })
   })
 
+  storeTest('why a file was refused is kept, whatever its sender put into it', async (store) => {
+    const { batchId } = await declare(store, [toDeclare('odd'), toDeclare('fine')])
+    const failure: Failure = { code: 'wrong_field', error: 'Not in "\0\uFFFF0".' }
+    assert.deepEqual(said(await store.arrive(batchId, [{ index: 0, failure }, arrival(1, 'fine')])), ['wrong_field', 'new'])
+    assert.deepEqual((await store.batchFiles({ batchId, status: 'rejected', limit: 10 }))?.files[0]?.failure, failure)
+  })
+
   storeTest('bytes that are here make an image at once; nobody sees those that are not in use', async (store) => {
     const [done] = await upload(store, 'done', 'waiting')
     await develop(store, 'done')

@@ -259,6 +259,25 @@ export function imageStoreContract(open: Open): void {
     assert.deepEqual(await store.collectable(0, 10), [{ sha256: lost.sha256, developments: [] }])
   })
 
+  storeTest('bytes that wait to be collected are not, once they are about to be stored again', async (store) => {
+    const [gone] = await upload(store, 'again')
+    await store.delete(gone!.id)
+    await Promise.all([store.expect([gone!]), store.expect([gone!, { sha256: hashOf('new'), size: 3 }])])
+    assert.deepEqual(await store.collectable(0, 10), [], 'its bytes may be on their way')
+    const [again] = await upload(store, 'again')
+    await store.delete(again!.id)
+    await store.expect([again!])
+    await store.release([again!])
+    const going = (await store.collectable(0, 10)).map(({ sha256 }) => sha256)
+    assert.deepEqual(going, [again!.sha256], 'nothing came of it')
+
+    await assert.rejects(store.expect([again!]), { code: 'overloaded' })
+    await store.expect([{ sha256: hashOf('other'), size: 5 }])
+    await store.forget(going)
+    await store.expect([again!])
+    assert.equal((await upload(store, 'again')).length, 1)
+  })
+
   storeTest('a restart finds what was claimed and what waits', async (store) => {
     await upload(store, ...Array.from({ length: 25 }, (_, at) => `wait${at}`))
     await store.claim([hashOf('wait3'), hashOf('wait4')], RECIPE, lease)

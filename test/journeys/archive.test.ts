@@ -106,6 +106,8 @@ onEachTopology({}, (server) => {
     const id = all[0]!.id
     const unknown = '11111111-2222-4333-8444-555555555555'
     const text = { method: 'POST', body: `id=${id}`, headers: { 'content-type': 'text/plain' } }
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const flood = { method: 'POST', body: 'id&'.repeat(1_300_000), headers, signal: AbortSignal.timeout(20_000) }
     for (const [path, init, status, code, sentence] of [
       [`${PATH}?q=nothing-like-it`, {}, 404, 'not_found', /Choose others/],
       [`${PATH}?id=${unknown}`, {}, 404, 'not_found', /Choose others/],
@@ -116,6 +118,8 @@ onEachTopology({}, (server) => {
       [PATH, form(['1']), 400, 'bad_request', /"id/],
       [PATH, form(Array.from({ length: 100_001 }, () => id)), 400, 'bad_request', /100000/],
       [PATH, form(Array.from({ length: 105_000 }, () => id)), 413, 'file_too_large', /larger/],
+      // A minute's work, should each be looked at.
+      [PATH, flood, 400, 'bad_request', /100000/],
       [PATH, text, 400, 'bad_request', /x-www-form-urlencoded/],
       [PATH, { method: 'DELETE' }, 404, 'not_found', /./],
     ] as const) {

@@ -67,6 +67,21 @@ onEachTopology({}, (server) => {
     assert.equal(last?.name, files.at(-1)!.name)
   })
 
+  test('a body of nothing but nonsense is refused before anyone looks at it', async () => {
+    for (const nonsense of ['{}', '1', '""']) {
+      const body = `{"files":[${`${nonsense},`.repeat((15 * 2 ** 20) / (nonsense.length + 1))}${nonsense}]}`
+      const { status, body: answer } = await postDeclaration(server, body)
+      assert.deepEqual([status, answer.code], [413, 'too_many_files'], nonsense)
+    }
+    const ids = `{"ids":[${'1,'.repeat(500_000)}1]}`
+    const many = await ask<{ code: string }>(server, '/api/images/delete', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: ids,
+    })
+    assert.deepEqual([many.status, many.body.code], [400, 'bad_request'])
+  })
+
   test('names are kept as they are', async () => {
     const names = ['a/b/../c.jpg', 'O\'Brien "x" \0 \u202E🌅.jpg', '', ' ', '\uFFFF0.jpg', 'CON', '日本語.png']
     const photographs = await smallPhotographs(names.length, { seed: 90_000 })

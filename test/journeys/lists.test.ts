@@ -88,6 +88,15 @@ onEachTopology({}, (server) => {
         '/api/list?cursor=nonsense',
         '/api/list?cursor=W10',
         '/api/list?cursor=bnVsbA',
+        // What PostgreSQL would not take: a fraction, too large a number, NUL in a text.
+        ...[
+          [1.5, 'x'],
+          [1e300, 'x'],
+          [1, '\0'],
+        ].flatMap((values) => {
+          const strange = Buffer.from(JSON.stringify(values)).toString('base64url')
+          return [`/api/images?cursor=${strange}`, `/api/batches?cursor=${strange}`]
+        }),
         `/api/images?sort=name&cursor=${ofSizes}`,
         '/api/list?limit=0',
         '/api/list?limit=1001',
