@@ -53,7 +53,16 @@ function frame(failed: () => void): HTMLIFrameElement {
     document.body.append(element)
   }
   element.onload = () => {
-    if (element.contentWindow?.location.href !== 'about:blank') failed()
+    if (!isBlank(element)) failed()
   }
   return element
+}
+
+function isBlank(frame: HTMLIFrameElement): boolean {
+  try {
+    return frame.contentWindow?.location.href === 'about:blank'
+  } catch {
+    // The browser's own page about a server that does not answer.
+    return false
+  }
 }

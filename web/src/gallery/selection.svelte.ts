@@ -1,6 +1,8 @@
 // Which images are selected: some, or all of the filter but some. The second is one bit, however many there are.
 
 export class Selection {
+  /** Someone said that a click selects, though nothing is selected yet. */
+  isBegun = $state(false)
   #isAll = $state(false)
   #version = $state(0)
   /** The selected ones; of all, those that are not. */
@@ -46,7 +48,9 @@ export class Selection {
     this.#version++
   }
 
+  /** Ends it. */
   clear(): void {
+    this.isBegun = false
     this.#ids.clear()
     this.#isAll = false
     this.#version++

@@ -1,5 +1,7 @@
 // Of a list with rows of one height, those to be drawn: as the window of the browser is scrolled.
 
+const SLOW_AFTER_MS = 120
+
 export interface RowWindowOptions {
   /** Rows in all. */
   count: () => number
@@ -13,6 +15,8 @@ export interface RowWindowOptions {
 export class RowWindow {
   #top = $state(0)
   #screen = $state(0)
+  /** Scrolled so fast that nothing can be looked at: what costs something need not be shown. */
+  isFast = $state(false)
   readonly #options: Required<RowWindowOptions>
 
   readonly height = $derived.by(() => this.#options.count() * this.#options.rowHeight())
@@ -25,6 +29,9 @@ export class RowWindow {
     return Math.min(count() - 1, Math.ceil((this.#top + this.#screen) / rowHeight()) + overscan)
   })
 
+  /** More than there ever are from `first` to `last`: rows whose numbers are the same modulo this are never there together, and can share their elements. */
+  readonly slots = $derived.by(() => Math.ceil(this.#screen / this.#options.rowHeight()) + 2 * this.#options.overscan + 2)
+
   constructor(options: RowWindowOptions) {
     this.#options = { overscan: 6, ...options }
   }
@@ -32,9 +39,16 @@ export class RowWindow {
   /** An attachment for the element that has the height of the whole list: `{@attach rows.follow}`. */
   readonly follow = (list: HTMLElement): (() => void) => {
     let frame = 0
+    let slow: ReturnType<typeof setTimeout> | undefined
     const measure = () => {
       frame = 0
-      this.#top = Math.max(0, -list.getBoundingClientRect().top)
+      const top = Math.max(0, -list.getBoundingClientRect().top)
+      if (Math.abs(top - this.#top) > innerHeight / 3) {
+        this.isFast = true
+        clearTimeout(slow)
+        slow = setTimeout(() => (this.isFast = false), SLOW_AFTER_MS)
+      }
+      this.#top = top
       this.#screen = innerHeight
     }
     const soon = () => {
@@ -48,6 +62,7 @@ export class RowWindow {
     addEventListener('resize', soon)
     return () => {
       cancelAnimationFrame(frame)
+      clearTimeout(slow)
       resized.disconnect()
       removeEventListener('scroll', soon)
       removeEventListener('resize', soon)

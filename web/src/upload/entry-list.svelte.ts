@@ -1,13 +1,16 @@
-// All files of the upload: tens of thousands of plain objects, counted as they change, shown at most once a frame.
+// All files of the upload: tens of thousands of plain objects, counted as they change, shown a few times a second.
 import { onNextFrame } from '../live/frames.ts'
 import { type Entry, type EntryState, STATES } from './entry.ts'
+
+/** What is drawn sixty times a second can't be read, and takes the time of what is being done. */
+const INTERVAL_MS = 120
 
 export type Counts = Record<EntryState, number>
 
 const zeros = () => Object.fromEntries(STATES.map((state) => [state, 0])) as Counts
 
 export class EntryList {
-  /** Goes up at most once a frame, after changes: read it to hear of them. */
+  /** Goes up after changes, a few times a second: read it to hear of them. */
   version = $state(0)
   /** In the order in which they came. Not to be changed by others. */
   all: Entry[] = []
@@ -15,6 +18,7 @@ export class EntryList {
   readonly count = zeros()
   readonly bytes = zeros()
   #isDue = false
+  #shownAt = 0
 
   add(entries: readonly Entry[]): void {
     for (const entry of entries) {
@@ -47,9 +51,13 @@ export class EntryList {
   touch(): void {
     if (this.#isDue) return
     this.#isDue = true
-    onNextFrame(() => {
+    const show = () => {
       this.#isDue = false
+      this.#shownAt = performance.now()
       this.version++
-    })
+    }
+    const early = this.#shownAt + INTERVAL_MS - performance.now()
+    if (early > 0) setTimeout(onNextFrame, early, show)
+    else onNextFrame(show)
   }
 }

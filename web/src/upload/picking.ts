@@ -4,6 +4,9 @@ import type { Uploader } from './uploader.svelte.ts'
 
 export const ACCEPT = 'image/jpeg,image/png,image/webp,image/avif,image/gif'
 
+/** There while the page is; the buttons click them. */
+export const inputs: { photographs?: HTMLInputElement; folder?: HTMLInputElement; camera?: HTMLInputElement } = {}
+
 export function addTransfer(uploader: Uploader, transfer: DataTransfer | null): void {
   if (transfer) void uploader.add(filesOfTransfer(transfer))
 }
