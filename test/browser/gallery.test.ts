@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import type { ApiImage } from '../../src/api.ts'
+import { freePorts } from '../../scripts/cluster/place.ts'
 import { assertAccessible, startBrowser, type TestBrowser } from '../support/browser.ts'
 import { allFinal, ask, eventually, upload } from '../support/client.ts'
 import { photograph, smallPhotograph, smallPhotographs } from '../support/photographs.ts'
@@ -226,7 +227,8 @@ test('what arrives shows by itself at the top, and is announced by a number furt
 })
 
 test('an empty gallery says how to fill it; one that can not be read says so, and goes on when the server is back', async () => {
-  const own = await startServer()
+  const env = { PORT: String(await freePorts(1)) }
+  const own = await startServer({ env })
   await using tab = await chromium.open(`${own.url}/gallery`, { expected: /ERR_CONNECTION_REFUSED|WebSocket|Failed to load resource/ })
   const { page } = tab
   await page.getByRole('heading', { name: 'No photographs yet' }).waitFor()
@@ -236,7 +238,7 @@ test('an empty gallery says how to fill it; one that can not be read says so, an
   await page.locator('[data-testid=connection][data-state=waiting]').waitFor()
   await page.getByRole('searchbox').fill('anything')
   await page.getByRole('heading', { name: 'The images could not be read' }).waitFor()
-  const again = await startServer({ dataDir: own.dataDir, env: { PORT: new URL(own.url).port } })
+  const again = await startServer({ dataDir: own.dataDir, env })
   try {
     await page.getByRole('heading', { name: 'No image is like that' }).waitFor()
   } finally {

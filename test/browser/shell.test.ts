@@ -1,6 +1,7 @@
 // The frame of the page: served with a strict policy, small, live, in both themes, and kind to a server that is away.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { freePorts } from '../../scripts/cluster/place.ts'
 import { assertAccessible, startBrowser, type TestBrowser } from '../support/browser.ts'
 import { startServer, type Server } from '../support/server.ts'
 
@@ -76,14 +77,14 @@ test('links go to their pages without loading anew, and back again', async () =>
 })
 
 test('the connection is shown as it is: live, away, and live again', async () => {
-  const own = await startServer()
-  const port = new URL(own.url).port
+  const env = { PORT: String(await freePorts(1)) }
+  const own = await startServer({ env })
   await using tab = await chromium.open(own.url, { expected: /ERR_CONNECTION_REFUSED|WebSocket/ })
   const state = (name: string) => tab.page.locator(`[data-testid=connection][data-state=${name}]`).waitFor()
   await state('live')
   await own.kill('SIGKILL')
   await state('waiting')
-  const again = await startServer({ dataDir: own.dataDir, env: { PORT: port } })
+  const again = await startServer({ dataDir: own.dataDir, env })
   try {
     await state('live')
     await tab.page.context().setOffline(true)

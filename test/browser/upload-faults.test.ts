@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as wait } from 'node:timers/promises'
 import { after, before, test } from 'node:test'
 import type { Page } from 'playwright-core'
+import { freePorts } from '../../scripts/cluster/place.ts'
 import { startBrowser, type TestBrowser } from '../support/browser.ts'
 import { eventually, listImages } from '../support/client.ts'
 import { startServer } from '../support/server.ts'
@@ -81,7 +82,8 @@ test(`the network is cut for ${OFFLINE_MS / 1000} s: it says so, waits, and goes
 })
 
 test(`the server is killed and away for ${AWAY_MS / 1000} s: it says so, tries again, and goes on`, async () => {
-  const server = await startServer()
+  const env = { PORT: String(await freePorts(1)) }
+  const server = await startServer({ env })
   const { url, dataDir } = server
   using folder = await photoFolder(200, { bytes: 100_000 })
   await using tab = await chromium.open(url, { expected: /ERR_CONNECTION|ERR_EMPTY_RESPONSE|WebSocket|Failed to load resource/ })
@@ -92,7 +94,7 @@ test(`the server is killed and away for ${AWAY_MS / 1000} s: it says so, tries a
   await server.kill('SIGKILL')
   await page.getByText('Nothing is lost').waitFor()
   await wait(AWAY_MS)
-  const again = await startServer({ dataDir, env: { PORT: new URL(url).port } })
+  const again = await startServer({ dataDir, env })
   try {
     await finished(page)
     await assertComplete(again, folder.names)

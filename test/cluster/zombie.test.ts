@@ -115,7 +115,7 @@ test('a worker that is stopped hands back what it has not begun, and another tak
 })
 
 test('what a stopped worker hands back does not go behind all that waits', async (t) => {
-  const { name, token } = await sendChunk(5 * CHUNK)
+  const { name, token } = await sendChunk(20 * CHUNK)
   const held = new Set((await heldBy(cluster.databaseUrl, token)).map(({ sha256 }) => sha256))
   assert.ok(held.size > 2, `it holds ${held.size}`)
   await cluster.stopMember(name)

@@ -51,7 +51,7 @@ export function upload(
 ): Promise<Answer<Uploaded>> {
   const { path, field } = ENDPOINTS[endpoint]
   const form = new FormData()
-  for (const file of files) form.append(file.field ?? field, new Blob([file.bytes as Uint8Array<ArrayBuffer>]), file.name)
+  for (const file of files) form.append(file.field ?? field, new Blob([file.bytes.slice()]), file.name)
   const headers = options.key === undefined ? {} : { 'idempotency-key': options.key }
   return ask(server, path, { method: 'POST', body: form, headers, signal: options.signal ?? null })
 }

@@ -37,8 +37,10 @@ function start(command: string, args: string[], cwd = root) {
   started.add(child.pid)
   let said = ''
   child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  const ended = once(child, 'exit').then(([code]) => assert.fail(`It ended with ${code}, having said:\n${said}`))
+  ended.catch(() => {})
   const ready = async (times: number) => {
-    while ((said.match(/^data .*\n/gm) ?? []).length < times) await once(child.stdout, 'data')
+    while ((said.match(/^data .*\n/gm) ?? []).length < times) await Promise.race([once(child.stdout, 'data'), ended])
     return said
   }
   return { child, ready }
@@ -115,7 +117,8 @@ test('migrate says what ran, once', () => {
 
 test('npm run dev restarts on a change of any file, the child processes’ too', async () => {
   const clone = join(folder, 'clone')
-  for (const name of ['bin', 'package.json', 'package-lock.json', 'src']) cpSync(join(root, name), join(clone, name), { recursive: true })
+  for (const name of ['bin', 'package.json', 'package-lock.json', 'scripts', 'src', 'tsconfig.json', 'web'])
+    cpSync(join(root, name), join(clone, name), { recursive: true })
   for (const name of ['node_modules', 'runtime']) symlinkSync(join(root, name), join(clone, name))
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { dev: string } }
   const { child, ready } = start('sh', ['-c', scripts.dev], clone)
