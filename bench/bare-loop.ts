@@ -42,5 +42,5 @@ inChild<BareInput>(async ({ originals, warmUp, folder, pipelines }, progress) =>
   }
 
   await develop(warmUp)
-  return () => develop(originals)
+  return { measure: () => develop(originals), tell: () => ({}) }
 })

@@ -1,18 +1,20 @@
 // `npm run bench:counts`: how often the cluster asks its database and its queue for a batch of images.
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { Agent } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { imageKey, RECIPE, thumbnailKey } from '../src/image.ts'
 import { startCluster, type TestCluster } from '../test/support/cluster.ts'
-import { listenToCommands, type Commands } from './cluster-commands.ts'
-import { readWholeNumber, withSmallPhotographs } from './cluster-photographs.ts'
-import { openRows, type Rows } from './cluster-rows.ts'
-import { countKinds, isWrite, LOG_LINE_PREFIX, readStatements, resultCommits, type Kind, type Statement } from './cluster-statements.ts'
-import { columns } from './cluster-table.ts'
+import { watchCluster } from './asked.ts'
+import type { Commands } from './cluster-commands.ts'
+import { withSmallPhotographs } from './cluster-photographs.ts'
+import { countKinds, isWrite, resultCommits, type Kind, type Statement } from './cluster-statements.ts'
+import { columns } from './columns.ts'
 import { postFiles } from './multipart.ts'
-import { round, shown } from './report.ts'
+import { wholeNumbers } from './options.ts'
+import { shown } from './progress.ts'
+import { round } from './statistics.ts'
 
 // What the cluster promises: rows of so many images in an INSERT, so many images in a claim, results so often and so soon.
 const IMAGES_PER_INSERT = 25
@@ -48,14 +50,10 @@ const options = new Command('npm run bench:counts --')
     'Starts a cluster (npm run cluster), uploads batches of small photographs through nginx, and counts from outside, in the log ' +
       'of PostgreSQL and by MONITOR of Redis, the statements and commands from the first byte sent to the last image completed.',
   )
-  .option('--batches <list>', 'how many images in each', readBatches, [100, 300, 1_000])
+  .option('--batches <list>', 'how many images in each', wholeNumbers(5_000), [100, 300, 1_000])
   .option('--json', 'print the figures as one line of JSON')
   .parse()
   .opts<{ batches: number[]; json?: true }>()
-
-function readBatches(text: string): number[] {
-  return text.split(',').map((size) => readWholeNumber(size, 5_000, InvalidArgumentError))
-}
 
 /** How often in a second, over all of them. */
 function perSecond(times: number[]): number {
@@ -92,40 +90,32 @@ function missed({ images, kinds, resultsPerSecond, latestResultMs }: Omit<Counts
 }
 
 async function measure(cluster: TestCluster, files: string[]): Promise<{ idle: Commands & { statements: number }; batches: Counts[] }> {
-  const rows = await openRows(cluster.directDatabaseUrl)
-  const commands = await listenToCommands(cluster.redisUrl)
+  const watching = await watchCluster(cluster)
   const agent = new Agent()
   try {
-    await logEveryStatement(rows)
     let completed = 0
     const upload = async (images: number) => {
       const sent = files.slice(completed, completed + images).map((path) => ({ path, format: 'jpeg' as const }))
       const { status, body } = await postFiles(agent, `${cluster.url}/api/async/batch/upload`, 'images', sent)
       if (status !== 202) throw new Error(`The upload was answered with ${status}: ${JSON.stringify(body)}`)
       completed += images
-      await rows.completed(completed, TIMEOUT_MS)
+      await watching.rows.completed(completed, TIMEOUT_MS)
     }
     await upload(WARM_UP_IMAGES)
 
-    const logFile = join(cluster.folder, 'log/postgres.log')
-    const logged = async (from: number) => readStatements((await readFile(logFile)).subarray(from).toString())
-    const logEnd = async () => (await stat(logFile)).size
-
     await wait(1_000)
-    await commands.take()
-    const idleFrom = await logEnd()
+    await watching.takeAll()
     await wait(IDLE_MS)
-    const idle = { ...(await commands.take()), statements: (await logged(idleFrom)).length }
+    const { statements, commands } = await watching.takeAll()
+    const idle = { ...commands, statements: statements.length }
 
     const batches: Counts[] = []
     for (const images of options.batches) {
-      const from = await logEnd()
-      await commands.take()
+      await watching.takeAll()
       const begun = performance.now()
       await shown(`${images} images`, images, () => upload(images))
       const seconds = (performance.now() - begun) / 1000
-      const asked = await commands.take()
-      const statements = await logged(from)
+      const { statements, commands: asked } = await watching.takeAll()
       const delays = await resultDelays(cluster.dataDir, statements)
       const workers = [...Map.groupBy(resultCommits(statements), ({ worker }) => worker).values()]
       const commits = workers.map((own) => own.map(({ committedAt }) => committedAt))
@@ -146,15 +136,8 @@ async function measure(cluster: TestCluster, files: string[]): Promise<{ idle: C
     return { idle, batches }
   } finally {
     agent.destroy()
-    commands.close()
-    await rows.close()
+    await watching.close()
   }
-}
-
-async function logEveryStatement(rows: Rows): Promise<void> {
-  await rows.query(`alter system set log_line_prefix = '${LOG_LINE_PREFIX}'`)
-  await rows.query("alter system set log_statement = 'all'")
-  await rows.query('select pg_reload_conf()')
 }
 
 function table(batches: Counts[]): string {

@@ -23,10 +23,3 @@ export async function withSmallPhotographs<T>(count: number, use: (files: string
     process.off('exit', atExit)
   }
 }
-
-/** For an option: a whole number from 1 to `most`, or an error of the class that the parser of options shows. */
-export function readWholeNumber(text: string, most: number, Invalid: new (message: string) => Error): number {
-  const number = Number(text)
-  if (!/^\d+$/.test(text) || number < 1 || number > most) throw new Invalid(`A whole number from 1 to ${most}.`)
-  return number
-}

@@ -4,14 +4,16 @@ import { Agent } from 'node:http'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { startCluster, type TestCluster } from '../test/support/cluster.ts'
-import { readWholeNumber, withSmallPhotographs } from './cluster-photographs.ts'
+import { withSmallPhotographs } from './cluster-photographs.ts'
 import { openRows } from './cluster-rows.ts'
-import { columns } from './cluster-table.ts'
+import { columns } from './columns.ts'
 import { postFiles, type SentFile } from './multipart.ts'
 import { generateOriginals, type Original } from './originals.ts'
-import { median, round, shown } from './report.ts'
+import { wholeNumber } from './options.ts'
+import { shown } from './progress.ts'
+import { median, round } from './statistics.ts'
 import { runBareLoop } from './run-bare-loop.ts'
 
 const LEAST_RATIO = 1.8
@@ -34,13 +36,8 @@ const options = new Command('npm run bench:workers --')
       'are frozen; then the workers go on, the API servers have nothing to do, and the clock runs until the last image is completed. ' +
       `Then a worker is added while one develops ${SMALL_IMAGES} small images. Give --images enough that each run takes 10 s.`,
   )
-  .option('--images <number>', 'photographs in each run', (text) => readWholeNumber(text, 5_000, InvalidArgumentError), 400)
-  .option(
-    '--rounds <number>',
-    'runs with one worker, and with two; the medians count',
-    (text) => readWholeNumber(text, 99, InvalidArgumentError),
-    3,
-  )
+  .option('--images <number>', 'photographs in each run', wholeNumber(5_000), 400)
+  .option('--rounds <number>', 'runs with one worker, and with two; the medians count', wholeNumber(99), 3)
   .option('--json', 'print the figures as one line of JSON')
   .parse()
   .opts<{ images: number; rounds: number; json?: true }>()

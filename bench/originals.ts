@@ -1,11 +1,18 @@
 // The photographs the bench uploads: generated, or taken from a folder, distinct in their content either way.
 import { createHash } from 'node:crypto'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { FORMATS, type Format } from '../src/image.ts'
 import { photograph } from '../test/support/photographs.ts'
+import type { Megapixels } from './options.ts'
+import { shown } from './progress.ts'
+
+/** Images developed before the clock starts: every child process and every code path has had some. */
+const WARM_UP_IMAGES = 2 * availableParallelism()
+/** Beyond all others, so that no original comes twice. */
+const WARM_UP_SEED = 1_000_000
 
 export interface Original {
   path: string
@@ -41,8 +48,35 @@ export async function generateOriginals(
   return originals
 }
 
+/** Photographs, and some more to warm up with, in folders below `root`; from a folder of the user's instead if one is given. */
+export async function originalsFor(
+  root: string,
+  count: number,
+  { from, megapixels }: { from?: string | undefined; megapixels: Megapixels },
+): Promise<{ originals: Original[]; warmUp: Original[] }> {
+  const folders = { originals: join(root, 'originals'), warmUp: join(root, 'warm-up') }
+  await mkdir(folders.originals)
+  await mkdir(folders.warmUp)
+  const originals = await shown('photographs', count, (progress) =>
+    from === undefined
+      ? generateOriginals(folders.originals, count, { ...megapixels, firstSeed: 0 }, progress)
+      : takeOriginals(from, count, progress),
+  )
+  if (originals.length === 0) throw new Error(`There is no JPEG, PNG, WebP, AVIF or GIF in ${from}.`)
+  const warmUp = await generateOriginals(folders.warmUp, WARM_UP_IMAGES, { from: 0.5, to: 2, firstSeed: WARM_UP_SEED }, () => {})
+  return { originals, warmUp }
+}
+
+/** Their number, pixels and bytes in words. */
+export function describeOriginals(originals: Original[]): string {
+  const sum = (of: (original: Original) => number) => originals.reduce((total, original) => total + of(original), 0)
+  const megapixels = sum((original) => original.megapixels).toFixed(0)
+  const megabytes = (sum((original) => original.bytes) / 1e6).toFixed(0)
+  return `${originals.length} images, ${megapixels} megapixels, ${megabytes} MB; ${availableParallelism()} cores`
+}
+
 /** The first `count` images of the formats taken, by path, below a folder; of identical files one. */
-export async function takeOriginals(folder: string, count: number, progress: (done: number) => void): Promise<Original[]> {
+async function takeOriginals(folder: string, count: number, progress: (done: number) => void): Promise<Original[]> {
   const originals: Original[] = []
   const seen = new Set<string>()
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })

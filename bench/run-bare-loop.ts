@@ -3,16 +3,16 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BareInput } from './bare-loop.ts'
 import { runChild, type Taken } from './child.ts'
-import { shown } from './report.ts'
+import { shown } from './progress.ts'
 
 /** Far longer than it takes on the slowest machine: only a hang ends by it. */
 export const limitMs = (images: number) => 120_000 + images * 5_000
 
 /** Its outputs go to a folder within `root` that is removed again. */
-export async function runBareLoop(input: Omit<BareInput, 'folder'>, root: string): Promise<Taken> {
+export async function runBareLoop(input: Omit<BareInput, 'folder'>, root: string, label = ''): Promise<Taken> {
   const folder = await mkdtemp(join(root, 'bare-'))
   const { length } = input.originals
-  const taken = await shown('bare loop', length, (onProgress) =>
+  const taken = await shown(`bare loop ${label}`.trim(), length, (onProgress) =>
     runChild<BareInput, Taken>(
       join(import.meta.dirname, 'bare-loop.ts'),
       { ...input, folder },

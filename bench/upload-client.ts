@@ -1,9 +1,10 @@
 // The client of the bench: uploads photographs by one of the three endpoints and waits, on the WebSocket, until all are developed.
 import { Agent } from 'node:http'
-import WebSocket from 'ws'
-import type { ApiInitiated, ApiNotification, ApiUploaded } from '../src/api.ts'
+import type { ApiImage, ApiInitiated, ApiUploaded } from '../src/api.ts'
 import { inChild } from './child.ts'
-import { postFiles, type SentFile } from './multipart.ts'
+import { postFiles, type Answer, type SentFile } from './multipart.ts'
+import { percentiles, type Percentiles } from './statistics.ts'
+import { watchFinals } from './watch-finals.ts'
 
 export const MODES = ['sync', 'async', 'batch'] as const
 export type Mode = (typeof MODES)[number]
@@ -14,78 +15,98 @@ export interface ClientInput {
   originals: SentFile[]
   /** Uploaded and developed before the clock starts. */
   warmUp: SentFile[]
+  /** Requests under way at once, in the modes of one file a request. */
+  atOnce: number
+  /** Deletes what it uploaded: the server is not ours. */
+  remove: boolean
 }
 
-/** Requests under way at once, in the modes of one file a request. */
-const REQUESTS_AT_ONCE = 16
+/** Milliseconds, as the client sees them. */
+export interface ClientFindings {
+  /** From the first byte of a request to its answer. */
+  acknowledgedMs: Percentiles | null
+  /** From when the last byte of its request was with the system until an image was heard to be completed; one that was before took 0. */
+  completedMs: Percentiles | null
+  /** From `finished_at` of an image to when it was heard of: both by clocks of one machine, and the commit itself lies in between. */
+  eventMs: Percentiles | null
+  /** Sync uploads that were answered with 202, since they took too long to wait for. */
+  answeredBefore: number
+}
 
-/** Hears on the WebSocket what becomes of every image; `progress` is told how many are completed. */
-async function watch(url: string, progress: (done: number) => void) {
-  const completed = new Set<string>()
-  let failure: Error | undefined
-  let wake = () => {}
-  const fail = (error: Error) => {
-    failure ??= error
-    wake()
+type Sent = Omit<Answer, 'body' | 'status'> & { ids: string[]; early: boolean }
+
+inChild<ClientInput, ClientFindings>(async ({ url, mode, originals, warmUp, atOnce, remove }, progress) => {
+  const agent = new Agent({ keepAlive: true, maxSockets: atOnce })
+  const watcher = await watchFinals(url, progress)
+
+  const post = async (path: string, field: string, files: SentFile[], statuses: number[]): Promise<Sent> => {
+    const { status, body, ...times } = await postFiles(agent, `${url}${path}`, field, files)
+    if (!statuses.includes(status)) throw new Error(`POST ${path} was answered with ${status}: ${JSON.stringify(body)}`)
+    const images = 'image' in (body as object) ? [(body as ApiUploaded).image] : (body as ApiInitiated).images
+    if (images.length !== files.length) throw new Error(`POST ${path} rejected ${JSON.stringify((body as ApiInitiated).rejected)}`)
+    return { ...times, ids: images.map(({ id }) => id), early: status !== statuses[0] }
   }
-  const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/ws/upload/`, { perMessageDeflate: false })
-  socket.on('message', (data: Buffer) => {
-    const message = JSON.parse(data.toString()) as ApiNotification | { type: 'resync' } | { type?: never }
-    if (message.type === 'resync') return fail(new Error('The feed moved on faster than the bench could listen.'))
-    if (message.type === undefined) return
-    if (message.status === 'completed') {
-      progress(completed.add(message.id).size)
-      wake()
-    } else if (message.status === 'error' || message.status === 'aborted') {
-      fail(new Error(`${message.name} ended as ${message.status}: ${message.error ?? message.message}`))
-    }
-  })
-  socket.once('close', () => fail(new Error('The server closed the WebSocket.')))
-  await new Promise((resolve, reject) => socket.once('message', resolve).once('error', reject))
-  socket.on('error', fail)
+  const send: Record<Mode, (files: SentFile[]) => Promise<Sent[]>> = {
+    sync: (files) => oneByOne(files, atOnce, (file) => post('/api/upload', 'image', [file], [200, 202])),
+    async: (files) => oneByOne(files, atOnce, (file) => post('/api/async/upload', 'images', [file], [202])),
+    batch: async (files) => [await post('/api/async/batch/upload', 'images', files, [202])],
+  }
+  const upload = async (files: SentFile[], how: Mode) => {
+    const requests = await send[how](files)
+    const ids = requests.flatMap((request) => request.ids)
+    await watcher.completed(ids)
+    return requests
+  }
+
+  const warm = await upload(warmUp, 'sync')
+  watcher.heardAt.clear()
+  let requests: Sent[] = []
   return {
-    /** Resolves when all of them are; rejects once any image ends otherwise, or nothing more can be heard. */
-    async completed(images: { id: string }[]): Promise<void> {
-      while (failure === undefined) {
-        if (images.every(({ id }) => completed.has(id))) return completed.clear()
-        await new Promise<void>((resolve) => (wake = resolve))
+    async measure() {
+      requests = await upload(originals, mode)
+    },
+    async tell() {
+      const ids = requests.flatMap((request) => request.ids)
+      const finishedAt = await finishedTimes(url, new Set(ids))
+      if (remove) await removeImages(url, [...warm.flatMap((request) => request.ids), ...ids])
+      return {
+        acknowledgedMs: percentiles(requests.map(({ startedAt, answeredAt }) => answeredAt - startedAt)),
+        completedMs: percentiles(requests.flatMap((sent) => sent.ids.map((id) => Math.max(0, watcher.heardAt.get(id)!.at - sent.sentAt)))),
+        eventMs: percentiles([...finishedAt].map(([id, at]) => Math.max(0, watcher.heardAt.get(id)!.dateMs - at))),
+        answeredBefore: requests.filter(({ early }) => early).length,
       }
-      throw failure
     },
   }
-}
-
-inChild<ClientInput>(async ({ url, mode, originals, warmUp }, progress) => {
-  const agent = new Agent({ keepAlive: true, maxSockets: REQUESTS_AT_ONCE })
-  const watcher = await watch(url, progress)
-
-  const post = async <Body>(path: string, field: string, files: SentFile[], expectedStatus: number): Promise<Body> => {
-    const { status, body } = await postFiles(agent, `${url}${path}`, field, files)
-    if (status !== expectedStatus) throw new Error(`POST ${path} was answered with ${status}: ${JSON.stringify(body)}`)
-    return body as Body
-  }
-  const initiated = async (path: string, files: SentFile[]) => {
-    const { images, rejected } = await post<ApiInitiated>(path, 'images', files, 202)
-    if (images.length !== files.length) throw new Error(`POST ${path} rejected ${JSON.stringify(rejected)}`)
-    return images
-  }
-  const send: Record<Mode, (files: SentFile[]) => Promise<{ id: string }[]>> = {
-    sync: (files) => oneByOne(files, async (file) => (await post<ApiUploaded>('/api/upload', 'image', [file], 200)).image),
-    async: (files) => oneByOne(files, async (file) => (await initiated('/api/async/upload', [file]))[0]!),
-    batch: (files) => initiated('/api/async/batch/upload', files),
-  }
-
-  await watcher.completed(await send.sync(warmUp))
-  return async () => watcher.completed(await send[mode](originals))
 })
 
 /** Each file in a request of its own, so many at once; what they were answered, in their order. */
-async function oneByOne<T>(files: SentFile[], post: (file: SentFile) => Promise<T>): Promise<T[]> {
+async function oneByOne<T>(files: SentFile[], atOnce: number, post: (file: SentFile) => Promise<T>): Promise<T[]> {
   const answers: T[] = []
   let next = 0
   const sender = async () => {
     for (let index = next++; index < files.length; index = next++) answers[index] = await post(files[index]!)
   }
-  await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, sender))
+  await Promise.all(Array.from({ length: atOnce }, sender))
   return answers
+}
+
+/** `finished_at` of these images, from the newest pages of the list. */
+async function finishedTimes(url: string, ids: Set<string>): Promise<Map<string, number>> {
+  const times = new Map<string, number>()
+  let path: string | undefined = '/api/list?limit=1000'
+  while (path !== undefined && times.size < ids.size) {
+    const response: Response = await fetch(url + path)
+    for (const { id, finished_at } of (await response.json()) as ApiImage[])
+      if (ids.has(id) && finished_at !== null) times.set(id, Date.parse(finished_at))
+    path = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1]
+  }
+  return times
+}
+
+async function removeImages(url: string, ids: string[]): Promise<void> {
+  for (let from = 0; from < ids.length; from += 1_000) {
+    const body = JSON.stringify({ ids: ids.slice(from, from + 1_000) })
+    const response = await fetch(`${url}/api/images/delete`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    if (!response.ok) throw new Error(`What was uploaded could not be deleted again: ${await response.text()}`)
+  }
 }

@@ -1,10 +1,12 @@
 // `npm run bench:load`: what its users' load script does to the cluster: so many uploads at once, of one image and of different ones.
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { findTestPrograms } from '../../scripts/cluster/programs.ts'
 import { startCluster, type TestCluster } from '../../test/support/cluster.ts'
-import { readWholeNumber, withSmallPhotographs } from '../cluster-photographs.ts'
-import { columns } from '../cluster-table.ts'
-import { round, shown } from '../report.ts'
+import { withSmallPhotographs } from '../cluster-photographs.ts'
+import { columns } from '../columns.ts'
+import { wholeNumber } from '../options.ts'
+import { shown } from '../progress.ts'
+import { round } from '../statistics.ts'
 import { watchMemory, type PeakMemory } from './peak-memory.ts'
 import { broken, postAll, type LoadOutcome } from './post-all.ts'
 
@@ -23,7 +25,7 @@ const options = new Command('npm run bench:load --')
       'image so many times, then as many distinct ones (20 to 100 KB). Every request has to be answered with 200, or with 429 or 503 ' +
       `and Retry-After and then with 200; no connection may be reset; no process of the cluster's API servers and workers may have more than ${MOST_RSS_MB} MB.`,
   )
-  .option('--requests <number>', 'at once, up to 10000', (text) => readWholeNumber(text, 10_000, InvalidArgumentError), 1_000)
+  .option('--requests <number>', 'at once, up to 10000', wholeNumber(10_000), 1_000)
   .option('--json', 'print the figures as one line of JSON')
   .parse()
   .opts<{ requests: number; json?: true }>()
