@@ -149,8 +149,9 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     pages: pages(config),
     isStopping: () => stopping,
   })
+  const ages = { graceMs: config.blobGraceSeconds * 1000, batchTtlMs: config.batchTtlHours * 60 * 60 * 1000 }
   const sweeps = [
-    repeat('the sweep', SWEEP_INTERVAL_MS, log, () => sweep(deps, config.blobGraceSeconds * 1000)),
+    repeat('the sweep', SWEEP_INTERVAL_MS, log, () => sweep(deps, ages)),
     repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, () => sweepWork(deps)),
   ]
 
@@ -207,7 +208,7 @@ export async function migrate(config: Config, log: Logger): Promise<string[]> {
   return migrated
 }
 
-/** Empties rows and bytes of every image. Returns how many images there were. */
+/** Empties rows and bytes of every image, and batches that have none yet. Returns how many images there were. */
 export async function deleteAllImages(config: Config, log: Logger): Promise<number> {
   const { images, blobs, close } = await openData(config, log)
   try {
@@ -219,6 +220,7 @@ export async function deleteAllImages(config: Config, log: Logger): Promise<numb
       deleted += page.length
       log.info({ deleted }, 'deleting images')
     }
+    await images.forgetDeclared()
     await images.reclaim(!isCluster(config))
     await collect({ blobs, images }, 0)
     return deleted

@@ -22,6 +22,10 @@ export interface BatchesTable {
   expires_at: number | null
   /** When that was done. */
   expired_at: number | null
+  /** When it was cancelled first. */
+  cancelled_at: number | null
+  /** When it ended, cancelled or expired, without an image: none will ever come, and it is removed some time after. */
+  empty_since: number | null
 }
 
 /** One file of a declared batch. Each that is `received` has an image in its place, and its state is that of the image. */

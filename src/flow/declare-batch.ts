@@ -6,7 +6,7 @@ import { RECIPE, type Failure } from '../image.ts'
 import { tooLarge } from '../receive/too-large.ts'
 import type { Declared } from '../record/batch-ledger.ts'
 import { oncePerKey } from './once-per-key.ts'
-import { announce, type UploadDeps } from './upload.ts'
+import { announceInBatch, renewing, type UploadDeps } from './upload.ts'
 
 export interface FileGiven {
   name: string
@@ -41,14 +41,15 @@ export async function declareBatch(
       recipe: RECIPE,
       ...(key !== undefined && { idempotency: { key, fingerprint: fingerprintOf(files), answer } }),
     })
-    await announce(
+    await announceInBatch(
       deps,
+      batchId,
       declared.files.flatMap((file) => (file && 'image' in file ? file.image : [])),
     )
     return answer(declared)
   }
   if (key === undefined) return { batchId, answer: await take() }
-  const repeated = await oncePerKey(deps.images, { key, batchId, take, fingerprint })
+  const repeated = await renewing(deps, batchId, () => oncePerKey(deps.images, { key, batchId, take, fingerprint }))
   if ('taken' in repeated) return { batchId, answer: repeated.taken }
   if (repeated.answer === null) throw new CalotypeError('idempotency_conflict')
   return { batchId: repeated.batchId, answer: repeated.answer }

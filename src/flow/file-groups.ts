@@ -17,14 +17,16 @@ export type GroupFile = ReceivedFile | RefusedFile
 export class FileGroups {
   readonly #deps: UploadDeps
   readonly #recordGroup: RecordGroup
+  readonly #announceGroup: (recorded: Image[]) => Promise<void>
   #group: GroupFile[] = []
   #timer: NodeJS.Timeout | undefined
   #tail: Promise<void> = Promise.resolve()
   #failure: unknown = null
 
-  constructor(deps: UploadDeps, recordGroup: RecordGroup) {
+  constructor(deps: UploadDeps, recordGroup: RecordGroup, announceGroup = (recorded: Image[]) => announce(deps, recorded)) {
     this.#deps = deps
     this.#recordGroup = recordGroup
+    this.#announceGroup = announceGroup
   }
 
   /** Takes a file over. Throws if a group before it failed. */
@@ -76,7 +78,7 @@ export class FileGroups {
       await this.#deps.images.release(received(group)).catch(() => undefined)
       throw error
     }
-    await announce(this.#deps, recorded)
+    await this.#announceGroup(recorded)
   }
 
   async #discard(group: GroupFile[]) {

@@ -2,7 +2,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { BatchKind } from '../record/batch-ledger.ts'
 import { oncePerKey } from './once-per-key.ts'
-import { fingerprintOf, UPLOAD_LEASE_MS, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
+import { fingerprintOf, renewing, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
 import { uploadImages } from './upload-images.ts'
 
 export interface RepeatableOptions {
@@ -19,13 +19,9 @@ export type Repeatable = { upload: Upload } | { batchId: string; answer: string 
 /** Uploads once for each key. Waits while the first upload with this key arrives; rejects with `idempotency_conflict` for other content. */
 export async function uploadOnce(deps: UploadDeps, options: RepeatableOptions): Promise<Repeatable> {
   const batchId = uuidv7()
-  // However long the body takes: as long as this server lives, nobody gives the upload up.
-  const renewing = setInterval(() => void deps.images.renewUpload(batchId, UPLOAD_LEASE_MS).catch(() => undefined), UPLOAD_LEASE_MS / 3)
-  try {
-    return await (options.key === undefined ? uploadNow(deps, batchId, options) : uploadUnlessDone(deps, batchId, options.key, options))
-  } finally {
-    clearInterval(renewing)
-  }
+  return renewing(deps, batchId, () =>
+    options.key === undefined ? uploadNow(deps, batchId, options) : uploadUnlessDone(deps, batchId, options.key, options),
+  )
 }
 
 async function uploadNow(deps: UploadDeps, batchId: string, { kind, files }: RepeatableOptions): Promise<Repeatable> {

@@ -1,6 +1,6 @@
 // Tries again what failed of a batch; what was refused of a declared one may be sent again.
 import type { Batch } from '../record/batch-ledger.ts'
-import { announce, type UploadDeps } from './upload.ts'
+import { announceInBatch, type UploadDeps } from './upload.ts'
 
 /** The batch as it is then; null if there is none. Repeatable. */
 export async function retryBatch(
@@ -10,6 +10,6 @@ export async function retryBatch(
 ): Promise<Batch | null> {
   const retried = await images.retryBatch(id, maxFileBytes)
   if (!retried) return null
-  await announce({ feed, queue }, retried)
+  await announceInBatch({ images, queue, feed }, id, retried)
   return images.batch(id)
 }

@@ -121,11 +121,13 @@ async function unqueued({ images, queue }: Pick<SweepDeps, 'images' | 'queue'>):
   return jobs[0]?.sha256 ?? null
 }
 
-/** What runs now and then: uploads and keys that nobody has in hand any more, bytes that nobody uses. */
-export async function sweep(deps: SweepDeps, graceMs: number): Promise<void> {
+/** What runs now and then: uploads and keys that nobody has in hand any more, batches that came to nothing, bytes that nobody uses. */
+export async function sweep(deps: SweepDeps, { graceMs, batchTtlMs }: { graceMs: number; batchTtlMs: number }): Promise<void> {
   await abortAbandoned(deps, false)
   await deps.images.sweepKeys(KEY_LIFETIME_MS, false)
   const expired = await deps.images.expireDeclared()
   if (expired > 0) deps.log.info({ expired }, 'declared files were not sent in time')
+  // As long after its end as it could be resumed: whoever comes back is told what became of it.
+  await deps.images.sweepEmpty(batchTtlMs)
   await collect(deps, graceMs)
 }

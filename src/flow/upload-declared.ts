@@ -5,7 +5,7 @@ import { RECIPE, type Image } from '../image.ts'
 import type { Arrival, Arrived } from '../record/batch-ledger.ts'
 import type { Rejected } from '../record/image-store.ts'
 import { FileGroups, type GroupFile } from './file-groups.ts'
-import type { IncomingFiles, Upload, UploadDeps } from './upload.ts'
+import { announceInBatch, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
 
 /**
  * Resolves once every file that was taken is durable; without images, if none was. Can be repeated: a file that came before changes
@@ -33,7 +33,7 @@ export async function uploadDeclared(deps: UploadDeps, batchId: string, files: I
     return isNew
   }
 
-  const groups = new FileGroups(deps, recordGroup)
+  const groups = new FileGroups(deps, recordGroup, (recorded) => announceInBatch(deps, batchId, recorded))
   let seen = 0
   try {
     for await (const file of files) {

@@ -51,5 +51,34 @@ export async function announce({ feed, queue }: Pick<UploadDeps, 'feed' | 'queue
   }
 }
 
+/**
+ * As `announce`, of images that became `pending` in a batch that can be cancelled meanwhile. A batch that was, between their commit and
+ * now, has said so before them: it is said again, so that the last word about each is what it is.
+ */
+export async function announceInBatch(
+  deps: Pick<UploadDeps, 'feed' | 'queue' | 'images'>,
+  batchId: string,
+  changed: Image[],
+): Promise<void> {
+  if (changed.length === 0) return
+  await announce(deps, changed)
+  if (!(await deps.images.isCancelled(batchId))) return
+  const now = await deps.images.getMany(changed.map(({ id }) => id))
+  await announce(
+    deps,
+    now.filter(({ status }) => status === 'aborted'),
+  )
+}
+
+/** Does it, however long that takes: as long as this server lives, nobody gives up the upload or its key. */
+export async function renewing<T>({ images }: Pick<UploadDeps, 'images'>, batchId: string, action: () => Promise<T>): Promise<T> {
+  const timer = setInterval(() => void images.renewUpload(batchId, UPLOAD_LEASE_MS).catch(() => undefined), UPLOAD_LEASE_MS / 3)
+  try {
+    return await action()
+  } finally {
+    clearInterval(timer)
+  }
+}
+
 /** The hints that bring images to a worker. */
 export const toJobs = (images: Image[]): Job[] => images.map(({ sha256, batchId, batchIndex }) => ({ sha256, batchId, place: batchIndex }))

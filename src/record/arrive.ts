@@ -12,12 +12,21 @@ import { decodeName, encodeName, selectImages, slices, toImageWithOutcome } from
 export async function holdBatch(trx: Transaction<Schema>, { now, canSkipLocked }: Database, id: string) {
   const batch = await trx
     .selectFrom('batches')
-    .select(['declared', 'received_at', sql<boolean | number | null>`expires_at <= ${now}`.as('is_over')])
+    .select(['declared', 'received_at', 'cancelled_at', sql<boolean | number | null>`expires_at <= ${now}`.as('is_over')])
     .where('id', '=', id)
     .$if(canSkipLocked, (query) => query.forUpdate())
     .executeTakeFirst()
-  return batch && { isDeclared: batch.declared !== null, isReceived: batch.received_at !== null, isOver: Boolean(batch.is_over) }
+  return (
+    batch && {
+      isDeclared: batch.declared !== null,
+      isReceived: batch.received_at !== null,
+      isCancelled: batch.cancelled_at !== null,
+      isOver: Boolean(batch.is_over),
+    }
+  )
 }
+
+type HeldBatch = NonNullable<Awaited<ReturnType<typeof holdBatch>>>
 
 type Verdict = { image: Image } | { accepted: string } | { failure: Failure; isNews: boolean }
 
@@ -27,13 +36,13 @@ const failed = (code: ErrorCode, isNews = false): Verdict => ({ failure: { code,
 class Places {
   readonly accepted = new Map<number, NewImage>()
   readonly #batchId: string
-  readonly #isOver: boolean
+  readonly #batch: HeldBatch | undefined
   readonly #rows: Map<number, DeclaredFileRow>
   readonly #images: Map<number, Image>
 
-  constructor(batchId: string, isOver: boolean, rows: DeclaredFileRow[], images: Image[]) {
+  constructor(batchId: string, batch: HeldBatch | undefined, rows: DeclaredFileRow[], images: Image[]) {
     this.#batchId = batchId
-    this.#isOver = isOver
+    this.#batch = batch
     this.#rows = new Map(rows.map((row) => [row.file_index, row]))
     this.#images = new Map(images.map((image) => [image.batchIndex, image]))
   }
@@ -42,12 +51,14 @@ class Places {
     const row = arrival.index === null ? undefined : this.#rows.get(arrival.index)
     if (!row) return failed('not_declared')
     const image = this.#images.get(row.file_index)
-    if (row.status === 'aborted' || image?.status === 'aborted') return failed('batch_cancelled')
+    // What it had before it was cancelled it has for good, however often that is sent.
+    const stays = image !== undefined && image.status !== 'aborted'
+    if (this.#batch?.isCancelled && !stays) return failed('batch_cancelled')
     if (row.status === 'expired') return failed('batch_expired')
     if ('failure' in arrival) return { failure: arrival.failure, isNews: row.status === 'needed' && !this.accepted.has(row.file_index) }
     if (image) return image.sha256 === arrival.file.sha256 ? { image } : failed('declaration_mismatch')
     // A file that was refused may come again, as it should have been, without being asked for.
-    return this.#isOver ? failed('batch_expired') : this.#accept(row, arrival.file)
+    return this.#batch?.isOver ? failed('batch_expired') : this.#accept(row, arrival.file)
   }
 
   #accept(row: DeclaredFileRow, file: ArrivedFile): Verdict {
@@ -75,7 +86,7 @@ async function openPlaces(trx: Transaction<Schema>, database: Database, batchId:
     const found = await selectImages(trx).where('images.batch_id', '=', batchId).where('images.batch_index', 'in', slice).execute()
     images.push(...found.map(toImageWithOutcome))
   }
-  return new Places(batchId, batch?.isOver ?? false, rows, images)
+  return new Places(batchId, batch, rows, images)
 }
 
 /** One transaction: a file is `received` with its image, or neither. */

@@ -84,9 +84,11 @@ export interface BatchLedger {
   declare(declaration: Declaration): Promise<Declared>
   /** Whether there is such a batch, and it was declared. */
   isDeclared(batchId: string): Promise<boolean>
+  /** Whether there is such a batch, and it was cancelled. */
+  isCancelled(batchId: string): Promise<boolean>
   /**
    * Files of a declared batch: images for those it needs, and only for them; the image that is there for one that came before. In their
-   * order. Rejects with `overloaded` when the bytes of one are just being removed: send them again.
+   * order. Of a cancelled batch, all are refused. Rejects with `overloaded` when the bytes of one are just being removed: send them again.
    */
   arrive(batchId: string, arrivals: Arrival[]): Promise<Arrived[]>
 
@@ -96,13 +98,20 @@ export interface BatchLedger {
   /** Null if there is no such batch. */
   batchFiles(query: FilesQuery): Promise<{ files: BatchFile[]; next: string | null } | null>
 
-  /** What is not done becomes `aborted`. Returns the images that did; null if there is no such batch; rejects with `still_arriving`. */
+  /**
+   * What is not done becomes `aborted`, and nothing more comes. Returns the images that did; null if there is no such batch; rejects
+   * with `still_arriving`.
+   */
   cancelBatch(id: string): Promise<Image[] | null>
   /**
    * What failed is `pending` again, with all images of the same bytes; what was refused while it could be declared, and is no larger than
-   * `maxFileBytes`, is `needed` again. Returns the images that changed; null if there is no such batch.
+   * `maxFileBytes`, is `needed` again, unless the batch was cancelled. Returns the images that changed; null if there is no such batch.
    */
   retryBatch(id: string, maxFileBytes: number): Promise<Image[] | null>
   /** What is missing of declared batches whose time is over has `expired`. Returns how many files that were. */
   expireDeclared(): Promise<number>
+  /** Removes declared batches that were cancelled or have expired at least `ageMs` ago and had no image then. Returns how many. */
+  sweepEmpty(ageMs: number): Promise<number>
+  /** Removes every declared batch that has no image, whatever is still to come of it. Returns how many. */
+  forgetDeclared(): Promise<number>
 }

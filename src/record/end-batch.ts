@@ -1,5 +1,7 @@
-// Ends what is missing of a batch: cancelled by someone, or its time is over.
-import type { Database } from '../db/schema.ts'
+// Ends what is missing of a batch: cancelled by someone, or its time is over; and removes what ended without an image.
+import { sql, type ExpressionBuilder, type Transaction } from 'kysely'
+import { retryConflicts } from '../db/retry-conflicts.ts'
+import type { Database, Schema } from '../db/schema.ts'
 import { CalotypeError } from '../errors.ts'
 import type { Image } from '../image.ts'
 import { holdBatch } from './arrive.ts'
@@ -7,6 +9,21 @@ import { IMAGE_COLUMNS, toImage } from './rows.ts'
 
 // Of the largest batches, 200,000 files: a second or so, in which nobody else writes to an embedded database.
 const BATCHES_A_TRANSACTION = 10
+
+/** Of these batches, which have just ended, those that were declared and have no image: none comes any more. */
+async function markEmpty(trx: Transaction<Schema>, { now }: Database, ids: string[]): Promise<void> {
+  await trx
+    .updateTable('batches')
+    .set({ empty_since: now })
+    .where('id', 'in', ids)
+    .where('declared', 'is not', null)
+    .where('empty_since', 'is', null)
+    .where(hasNoImage)
+    .execute()
+}
+
+const hasNoImage = ({ not, exists, selectFrom }: ExpressionBuilder<Schema, 'batches'>) =>
+  not(exists(selectFrom('images').select('images.id').whereRef('images.batch_id', '=', 'batches.id')))
 
 /**
  * A development that nobody else wants stays where it is: it has no image that is pending, so it is not claimed, not counted and not
@@ -18,6 +35,7 @@ export function cancelBatch(database: Database, id: string): Promise<Image[] | n
     const batch = await holdBatch(trx, database, id)
     if (!batch) return null
     if (!batch.isReceived) throw new CalotypeError('still_arriving')
+    if (!batch.isCancelled) await trx.updateTable('batches').set({ cancelled_at: now }).where('id', '=', id).execute()
     await trx
       .updateTable('declared_files')
       .set({ status: 'aborted', finished_at: now })
@@ -31,11 +49,13 @@ export function cancelBatch(database: Database, id: string): Promise<Image[] | n
       .where('status', 'in', ['pending', 'processing'])
       .returning(IMAGE_COLUMNS)
       .execute()
+    await markEmpty(trx, database, [id])
     return rows.map((row) => toImage(row, null, null))
   })
 }
 
-export async function expireDeclared({ write, now, canSkipLocked }: Database): Promise<number> {
+export async function expireDeclared(database: Database): Promise<number> {
+  const { write, now, canSkipLocked } = database
   let expired = 0
   for (;;) {
     const went = await write.transaction().execute(async (trx) => {
@@ -58,9 +78,58 @@ export async function expireDeclared({ write, now, canSkipLocked }: Database): P
         .where('status', '=', 'needed')
         .executeTakeFirst()
       await trx.updateTable('batches').set({ expired_at: now }).where('id', 'in', ids).execute()
+      await markEmpty(trx, database, ids)
       return Number(numUpdatedRows)
     })
     if (went === null) return expired
     expired += went
+  }
+}
+
+/** Batches that are empty for so long; their files go along with them. */
+export function sweepEmpty(database: Database, ageMs: number): Promise<number> {
+  const { now, canSkipLocked } = database
+  return removeBatches(database, (trx) =>
+    trx
+      .selectFrom('batches')
+      .select('id')
+      .where('empty_since', '<=', sql<number>`${now} - ${ageMs}`)
+      .where(hasNoImage)
+      .limit(BATCHES_A_TRANSACTION)
+      // Those another server has in hand it removes itself.
+      .$if(canSkipLocked, (query) => query.forUpdate().skipLocked())
+      .execute(),
+  )
+}
+
+export function forgetDeclared(database: Database): Promise<number> {
+  return removeBatches(database, (trx) =>
+    trx
+      .selectFrom('batches')
+      .select('id')
+      .where('declared', 'is not', null)
+      .where(hasNoImage)
+      .orderBy('id')
+      .limit(BATCHES_A_TRANSACTION)
+      .$if(database.canSkipLocked, (query) => query.forUpdate())
+      .execute(),
+  )
+}
+
+/** A transaction for so many as `hold` finds, until there are none. */
+async function removeBatches({ write }: Database, hold: (trx: Transaction<Schema>) => Promise<{ id: string }[]>): Promise<number> {
+  let removed = 0
+  for (;;) {
+    const went = await retryConflicts(() =>
+      write.transaction().execute(async (trx) => {
+        const ids = (await hold(trx)).map((batch) => batch.id)
+        if (ids.length === 0) return null
+        // Looked at again, now that they are held: an image may have come before.
+        const { numDeletedRows } = await trx.deleteFrom('batches').where('id', 'in', ids).where(hasNoImage).executeTakeFirst()
+        return Number(numDeletedRows)
+      }),
+    )
+    if (went === null) return removed
+    removed += went
   }
 }

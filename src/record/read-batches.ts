@@ -79,6 +79,11 @@ export async function isDeclared(db: Kysely<Schema>, id: string): Promise<boolea
   )
 }
 
+export async function isCancelled(db: Kysely<Schema>, id: string): Promise<boolean> {
+  const batch = await db.selectFrom('batches').select('cancelled_at').where('id', '=', id).executeTakeFirst()
+  return batch !== undefined && batch.cancelled_at !== null
+}
+
 export async function listBatches(db: Kysely<Schema>, { limit, cursor }: { limit: number; cursor?: string }) {
   const before = cursor === undefined ? null : decodeCursor(cursor, 'number,string')
   // One more than asked for tells whether there is a next page.

@@ -47,7 +47,7 @@ export function retryBatch(database: Database, id: string, maxFileBytes: number)
   return database.write.transaction().execute(async (trx) => {
     const batch = await holdBatch(trx, database, id)
     if (!batch) return null
-    if (batch.isDeclared && !batch.isOver) {
+    if (batch.isDeclared && !batch.isOver && !batch.isCancelled) {
       await trx
         .updateTable('declared_files')
         .set({ status: 'needed', code: null, error: null, finished_at: null })

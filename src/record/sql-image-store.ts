@@ -21,13 +21,13 @@ import {
   sweepAborted,
 } from './collect.ts'
 import { declareBatch } from './declare.ts'
-import { cancelBatch, expireDeclared } from './end-batch.ts'
+import { cancelBatch, expireDeclared, forgetDeclared, sweepEmpty } from './end-batch.ts'
 import { groupCommit } from './group-commit.ts'
 import { renewUpload, reserveKey, sweepKeys, unreserveKey } from './idempotency.ts'
 import type { Entry, Finished, ImageStore, Lease } from './image-store.ts'
 import { deleteImages, getImages, retryImages } from './many-images.ts'
 import { countImages, countPending, getImage, getImageInBatch, listImages, pendingJobs } from './read-images.ts'
-import { getBatch, isDeclared, listBatches, listBatchFiles } from './read-batches.ts'
+import { getBatch, isCancelled, isDeclared, listBatches, listBatchFiles } from './read-batches.ts'
 import { recordUploads } from './record-uploads.ts'
 import { retryBatch, retryImage } from './retry.ts'
 
@@ -73,6 +73,7 @@ export function createSqlImageStore(database: Database): ImageStore {
     count: (filter) => countImages(read, filter),
     declare: (declaration) => retryConflicts(() => declareBatch(database, declaration)),
     isDeclared: (batchId) => isDeclared(read, batchId),
+    isCancelled: (batchId) => isCancelled(read, batchId),
     arrive: (batchId, arrivals) => retryConflicts(() => receiveDeclared(database, batchId, arrivals)),
     batch: (id) => getBatch(read, id),
     batches: (query) => listBatches(read, query),
@@ -80,6 +81,8 @@ export function createSqlImageStore(database: Database): ImageStore {
     cancelBatch: (id) => retryConflicts(() => cancelBatch(database, id)),
     retryBatch: (id, maxFileBytes) => retryConflicts(() => retryBatch(database, id, maxFileBytes)),
     expireDeclared: () => retryConflicts(() => expireDeclared(database)),
+    sweepEmpty: (ageMs) => sweepEmpty(database, ageMs),
+    forgetDeclared: () => forgetDeclared(database),
     retry: (id) => retryConflicts(() => retryImage(database, id)),
     retryMany: (ids) => retryImages(database, ids),
     delete: (id) => retryConflicts(() => deleteImage(database, id)),

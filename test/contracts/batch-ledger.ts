@@ -198,6 +198,98 @@ export function batchLedgerContract(open: Open): void {
     assert.equal(await store.cancelBatch(randomUUID()), null)
   })
 
+  storeTest('a cancelled batch stays cancelled: nothing of it comes any more, and nothing is needed again', async (store) => {
+    const { batchId } = await declare(store, [toDeclare('refused'), toDeclare('done'), toDeclare('bad')])
+    await store.arrive(batchId, [{ index: 0, failure: UNREADABLE }, arrival(1, 'done'), arrival(2, 'bad')])
+    await develop(store, 'done')
+    await store.claim([hashOf('bad')], RECIPE, lease)
+    await store.finish({ sha256: hashOf('bad'), recipe: RECIPE, token: lease.token, failure: { code: 'invalid_image', error: 'Bad.' } })
+    assert.equal(await store.isCancelled(batchId), false)
+    assert.deepEqual(await store.cancelBatch(batchId), [], 'nothing was left to do')
+    assert.deepEqual([await store.isCancelled(batchId), await store.isCancelled(randomUUID())], [true, false])
+
+    const late = [arrival(0, 'refused'), { index: 0, failure: UNREADABLE }, arrival(1, 'done'), arrival(2, 'bad'), arrival(3, 'none')]
+    const cancelled = 'batch_cancelled'
+    assert.deepEqual(said(await store.arrive(batchId, late)), [cancelled, cancelled, 'there', 'there', 'not_declared'])
+    assert.deepEqual(await ledger(store, batchId), { rejected: 1, completed: 1, error: 1 })
+    assert.deepEqual(
+      (await store.retryBatch(batchId, MAX_FILE_BYTES))?.map(({ name, status }) => [name, status]),
+      [['bad.jpg', 'pending']],
+    )
+    assert.deepEqual(await ledger(store, batchId), { rejected: 1, completed: 1, pending: 1 })
+  })
+
+  storeTest('batches that ended without an image are removed after a while, the others stay', async (store) => {
+    const cancelled = await declare(store, [toDeclare('a'), toDeclare('b')])
+    await store.arrive(cancelled.batchId, [{ index: 0, failure: UNREADABLE }])
+    const refusal: Failure = { code: 'empty_file', error: 'Empty.' }
+    const expired = await declare(store, [toDeclare('c'), toDeclare('d', { refusal })], { ttlMs: 0 })
+    const rejected = await declare(store, [toDeclare('e', { refusal })], { ttlMs: 0 })
+    const open = await declare(store, [toDeclare('f')])
+    const refused = await declare(store, [toDeclare('g', { refusal })])
+    const withImages = await declare(store, [toDeclare('h'), toDeclare('i')])
+    await store.arrive(withImages.batchId, [arrival(0, 'h')])
+    for (const { batchId } of [cancelled, withImages]) await store.cancelBatch(batchId)
+    const [plain] = await upload(store, 'plain')
+    await store.cancelBatch(plain!.batchId)
+    const left = async () => new Set((await store.batches({ limit: 100 })).batches.map(({ id }) => id))
+
+    assert.equal(await store.sweepEmpty(0), 1, 'what has expired has not ended before that is seen')
+    assert.equal(await store.expireDeclared(), 1)
+    assert.equal(await store.sweepEmpty(HOUR_MS), 0)
+    assert.equal((await left()).size, 6)
+    assert.deepEqual([await store.sweepEmpty(0), await store.sweepEmpty(0)], [2, 0])
+    for (const { batchId } of [cancelled, expired, rejected]) {
+      assert.deepEqual(
+        [await store.batch(batchId), await store.batchFiles({ batchId, status: 'all', limit: 10 }), await store.isDeclared(batchId)],
+        [null, null, false],
+      )
+      assert.deepEqual(said(await store.arrive(batchId, [arrival(0, 'c')])), ['not_declared'])
+    }
+    assert.deepEqual(await left(), new Set([open.batchId, refused.batchId, withImages.batchId, plain!.batchId]))
+    assert.deepEqual(await ledger(store, withImages.batchId), { aborted: 2 })
+  })
+
+  storeTest('more batches than a transaction takes, and large ones, are removed', async (store) => {
+    for (let at = 0; at < 25; at++) {
+      const { batchId } = await declare(
+        store,
+        Array.from({ length: at === 0 ? 5_000 : 3 }, (_, file) => toDeclare(`${at}-${file}`)),
+      )
+      await store.cancelBatch(batchId)
+    }
+    assert.equal(await store.sweepEmpty(0), 25)
+    assert.deepEqual((await store.batches({ limit: 10 })).batches, [])
+  })
+
+  storeTest('declared batches without an image are forgotten, whatever is still to come of them', async (store) => {
+    const open = await declare(store, [toDeclare('a')])
+    const cancelled = await declare(store, [toDeclare('b')])
+    await store.cancelBatch(cancelled.batchId)
+    const begun = await declare(store, [toDeclare('c'), toDeclare('d')])
+    const [arrived] = await store.arrive(begun.batchId, [arrival(0, 'c')])
+    const [plain] = await upload(store, 'plain')
+    assert.equal(await store.forgetDeclared(), 2)
+    assert.deepEqual([await store.batch(open.batchId), await store.batch(cancelled.batchId)], [null, null])
+    assert.deepEqual(await ledger(store, begun.batchId), { pending: 1, needed: 1 })
+    assert.ok(arrived && 'image' in arrived)
+    await store.delete(arrived.image.id)
+    assert.deepEqual([await store.forgetDeclared(), await store.forgetDeclared()], [1, 0])
+    assert.deepEqual(
+      (await store.batches({ limit: 10 })).batches.map(({ id }) => id),
+      [plain!.batchId],
+    )
+  })
+
+  storeTest('files that come while their batch is forgotten have their images, or none is left of it', async (store) => {
+    for (let round = 0; round < 10; round++) {
+      const { batchId } = await declare(store, [toDeclare(`race${round}`)])
+      const [arrived, forgotten] = await Promise.all([store.arrive(batchId, [arrival(0, `race${round}`)]), store.forgetDeclared()])
+      assert.deepEqual(said(arrived), [forgotten ? 'not_declared' : 'new'])
+      assert.equal((await store.batch(batchId))?.counts.pending, forgotten ? undefined : 1)
+    }
+  })
+
   storeTest('cancelling leaves alone who shares the bytes; an upload that is still arriving is not cancelled', async (store) => {
     const [other] = await upload(store, 'shared')
     const { batchId } = await declare(store, [toDeclare('shared')])

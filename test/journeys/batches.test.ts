@@ -268,6 +268,37 @@ onEachTopology({ WORKER_CONCURRENCY: '1', BLOB_GRACE_SECONDS: '1' }, (server) =>
     assert.deepEqual(await query(server, "select id from images where status in ('pending', 'processing')"), [])
   })
 
+  test('a cancelled batch does not come alive again, by what is sent nor by a retry', async () => {
+    const files = await newFiles(3)
+    const { id } = await declare(server, files.map(described))
+    const text = { index: 1, name: 'notes.jpg', bytes: Buffer.from('text') }
+    const sent = await sendFiles(server, id, [files[0]!, text])
+    assert.equal(sent.status, 202, sent.text)
+    await eventually('one is done', async () => (await ledgerOf(server, id)).completed === 1, 60_000)
+    const cancelled = (await act(server, id, 'cancel')).body
+    assert.deepEqual(countsOf(addsUp(cancelled)), { completed: 1, rejected: 1, aborted: 1 })
+
+    const late = await sendFiles(server, id, files)
+    assert.equal(late.status, 202, late.text)
+    assert.deepEqual(
+      late.body.images.map(({ name, status }) => [name, status]),
+      [[files[0]!.name, 'completed']],
+      'what was done is answered as before',
+    )
+    assert.deepEqual(
+      late.body.rejected.map(({ index, code }) => [index, code]),
+      files.slice(1).map(({ index }) => [index, 'batch_cancelled']),
+    )
+    const refused = await sendFiles(server, id, files.slice(1))
+    assert.deepEqual([refused.status, refused.body.code], [409, 'batch_cancelled'])
+    const retried = await act(server, id, 'retry')
+    assert.deepEqual([retried.status, retried.body], [202, cancelled])
+    assert.equal((await sendFiles(server, id, files.slice(1, 2))).status, 409)
+    assert.deepEqual(await ledgerOf(server, id), cancelled)
+    const [{ image } = { image: null }] = await filesOf(server, id, 'completed')
+    assert.ok((await fetch(server.url + image!.image!)).ok, 'what was done stays')
+  })
+
   test('a retry develops what failed again', async () => {
     const [good, bad] = (await newFiles(2)) as [Sent, Sent]
     const broken = { ...bad, bytes: bad.bytes.subarray(0, 3_000) }
@@ -317,6 +348,19 @@ onEachTopology({ WORKER_CONCURRENCY: '1', BLOB_GRACE_SECONDS: '1' }, (server) =>
       (await filesOf(server, id, 'expired')).map(({ index }) => index),
       [1, 2],
     )
+  })
+
+  test('a batch that ended without an image is removed when it has been over for as long as it was open', async () => {
+    const declared = async () => (await declare(server, [{ name: 'never.jpg', size: 5_000 }])).id
+    const [cancelled, expired, recent] = [await declared(), await declared(), await declared()]
+    for (const id of [cancelled, recent]) await act(server, id, 'cancel')
+    await change(server, `update batches set expires_at = created_at where id = '${expired}'`)
+    await eventually('the sweep has seen it', async () => (await ledgerOf(server, expired)).expired === 1, 30_000)
+    await change(server, `update batches set empty_since = empty_since - 168 * 3600000 where id in ('${cancelled}', '${expired}')`)
+    const gone = async (id: string) => (await ask(server, `/api/batches/${id}`)).status === 404
+    await eventually('both are gone', async () => (await gone(cancelled)) && (await gone(expired)), 30_000)
+    assert.deepEqual(await query(server, `select name from declared_files where batch_id in ('${cancelled}', '${expired}')`), [])
+    assert.deepEqual(countsOf(await ledgerOf(server, recent)), { aborted: 1 })
   })
 
   test('a deleted image takes its declared file along', async () => {

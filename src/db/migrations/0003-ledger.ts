@@ -5,6 +5,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('batches').addColumn('declared', 'integer').execute()
   await db.schema.alterTable('batches').addColumn('expires_at', 'bigint').execute()
   await db.schema.alterTable('batches').addColumn('expired_at', 'bigint').execute()
+  await db.schema.alterTable('batches').addColumn('cancelled_at', 'bigint').execute()
+  await db.schema.alterTable('batches').addColumn('empty_since', 'bigint').execute()
   await db.schema.createIndex('batches_newest').on('batches').columns(['created_at', 'id']).execute()
   // Those the sweep has yet to look at: not every one there ever was.
   await db.schema
@@ -12,6 +14,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .on('batches')
     .column('expires_at')
     .where(sql<boolean>`expires_at is not null and expired_at is null`)
+    .execute()
+  await db.schema
+    .createIndex('batches_empty')
+    .on('batches')
+    .column('empty_since')
+    .where(sql<boolean>`empty_since is not null`)
     .execute()
 
   await db.schema
