@@ -45,6 +45,8 @@ export function processImages(deps: ProcessDeps): Processing {
   // Who holds what this process claims: a result under another token comes too late.
   const lease = { token: randomUUID(), ms: LEASE_MS }
   const claimed: Development[] = []
+  /** Begun, and come back undone as the children ended. */
+  const interrupted: Development[] = []
   const finishing = new Set<Promise<void>>()
   let developing = 0
   /** Outcomes being recorded and announced: of `finishing`, those that nothing more is awaited for. */
@@ -72,8 +74,7 @@ export function processImages(deps: ProcessDeps): Processing {
     return action().catch(() => null)
   }
 
-  async function finish(result: Outcome | null) {
-    if (!result) return
+  async function finish(result: Outcome) {
     outcomes++
     try {
       // The last one in hand waits for no other, unless more are just coming.
@@ -95,7 +96,8 @@ export function processImages(deps: ProcessDeps): Processing {
       free()
     }
     const outcome = developAndStore(deps, development, release, () => stopped)
-    const whole = outcome.then(finish).finally(() => {
+    const ended = outcome.then((result) => (result ? finish(result) : void interrupted.push(development)))
+    const whole = ended.finally(() => {
       release()
       finishing.delete(whole)
       free()
@@ -131,6 +133,15 @@ export function processImages(deps: ProcessDeps): Processing {
     }
   }
 
+  /** For others to take now, not only when the lease has run out. */
+  async function handBack(developments: Development[]) {
+    if (developments.length === 0) return
+    const hashes = developments.map((development) => development.sha256)
+    const back = await images.giveBack(hashes, RECIPE, lease.token).catch(() => [])
+    await feed.publish(back)
+    await queue.add(toJobs(back))
+  }
+
   const renewing = setInterval(() => {
     if (finishing.size + claimed.length === 0) return
     images.renew(lease).catch((error: unknown) => log.warn({ err: error }, 'the lease could not be renewed'))
@@ -143,13 +154,9 @@ export function processImages(deps: ProcessDeps): Processing {
       free()
       await queue.endTaking()
       await working
-      if (claimed.length > 0) {
-        const hashes = claimed.splice(0).map((development) => development.sha256)
-        const back = await images.giveBack(hashes, RECIPE, lease.token).catch(() => [])
-        await feed.publish(back)
-        await queue.add(toJobs(back))
-      }
+      await handBack(claimed.splice(0))
       await Promise.all(finishing)
+      await handBack(interrupted)
       clearInterval(renewing)
     },
   }

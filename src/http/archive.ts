@@ -8,6 +8,7 @@ import { CalotypeError } from '../errors.ts'
 import { readOriginals, type Original, type Selection } from '../flow/read-originals.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import { createArchiveNames } from './archive-names.ts'
+import { drainRefused } from './drain.ts'
 import { defined, imageFilter, imageSort } from './image-filter.ts'
 import { listOf } from './list-of.ts'
 import { zip, type ZipFile } from './zip.ts'
@@ -35,6 +36,7 @@ type Deps = Pick<UploadDeps, 'images' | 'blobs'>
  * URL does not hold, which changes nothing either.
  */
 export async function archiveRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
+  drainRefused(fastify)
   fastify.removeAllContentTypeParsers()
   fastify.addContentTypeParser(
     'application/x-www-form-urlencoded',

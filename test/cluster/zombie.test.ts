@@ -117,7 +117,7 @@ test('a worker that is stopped hands back what it has not begun, and another tak
 test('what a stopped worker hands back does not go behind all that waits', async (t) => {
   const { name, token } = await sendChunk(20 * CHUNK)
   const held = new Set((await heldBy(cluster.databaseUrl, token)).map(({ sha256 }) => sha256))
-  assert.ok(held.size > 2, `it holds ${held.size}`)
+  assert.ok(held.size > 0, `it holds ${held.size}`)
   await cluster.stopMember(name)
   const takenMs = await takenFrom(token, held)
   const waiting = (await developments(cluster.databaseUrl)).filter(({ status }) => status === 'pending').length
@@ -144,7 +144,7 @@ test('a worker that is killed costs its jobs in hand, which another takes', asyn
 })
 
 test('one worker more, while a batch is developed, takes its part', async (t) => {
-  await send(await smallPhotographs(300))
+  await send(await smallPhotographs(900))
   const startedAt = performance.now()
   const third = await cluster.start('worker-3')
   const readyAt = performance.now()
