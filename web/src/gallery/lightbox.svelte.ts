@@ -51,6 +51,7 @@ export class Lightbox {
     pswp.addFilter('itemData', (_data, index) => this.#slide(index))
     pswp.addFilter('thumbEl', (_element, _data, index) => (this.#isAlone ? null : options.thumbnailAt(index)) as HTMLElement)
     pswp.addFilter('placeholderSrc', (_source, content) => (content.data['blurred'] as string | undefined) ?? false)
+    pswp.on('openingAnimationEnd', () => this.#keepFocus())
     pswp.on('change', () => this.#changed())
     pswp.on('zoomPanUpdate', ({ slide }) => (this.isZoomed = slide.currZoomLevel > slide.zoomLevels.fit))
     pswp.on('close', () => options.closing())
@@ -119,6 +120,12 @@ export class Lightbox {
     const known = list.placeOf(this.photo.id)
     const place = known === -1 ? Math.min(this.place, list.total - 1) : known
     if (place !== this.place || list.at(place) !== this.photo) this.#rebase(place)
+  }
+
+  /** PhotoSwipe takes the focus when it has opened, unless it was told of a pointer: a quick hand keeps it where it went. */
+  #keepFocus(): void {
+    const { element, options } = this.#pswp
+    if (element?.contains(document.activeElement)) options.initialPointerPos = { x: 0, y: 0 }
   }
 
   #whenOpen(act: () => void): void {
