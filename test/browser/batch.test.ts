@@ -98,6 +98,28 @@ test('what is still to be sent says how to go on, comes in live, and is done whe
   assert.equal(await page.getByText('still to be sent', { exact: false }).count(), 0)
 })
 
+test('what is announced while the list is read is not undone by an answer that is older', async () => {
+  const files = await photographs(4, 500)
+  const id = await declare(files)
+  await using opened = await chromium.open(`${server.url}/batches/${id}`)
+  const { page } = opened
+  await tab(page, 'Not sent yet 4').waitFor()
+  await eventually('four rows', async () => (await rows(page, 'needed').count()) === 4)
+  // The answers to a list are those of now, and arrive when everything is over.
+  const over = Promise.withResolvers<void>()
+  await page.route(/\/api\/batches\/[^/]+\?status=all/, async (route) => {
+    const response = await route.fetch()
+    await over.promise
+    await route.fulfill({ response })
+  })
+  const developed = async () => (await rows(page, 'completed').locator('img').count()) === 4
+  await send(id, files)
+  await eventually('each row is developed', developed)
+  over.resolve()
+  await tab(page, 'Developed 4').waitFor()
+  assert.ok(await developed())
+})
+
 test('a batch that is cancelled keeps what was done', async () => {
   const files = await photographs(5, 300)
   const id = await declare(files)

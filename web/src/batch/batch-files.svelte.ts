@@ -15,6 +15,9 @@ export class BatchFiles {
   readonly batch: string
   readonly filter: FileFilter
   #next: string | null = null
+  /** Heard while a page was being read, which may be older than that. */
+  #heard: ApiNotification[] = []
+  #isStale = false
   readonly #closed = new AbortController()
 
   constructor(batch: string, filter: FileFilter) {
@@ -39,6 +42,7 @@ export class BatchFiles {
   /** In the list of all, files stay where they are: what was announced is shown at once. */
   apply(changes: readonly ApiNotification[]): void {
     if (this.filter !== 'all') return
+    if (this.state === 'reading') this.#heard.push(...changes)
     const latest = new Map(changes.map((change) => [indexIn(this.batch, change.job_id), change]))
     this.files = this.files.map((file) => {
       const change = latest.get(file.index)
@@ -48,6 +52,7 @@ export class BatchFiles {
 
   /** Files come into a state and leave it: the beginning of its list is read again, as far as it was read. */
   async refresh(): Promise<void> {
+    if (this.state === 'reading') this.#isStale = true
     if (this.state === 'reading' || this.state === 'failed') return
     const limit = Math.min(MAX_PAGE, Math.max(PAGE, this.files.length))
     await this.#read(this.#address(limit), [])
@@ -59,11 +64,15 @@ export class BatchFiles {
 
   async #read(address: string, before: readonly BatchFile[]): Promise<void> {
     this.state = 'reading'
+    this.#heard = []
+    this.#isStale = false
     try {
       const { items, next } = await askPage<ApiBatchFile>(address, { signal: this.#closed.signal })
       this.files = [...before, ...items.map(toBatchFile)]
       this.#next = next
       this.state = next === null ? 'complete' : 'idle'
+      this.apply(this.#heard.splice(0))
+      if (this.#isStale) await this.refresh()
     } catch (error) {
       if (this.#closed.signal.aborted) return
       this.problem = error instanceof Error ? error.message : String(error)
