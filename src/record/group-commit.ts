@@ -4,32 +4,33 @@ import { toCalotypeError } from '../errors.ts'
 
 interface Waiting<In, Out> {
   item: In
-  canWait: boolean
+  canWaitMs: number
   resolve: (out: Out) => void
   reject: (error: unknown) => void
 }
 
 /**
  * `commit` gets up to `maxItems` items and returns their results in the same order, in one transaction. When a group fails, each
- * of its items is tried alone, so that one bad item fails only itself. With an interval, a group of items that can all wait begins
- * no sooner than so long after the one before.
+ * of its items is tried alone, so that one bad item fails only itself. A group of items that can all wait begins so long after the one
+ * before as the most impatient of them can.
  */
 export function groupCommit<In, Out>(
   commit: (items: In[]) => Promise<Out[]>,
   maxItems: number,
-  intervalMs = 0,
-): (item: In, canWait?: boolean) => Promise<Out> {
+): (item: In, canWaitMs?: number) => Promise<Out> {
   const waiting: Waiting<In, Out>[] = []
   let running = false
   let begunAt = -Infinity
   let pausing = new AbortController()
 
-  /** Ends at once when an item comes that can't wait. */
+  /** Ends early when an item comes that can't wait so long. */
   async function pause(): Promise<void> {
-    const ms = begunAt + intervalMs - performance.now()
-    if (ms <= 0 || waiting.some((one) => !one.canWait)) return
-    pausing = new AbortController()
-    await sleep(ms, undefined, { signal: pausing.signal }).catch(() => {})
+    for (;;) {
+      const ms = begunAt + Math.min(...waiting.map((one) => one.canWaitMs)) - performance.now()
+      if (ms <= 0) return
+      pausing = new AbortController()
+      await sleep(ms, undefined, { signal: pausing.signal }).catch(() => {})
+    }
   }
 
   async function settle(group: Waiting<In, Out>[]): Promise<void> {
@@ -46,17 +47,18 @@ export function groupCommit<In, Out>(
   async function drain() {
     running = true
     while (waiting.length > 0) {
-      if (intervalMs > 0) await pause()
+      if (waiting.every((one) => one.canWaitMs > 0)) await pause()
       begunAt = performance.now()
       await settle(waiting.splice(0, maxItems))
     }
     running = false
   }
 
-  return (item, canWait = false) =>
+  return (item, canWaitMs = 0) =>
     new Promise<Out>((resolve, reject) => {
-      waiting.push({ item, canWait, resolve, reject })
+      const isMostImpatient = waiting.every((one) => canWaitMs < one.canWaitMs)
+      waiting.push({ item, canWaitMs, resolve, reject })
       if (!running) void drain()
-      else if (!canWait) pausing.abort()
+      else if (isMostImpatient) pausing.abort()
     })
 }

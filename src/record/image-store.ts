@@ -112,9 +112,10 @@ export interface ImageStore extends BatchLedger {
   giveBack(hashes: string[], recipe: string, token: string): Promise<Image[]>
   /**
    * Records an outcome, for every image that waits for it; nothing, if the work has passed into other hands. Returns the images that
-   * changed. One that `canWait` for others may be recorded together with them, up to a quarter of a second later.
+   * changed. One that can wait for others is recorded together with them, up to `canWaitMs` later; where every statement is a round trip,
+   * up to a quarter of a second.
    */
-  finish(result: Finished, canWait?: boolean): Promise<Image[]>
+  finish(result: Finished, canWaitMs?: number): Promise<Image[]>
   /**
    * Work whose lease ran out is `pending` again (all that is in hand, if this is the only server); what ended so ten times has failed,
    * as `processing_crashed`. Returns the images that changed.

@@ -44,11 +44,7 @@ export function createSqlImageStore(database: Database): ImageStore {
     (claims: { hashes: string[]; recipe: string; lease: Lease }[]) => retryConflicts(() => claimDevelopments(database, claims)),
     MAX_ENTRIES,
   )
-  const finish = groupCommit(
-    (results: Finished[]) => retryConflicts(() => finishDevelopments(database, results)),
-    MAX_OUTCOMES,
-    database.isRemote ? OUTCOMES_INTERVAL_MS : 0,
-  )
+  const finish = groupCommit((results: Finished[]) => retryConflicts(() => finishDevelopments(database, results)), MAX_OUTCOMES)
   const expect = groupCommit(
     (groups: Parameters<ImageStore['expect']>[0][]) => retryConflicts(() => expectOriginals(database, groups)),
     MAX_ENTRIES,
@@ -62,7 +58,7 @@ export function createSqlImageStore(database: Database): ImageStore {
     claim: (hashes, recipe, lease) => claim({ hashes, recipe, lease }),
     renew: (lease) => renewLease(database, lease),
     giveBack: (hashes, recipe, token) => giveBackDevelopments(database, hashes, recipe, token),
-    finish,
+    finish: (result, canWaitMs = 0) => finish(result, canWaitMs > 0 && database.isRemote ? OUTCOMES_INTERVAL_MS : canWaitMs),
     reclaim: (isOnlyServer) => retryConflicts(() => reclaimDevelopments(database, isOnlyServer)),
     pending: (limit, cursor) => pendingJobs(read, limit, cursor),
     countPending: () => countPending(read),

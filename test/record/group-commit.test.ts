@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { groupCommit } from '../../src/record/group-commit.ts'
 
 /** Its transactions take 20 ms; `groups` is what went into each. */
-function recorder(intervalMs?: number) {
+function recorder() {
   const groups: string[][] = []
   const commit = async (items: string[]) => {
     groups.push(items)
@@ -13,7 +13,7 @@ function recorder(intervalMs?: number) {
     if (items.includes('bad')) throw new Error('bad')
     return items.map((item) => item.toUpperCase())
   }
-  return { groups, add: groupCommit(commit, 3, intervalMs) }
+  return { groups, add: groupCommit(commit, 3) }
 }
 
 test('what comes while a transaction runs goes into the next, up to the limit', async () => {
@@ -31,22 +31,32 @@ test('a bad item fails alone', async () => {
   )
 })
 
-test('with an interval, the first item goes at once, and what can wait goes together when it is over', async () => {
-  const { groups, add } = recorder(400)
+test('the first item goes at once, and what can wait goes together when that is over', async () => {
+  const { groups, add } = recorder()
   const begun = performance.now()
-  await add('a', true)
-  const second = add('b', true)
+  await add('a', 400)
+  const second = add('b', 400)
   await wait(50)
   assert.deepEqual(groups, [['a']], 'the second waits')
-  await Promise.all([second, add('c', true)])
+  await Promise.all([second, add('c', 600)])
   assert.ok(performance.now() - begun >= 400)
   assert.deepEqual(groups, [['a'], ['b', 'c']])
 })
 
 test('an item that cannot wait goes at once, and takes along who waits', { timeout: 10_000 }, async () => {
-  const { groups, add } = recorder(60_000)
-  await add('a', true)
-  const second = add('b', true)
+  const { groups, add } = recorder()
+  await add('a', 60_000)
+  const second = add('b', 60_000)
   await Promise.all([second, add('c')])
+  assert.deepEqual(groups, [['a'], ['b', 'c']])
+})
+
+test('of items that can wait, the most impatient one decides', { timeout: 10_000 }, async () => {
+  const { groups, add } = recorder()
+  await add('a', 60_000)
+  const second = add('b', 60_000)
+  const begun = performance.now()
+  await Promise.all([second, add('c', 200)])
+  assert.ok(performance.now() - begun < 5_000)
   assert.deepEqual(groups, [['a'], ['b', 'c']])
 })
