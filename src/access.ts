@@ -1,4 +1,5 @@
 // Who asks, and what they may: decided once at the edge, obeyed by every flow and every query.
+import { CalotypeError } from './errors.ts'
 
 /** What a request may do. Each route names the one it takes. */
 export const SCOPES = ['upload', 'read', 'delete', 'admin'] as const
@@ -25,7 +26,15 @@ export const OPEN: Principal = { via: 'open', userId: null, role: 'admin', scope
 /** Whose images are meant: those of one user, or everyone's. */
 export type Owner = string | null
 
-/** Whose images someone sees and touches. A key of an administrator sees everyone's only if it has the scope for it. */
+/**
+ * Whose images someone sees and touches. A key of an administrator sees everyone's only if it has the scope for it. Throws `not_found`
+ * for who has no account and is let in nevertheless: nothing is theirs.
+ */
 export function seesOf({ role, scopes, userId }: Principal): Owner {
-  return role === 'admin' && scopes.has('admin') ? null : userId
+  if (role === 'admin' && scopes.has('admin')) return null
+  if (userId === null) throw new CalotypeError('not_found')
+  return userId
 }
+
+/** Whether that is among what someone sees. */
+export const isSeenBy = (sees: Owner, { ownerId }: { ownerId: string | null }): boolean => sees === null || ownerId === sees

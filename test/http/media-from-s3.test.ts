@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fastify, type FastifyInstance } from 'fastify'
 import { mediaRoutes } from '../../src/http/media.ts'
+import { identifyEveryone } from '../../src/http/principal.ts'
 import { answerProblems, problemOptions } from '../../src/http/problem.ts'
 import { imageKey, originalKey } from '../../src/image.ts'
 import type { BlobStore } from '../../src/store/blob-store.ts'
@@ -38,6 +39,7 @@ describe('media from S3, with S3_PUBLIC_ENDPOINT', () => {
     }
     app = fastify(problemOptions)
     answerProblems(app)
+    identifyEveryone(app)
     await app.register(mediaRoutes, { images: { get: async (id: string) => (id === image.id ? image : null) }, blobs })
     await app.listen({ host: '127.0.0.1', port: 0 })
     url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`

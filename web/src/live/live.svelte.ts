@@ -136,12 +136,19 @@ class Live {
     }
   }
 
-  /** What nobody told us, HTTP does: whether the feed went on without us. */
+  /** What nobody told us, HTTP does: whether anything for us came without us. */
   async #ask(turn: number): Promise<void> {
     try {
-      const { last } = await ask<ApiEvents>('/api/events', { signal: AbortSignal.timeout(OPEN_TIMEOUT_MS) })
+      const signal = AbortSignal.timeout(OPEN_TIMEOUT_MS)
+      const { events, last, resync } = await ask<ApiEvents>(this.#seq === null ? '/api/events' : `/api/events?since=${this.#seq}&limit=1`, {
+        signal,
+      })
       if (turn !== this.#turn) return
-      if (last === this.#seq) return this.#listenForSilence()
+      if (events.length === 0 && !resync) {
+        // It may have gone on with what is not for us.
+        this.#seq = last
+        return this.#listenForSilence()
+      }
     } catch {
       if (turn !== this.#turn) return
     }
