@@ -101,7 +101,11 @@ async function sendBlob(
 ): Promise<FastifyReply> {
   const contentDisposition = attachmentName === undefined ? {} : { contentDisposition: attachment(attachmentName) }
   const link = await blobs.link(key, { method: request.method === 'HEAD' ? 'HEAD' : 'GET', type, cacheControl, ...contentDisposition })
-  if (link !== null) return reply.header('cache-control', `private, max-age=${link.seconds}`).redirect(link.url, 302)
+  if (link !== null) {
+    // Whoever comes next to the same browser is asked anew whether they may.
+    const kept = cacheControl === IMMUTABLE ? `private, max-age=${link.seconds}` : PRIVATE
+    return reply.header('cache-control', kept).redirect(link.url, 302)
+  }
   // Not the SHA-256 in the key itself: headers don't give hashes of content away either.
   const etag = `"${createHash('sha256').update(key).digest('hex').slice(0, 32)}"`
   const isHead = request.method === 'HEAD'

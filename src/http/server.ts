@@ -17,7 +17,7 @@ import { isAllowedOrigin } from './origin.ts'
 import { pageRoutes, type PagesDeps } from './pages.ts'
 import { identifyEveryone, type Identify } from './principal.ts'
 import { answerProblems, problemOptions } from './problem.ts'
-import { requireAccess } from './route-access.ts'
+import { requireAccess } from './require-access.ts'
 import { uploadRoutes, type UploadLimits } from './uploads.ts'
 
 export type HttpServer = FastifyInstance
