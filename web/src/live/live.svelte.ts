@@ -14,7 +14,7 @@ export interface Listener {
   resync?(): void
 }
 
-type Message = ApiNotification | { type: 'resync' } | { type?: undefined; message: string; seq?: string }
+type Message = ApiNotification | { type: 'resync'; seq: string } | { type?: undefined; message: string; seq?: string }
 
 /** A socket that did not open by then never will: some proxies swallow the upgrade. */
 const OPEN_TIMEOUT_MS = 8_000
@@ -95,6 +95,7 @@ class Live {
       this.#seq = message.seq
       this.#batch.add(message)
     } else if (message.type === 'resync') {
+      this.#seq = message.seq
       this.#resync()
     } else {
       this.#seq = message.seq ?? this.#seq
