@@ -146,6 +146,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     ...deps,
     limits: config,
     corsOrigins: config.corsOrigins,
+    mediaAccess: config.mediaAccess,
     pages: pages(config),
     isStopping: () => stopping,
   })
@@ -214,9 +215,9 @@ export async function deleteAllImages(config: Config, log: Logger): Promise<numb
   try {
     let deleted = 0
     for (;;) {
-      const { images: page } = await images.list({ sort: 'newest', limit: 1_000 })
+      const { images: page } = await images.list({ sort: 'newest', limit: 1_000 }, null)
       if (page.length === 0) break
-      for (const image of page) await images.delete(image.id)
+      for (const image of page) await images.delete(image.id, null)
       deleted += page.length
       log.info({ deleted }, 'deleting images')
     }

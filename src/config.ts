@@ -66,11 +66,25 @@ function readLogLevel(level: string): LogLevel {
   return known
 }
 
+const MEDIA_ACCESS = ['public', 'private'] as const
+
+function readMediaAccess(access: string): (typeof MEDIA_ACCESS)[number] {
+  const known = MEDIA_ACCESS.find((name) => name === access)
+  if (!known) throw bad('MEDIA_ACCESS', access, `one of ${MEDIA_ACCESS.join(', ')}`)
+  return known
+}
+
 const SETTINGS = {
   host: text('HOST', '127.0.0.1', 'Address to listen on; 0.0.0.0 is every network of this machine.', String),
   port: integer('PORT', 8000, 'Port to listen on; 0 takes any free one.', { min: 0, max: 65_535 }),
   dataDir: text('DATA_DIR', './data', 'Folder that keeps everything: originals, developed images, database.', (path) => resolve(path)),
   corsOrigins: text('CORS_ORIGINS', '', 'Origins of web pages elsewhere that may use the API, separated by commas.', readOrigins),
+  mediaAccess: text(
+    'MEDIA_ACCESS',
+    'public',
+    'Who sees developed images: everyone who knows their URL, which nobody guesses (public), or who may see the image (private).',
+    readMediaAccess,
+  ),
   maxFileBytes: integer('MAX_FILE_BYTES', 64 * 1024 * 1024, 'Largest file taken, in bytes.'),
   maxFiles: integer('MAX_FILES', 5_000, 'Most files in one request.'),
   maxPending: integer('MAX_PENDING', 100_000, 'Most images waiting to be developed; beyond it, uploads get 503.'),

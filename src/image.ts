@@ -42,6 +42,8 @@ export interface Failure {
 export interface Image {
   id: string
   batchId: string
+  /** Who uploaded it, whose it is; null on an open server. */
+  ownerId: string | null
   /** The place of the file in what was sent, from 0. */
   batchIndex: number
   /** As the client gave it; shown, never used as a path. */

@@ -5,8 +5,14 @@ import type { Schema } from './schema.ts'
 import * as journey from './migrations/0001-journey.ts'
 import * as leases from './migrations/0002-leases.ts'
 import * as ledger from './migrations/0003-ledger.ts'
+import * as owners from './migrations/0004-owners.ts'
 
-const MIGRATIONS: Record<string, Migration> = { '0001-journey': journey, '0002-leases': leases, '0003-ledger': ledger }
+const MIGRATIONS: Record<string, Migration> = {
+  '0001-journey': journey,
+  '0002-leases': leases,
+  '0003-ledger': ledger,
+  '0004-owners': owners,
+}
 
 /** Runs what is missing, each in a transaction, and returns the names of what ran. */
 export async function migrateToLatest(db: Kysely<Schema>): Promise<string[]> {

@@ -7,6 +7,8 @@ import type { Format, Status } from '../image.ts'
 export interface BatchesTable {
   id: string
   kind: 'sync' | 'async' | 'batch'
+  /** Who sends it; null on an open server. Its images are theirs. */
+  owner_id: string | null
   created_at: number
   /** When the whole body was durable and acknowledged; null while it arrives. */
   received_at: number | null
@@ -47,6 +49,8 @@ export interface DeclaredFilesTable {
 export interface ImagesTable {
   id: string
   batch_id: string
+  /** As of its batch. */
+  owner_id: string | null
   batch_index: number
   name: string
   format: Format

@@ -1,6 +1,7 @@
 // Declares a batch: what of it is needed, what is here already and what would be refused is told before a byte is sent.
 import { createHash } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
+import type { Owner } from '../access.ts'
 import { CalotypeError, ERRORS } from '../errors.ts'
 import { RECIPE, type Failure } from '../image.ts'
 import { tooLarge } from '../receive/too-large.ts'
@@ -17,6 +18,10 @@ export interface FileGiven {
 
 export interface DeclareOptions {
   files: FileGiven[]
+  /** Whose it will be. */
+  ownerId: string | null
+  /** Whose images may be known to have the same bytes. */
+  sees: Owner
   /** An Idempotency-Key. */
   key: string | undefined
   /** What is answered; word for word the same to a repeat under the same key. */
@@ -28,7 +33,7 @@ export interface DeclareOptions {
 /** Resolves once the declaration is durable, with the batch and the answer; rejects with `idempotency_conflict` for other content under the same key. */
 export async function declareBatch(
   deps: UploadDeps,
-  { files, key, answer, maxFileBytes, batchTtlHours }: DeclareOptions,
+  { files, ownerId, sees, key, answer, maxFileBytes, batchTtlHours }: DeclareOptions,
 ): Promise<{ batchId: string; answer: string }> {
   const batchId = uuidv7()
   const fingerprint = async () => fingerprintOf(files)
@@ -37,7 +42,8 @@ export async function declareBatch(
       batchId,
       files: files.map((file) => ({ ...file, refusal: refusalOf(file.size, maxFileBytes) })),
       ttlMs: batchTtlHours * 60 * 60 * 1000,
-      scope: 'everyone',
+      ownerId,
+      sees,
       recipe: RECIPE,
       ...(key !== undefined && { idempotency: { key, fingerprint: fingerprintOf(files), answer } }),
     })

@@ -1,5 +1,6 @@
 // Reads the originals of many images, one after the other: what an archive is made of.
 import type { Readable } from 'node:stream'
+import type { Owner } from '../access.ts'
 import { CalotypeError, toCalotypeError } from '../errors.ts'
 import { originalKey, type Image } from '../image.ts'
 import type { ImageFilter, ImageStore, Sort } from '../record/image-store.ts'
@@ -27,7 +28,7 @@ const OPENED_AHEAD = 1
  * Images that are not there, were deleted meanwhile, or whose upload came to nothing are passed over; one whose bytes are missing is
  * an error, never left out. Whatever is open is closed when it ends or is ended.
  */
-export async function* readOriginals(deps: Deps, selection: Selection): AsyncGenerator<Original, void> {
+export async function* readOriginals(deps: Deps, selection: Selection, owner: Owner): AsyncGenerator<Original, void> {
   const opened: Promise<Original | null>[] = []
   async function* handOutFirst() {
     const original = await opened[0]
@@ -35,7 +36,7 @@ export async function* readOriginals(deps: Deps, selection: Selection): AsyncGen
     void opened.shift()
   }
   try {
-    for await (const image of selectedImages(deps, selection)) {
+    for await (const image of selectedImages(deps, selection, owner)) {
       const opening = open(deps, image)
       // Heard of when it is its turn.
       opening.catch(() => undefined)
@@ -48,21 +49,21 @@ export async function* readOriginals(deps: Deps, selection: Selection): AsyncGen
   }
 }
 
-async function* selectedImages({ images }: Deps, selection: Selection): AsyncGenerator<Image> {
-  for await (const page of 'ids' in selection ? pagesOfIds(images, selection.ids) : pagesOfList(images, selection)) {
+async function* selectedImages({ images }: Deps, selection: Selection, owner: Owner): AsyncGenerator<Image> {
+  for await (const page of 'ids' in selection ? pagesOfIds(images, selection.ids, owner) : pagesOfList(images, selection, owner)) {
     for (const image of page) if (image.status !== 'aborted') yield image
   }
 }
 
-async function* pagesOfIds(images: Deps['images'], ids: string[]): AsyncGenerator<Image[]> {
+async function* pagesOfIds(images: Deps['images'], ids: string[], owner: Owner): AsyncGenerator<Image[]> {
   const distinct = [...new Set(ids)]
-  for (let at = 0; at < distinct.length; at += PAGE) yield await images.getMany(distinct.slice(at, at + PAGE))
+  for (let at = 0; at < distinct.length; at += PAGE) yield await images.getMany(distinct.slice(at, at + PAGE), owner)
 }
 
-async function* pagesOfList(images: Deps['images'], query: { sort: Sort } & ImageFilter): AsyncGenerator<Image[]> {
+async function* pagesOfList(images: Deps['images'], query: { sort: Sort } & ImageFilter, owner: Owner): AsyncGenerator<Image[]> {
   let cursor: string | null = null
   do {
-    const page = await images.list({ ...query, limit: PAGE, ...(cursor !== null && { cursor }) })
+    const page = await images.list({ ...query, limit: PAGE, ...(cursor !== null && { cursor }) }, owner)
     yield page.images
     cursor = page.next
   } while (cursor !== null)
@@ -77,7 +78,7 @@ async function open({ images, blobs }: Deps, image: Image): Promise<Original | n
     return { image, body }
   } catch (error) {
     if (!(error instanceof CalotypeError && error.code === 'not_found')) throw toCalotypeError(error)
-    if (!(await images.get(image.id))) return null
+    if (!(await images.get(image.id, null))) return null
     const sentence = `The original of "${image.name}" (${image.id}) is missing from the store. Leave it out, or upload the file again.`
     throw new CalotypeError('internal', sentence, { cause: error })
   }

@@ -7,6 +7,8 @@ import { uploadImages } from './upload-images.ts'
 
 export interface RepeatableOptions {
   kind: BatchKind
+  /** Whose images they will be. */
+  ownerId: string | null
   files: IncomingFiles
   key: string | undefined
   /** What a repeat is answered with, word for word; null for a sync upload, whose answer is the outcome of its image. */
@@ -24,13 +26,13 @@ export async function uploadOnce(deps: UploadDeps, options: RepeatableOptions): 
   )
 }
 
-async function uploadNow(deps: UploadDeps, batchId: string, { kind, files }: RepeatableOptions): Promise<Repeatable> {
-  return { upload: await uploadImages(deps, { batchId, kind, files }) }
+async function uploadNow(deps: UploadDeps, batchId: string, { kind, ownerId, files }: RepeatableOptions): Promise<Repeatable> {
+  return { upload: await uploadImages(deps, { batchId, kind, ownerId, files }) }
 }
 
 async function uploadUnlessDone(deps: UploadDeps, batchId: string, key: string, options: RepeatableOptions): Promise<Repeatable> {
-  const { kind, files, answer } = options
-  const upload = () => uploadImages(deps, { batchId, kind, files, idempotency: { key, answer } })
+  const { kind, ownerId, files, answer } = options
+  const upload = () => uploadImages(deps, { batchId, kind, ownerId, files, idempotency: { key, answer } })
   const repeated = await oncePerKey(deps.images, { key, batchId, take: upload, fingerprint: () => discardAll(deps, kind, files) })
   return 'taken' in repeated ? { upload: repeated.taken } : repeated
 }

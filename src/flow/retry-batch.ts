@@ -1,4 +1,5 @@
 // Tries again what failed of a batch; what was refused of a declared one may be sent again.
+import type { Owner } from '../access.ts'
 import type { Batch } from '../record/batch-ledger.ts'
 import { announceInBatch, type UploadDeps } from './upload.ts'
 
@@ -7,9 +8,10 @@ export async function retryBatch(
   { images, queue, feed }: Omit<UploadDeps, 'blobs'>,
   id: string,
   maxFileBytes: number,
+  owner: Owner,
 ): Promise<Batch | null> {
-  const retried = await images.retryBatch(id, maxFileBytes)
+  const retried = await images.retryBatch(id, maxFileBytes, owner)
   if (!retried) return null
   await announceInBatch({ images, queue, feed }, id, retried)
-  return images.batch(id)
+  return images.batch(id, owner)
 }

@@ -1,5 +1,6 @@
 // Files of a declared batch, in any number of requests: what came whole stays, whatever becomes of the rest of its body.
 import { v7 as uuidv7 } from 'uuid'
+import type { Owner } from '../access.ts'
 import { CalotypeError, toCalotypeError } from '../errors.ts'
 import { RECIPE, type Image } from '../image.ts'
 import type { Arrival, Arrived } from '../record/batch-ledger.ts'
@@ -12,13 +13,13 @@ import { announceInBatch, type IncomingFiles, type Upload, type UploadDeps } fro
  * nothing, and is answered with its image. Rejects with `no_file` if none came, and with the reason of a body that could not be read,
  * of which every whole file has been taken all the same.
  */
-export async function uploadDeclared(deps: UploadDeps, batchId: string, files: IncomingFiles): Promise<Upload> {
+export async function uploadDeclared(deps: UploadDeps, batchId: string, files: IncomingFiles, owner: Owner): Promise<Upload> {
   const images = new Map<string, Image>()
   const rejected: { at: number; file: Rejected }[] = []
 
   async function recordGroup(group: GroupFile[]) {
     if (group.length === 0) return []
-    const arrived = await deps.images.arrive(batchId, group.map(toArrival))
+    const arrived = await deps.images.arrive(batchId, group.map(toArrival), owner)
     const isNew: Image[] = []
     for (const [at, outcome] of arrived.entries()) {
       const { index, declaredIndex, name } = group[at]!

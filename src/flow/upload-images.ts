@@ -12,6 +12,8 @@ import { fingerprintOf, UPLOAD_LEASE_MS, type IncomingFiles, type Upload, type U
 export interface UploadOptions {
   batchId: string
   kind: BatchKind
+  /** Whose images they will be. */
+  ownerId: string | null
   files: IncomingFiles
   /** A key reserved for this batch; `answer` is kept for repeats, null if the outcome of the image is the answer. */
   idempotency?: { key: string; answer: ((upload: Upload) => string) | null }
@@ -22,7 +24,7 @@ export interface UploadOptions {
  * the reason of the first refused file if none was taken, with `no_file` if none came, and with the reason of a body that could not
  * be read: what was recorded of it is aborted and swept.
  */
-export async function uploadImages(deps: UploadDeps, { batchId, kind, files, idempotency }: UploadOptions): Promise<Upload> {
+export async function uploadImages(deps: UploadDeps, { batchId, kind, ownerId, files, idempotency }: UploadOptions): Promise<Upload> {
   const seen: GroupFile[] = []
   const images: Image[] = []
   let started = false
@@ -46,12 +48,12 @@ export async function uploadImages(deps: UploadDeps, { batchId, kind, files, ide
   })
 
   async function recordGroup(group: GroupFile[], isLast: boolean) {
-    const start = started ? {} : { start: { id: batchId, kind, leaseMs: UPLOAD_LEASE_MS } }
+    const start = started ? {} : { start: { id: batchId, kind, ownerId, leaseMs: UPLOAD_LEASE_MS } }
     // From here on there may be rows, whatever becomes of the call.
     started = true
     const recorded = await deps.images.record({
       ...start,
-      images: group.flatMap((file) => (file.outcome === 'received' ? toNewImage(batchId, file) : [])),
+      images: group.flatMap((file) => (file.outcome === 'received' ? toNewImage(batchId, ownerId, file) : [])),
       ...(isLast && { received: received() }),
     })
     images.push(...recorded)
@@ -76,6 +78,6 @@ export async function uploadImages(deps: UploadDeps, { batchId, kind, files, ide
   }
 }
 
-function toNewImage(batchId: string, { index, name, format, size, sha256 }: ReceivedFile): NewImage {
-  return { id: uuidv7(), batchId, batchIndex: index, name, format, size, sha256, recipe: RECIPE }
+function toNewImage(batchId: string, ownerId: string | null, { index, name, format, size, sha256 }: ReceivedFile): NewImage {
+  return { id: uuidv7(), batchId, ownerId, batchIndex: index, name, format, size, sha256, recipe: RECIPE }
 }

@@ -63,7 +63,10 @@ export async function announceInBatch(
   if (changed.length === 0) return
   await announce(deps, changed)
   if (!(await deps.images.isCancelled(batchId))) return
-  const now = await deps.images.getMany(changed.map(({ id }) => id))
+  const now = await deps.images.getMany(
+    changed.map(({ id }) => id),
+    null,
+  )
   await announce(
     deps,
     now.filter(({ status }) => status === 'aborted'),

@@ -22,7 +22,7 @@ export async function waitForImage(
       () => (timeout.aborted ? null : ('closed' as const)),
     )
     // It may have become final between the row and the subscription.
-    const now = await images.get(image.id)
+    const now = await images.get(image.id, null)
     if (!now || isFinal(now.status) || left <= 0) return now
     const final = await outcome
     if (final === 'closed') return now

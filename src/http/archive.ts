@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { seesOf, type Owner } from '../access.ts'
 import { CalotypeError } from '../errors.ts'
 import { readOriginals, type Original, type Selection } from '../flow/read-originals.ts'
 import type { UploadDeps } from '../flow/upload.ts'
@@ -47,6 +48,7 @@ export async function archiveRoutes(fastify: FastifyInstance, deps: Deps): Promi
   fastify.addContentTypeParser('*', async () => {
     throw new CalotypeError('bad_request', 'Send the ids as application/x-www-form-urlencoded: id=…&id=…')
   })
+  const config = { access: 'read' } as const
   const typed = fastify.withTypeProvider<ZodTypeProvider>()
 
   typed.route({
@@ -54,19 +56,22 @@ export async function archiveRoutes(fastify: FastifyInstance, deps: Deps): Promi
     method: ['GET', 'HEAD'],
     url: '/api/images/archive',
     schema: { querystring: archiveQuery },
-    handler: ({ query: { id, ...filter }, method }, reply) =>
-      sendArchive(reply, deps, id === undefined ? defined(filter) : { ids: id }, method === 'HEAD'),
+    config,
+    handler: ({ query: { id, ...filter }, method, principal }, reply) =>
+      sendArchive(reply, deps, id === undefined ? defined(filter) : { ids: id }, seesOf(principal), method === 'HEAD'),
   })
 
-  typed.post('/api/images/archive', { schema: { body: archiveForm } }, ({ body }, reply) => sendArchive(reply, deps, { ids: body.id }))
+  typed.post('/api/images/archive', { schema: { body: archiveForm }, config }, ({ body, principal }, reply) =>
+    sendArchive(reply, deps, { ids: body.id }, seesOf(principal)),
+  )
 }
 
 /**
  * Rejects, nothing sent yet, if there is no image or the first can't be read. What fails later breaks the connection, and what came
  * by then is no archive. A client that leaves ends the reading.
  */
-async function sendArchive(reply: FastifyReply, deps: Deps, selection: Selection, isHead = false): Promise<FastifyReply> {
-  const originals = readOriginals(deps, selection)
+async function sendArchive(reply: FastifyReply, deps: Deps, selection: Selection, owner: Owner, isHead = false): Promise<FastifyReply> {
+  const originals = readOriginals(deps, selection, owner)
   const first = await originals.next()
   if (first.done) throw new CalotypeError('not_found', 'No image is left to download. Choose others.')
   reply.headers({

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { seesOf } from '../access.ts'
 import type { ApiBatch, ApiBatchFile, ApiDeclared } from '../api.ts'
 import { CalotypeError } from '../errors.ts'
 import { createBackpressure } from '../flow/backpressure.ts'
@@ -66,28 +67,32 @@ export async function batchRoutes(fastify: FastifyInstance, deps: Deps): Promise
   const typed = fastify.withTypeProvider<ZodTypeProvider>()
   await fastify.register(declarationRoute, deps)
 
-  typed.get('/api/batches', { schema: { querystring: batchesQuery } }, async ({ query, url }, reply) => {
-    const { batches, next } = await images.batches(given(query))
+  typed.get('/api/batches', { schema: { querystring: batchesQuery }, config: { access: 'read' } }, async (request, reply) => {
+    const { query, url, principal } = request
+    const { batches, next } = await images.batches(given(query), seesOf(principal))
     return linkNext(reply, url, next).send(batches.map(toApiBatch))
   })
 
   typed.get(
     '/api/batches/:id',
-    { schema: { querystring: batchQuery, params: z.object({ id: z.string() }) } },
-    async ({ params, query, url }, reply) => {
+    { schema: { querystring: batchQuery, params: z.object({ id: z.string() }) }, config: { access: 'read' } },
+    async ({ params, query, url, principal }, reply) => {
+      const owner = seesOf(principal)
       const { status, ...page } = query
-      if (status === undefined) return toApiBatch(found(await images.batch(params.id)))
-      const { files, next } = found(await images.batchFiles({ batchId: params.id, status, ...given(page) }))
+      if (status === undefined) return toApiBatch(found(await images.batch(params.id, owner)))
+      const { files, next } = found(await images.batchFiles({ batchId: params.id, status, ...given(page) }, owner))
       return linkNext(reply, url, next).send(files.map(toApiBatchFile))
     },
   )
 
-  fastify.post<{ Params: { id: string } }>('/api/batches/:id/cancel', async ({ params }) =>
-    toApiBatch(found(await cancelBatch(deps, params.id))),
+  // Who may upload may think better of it, and try again.
+  const config = { access: 'upload' } as const
+  fastify.post<{ Params: { id: string } }>('/api/batches/:id/cancel', { config }, async ({ params, principal }) =>
+    toApiBatch(found(await cancelBatch(deps, params.id, seesOf(principal)))),
   )
 
-  fastify.post<{ Params: { id: string } }>('/api/batches/:id/retry', async ({ params }, reply) =>
-    reply.code(202).send(toApiBatch(found(await retryBatch(deps, params.id, limits.maxFileBytes)))),
+  fastify.post<{ Params: { id: string } }>('/api/batches/:id/retry', { config }, async ({ params, principal }, reply) =>
+    reply.code(202).send(toApiBatch(found(await retryBatch(deps, params.id, limits.maxFileBytes, seesOf(principal))))),
   )
 }
 
@@ -106,17 +111,24 @@ async function declarationRoute(fastify: FastifyInstance, deps: Deps): Promise<v
 
   fastify
     .withTypeProvider<ZodTypeProvider>()
-    .post('/api/batches', { schema: { body: declaration }, bodyLimit: MAX_DECLARATION_BYTES }, async ({ body, headers }, reply) => {
-      const { files } = body
-      const { batchId, answer } = await declareBatch(deps, {
-        files: files.map(({ name, size, sha256 = null }) => ({ name, size, sha256 })),
-        key: keyOf(headers),
-        answer: answerOf,
-        maxFileBytes,
-        batchTtlHours,
-      })
-      return reply.code(201).header('location', `/api/batches/${batchId}`).type('application/json; charset=utf-8').send(answer)
-    })
+    .post(
+      '/api/batches',
+      { schema: { body: declaration }, bodyLimit: MAX_DECLARATION_BYTES, config: { access: 'upload' } },
+      async (request, reply) => {
+        const { body, principal } = request
+        const { files } = body
+        const { batchId, answer } = await declareBatch(deps, {
+          files: files.map(({ name, size, sha256 = null }) => ({ name, size, sha256 })),
+          ownerId: principal.userId,
+          sees: seesOf(principal),
+          key: keyOf(request),
+          answer: answerOf,
+          maxFileBytes,
+          batchTtlHours,
+        })
+        return reply.code(201).header('location', `/api/batches/${batchId}`).type('application/json; charset=utf-8').send(answer)
+      },
+    )
 }
 
 /** Zod says `undefined` where a parameter was not given; a query leaves it out. */

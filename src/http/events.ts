@@ -2,8 +2,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { isSeenBy, seesOf, type Owner } from '../access.ts'
 import type { ApiEvents } from '../api.ts'
-import type { EventFeed } from '../publish/event-feed.ts'
+import type { EventFeed, ImageEvent } from '../publish/event-feed.ts'
 import { toNotification } from './wire.ts'
 
 const MAX_EVENTS = 1_000
@@ -13,19 +14,44 @@ const eventsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(MAX_EVENTS).default(MAX_EVENTS),
 })
 
-/** Adds `GET /api/events`. Without `since` it only says where to begin; an answer as long as its limit may have more behind it. */
+// A feed that grows faster than it is read is left for the next time.
+const MAX_READS = 100
+
+/**
+ * Adds `GET /api/events`, of the images that who asks sees. Without `since` it only says where to begin; an answer as long as its limit
+ * may have more behind it. `last` goes on over events of others.
+ */
 export async function eventRoutes(fastify: FastifyInstance, { feed }: { feed: Pick<EventFeed, 'position' | 'read'> }): Promise<void> {
-  async function eventsAfter(since: string | undefined, limit: number): Promise<ApiEvents> {
+  /** Up to `limit` that are seen, and how far that is; null when it is no longer known. */
+  async function readSeen(since: string, limit: number, sees: Owner): Promise<{ events: ImageEvent[]; last: string } | null> {
+    const size = sees === null ? limit : MAX_EVENTS
+    const seen: ImageEvent[] = []
+    let last = since
+    for (let reads = 0; reads < MAX_READS; reads++) {
+      const events = await feed.read(last, size)
+      if (events === null) return null
+      for (const event of events) {
+        last = event.seq
+        if (isSeenBy(sees, event.image)) seen.push(event)
+        if (seen.length === limit) return { events: seen, last }
+      }
+      if (events.length < size) break
+    }
+    return { events: seen, last }
+  }
+
+  async function eventsAfter(since: string | undefined, limit: number, sees: Owner): Promise<ApiEvents> {
     // Looked at before it is read: what comes meanwhile is left for the next time.
     const position = feed.position()
-    const events = since === undefined ? [] : await feed.read(since, limit)
-    if (events === null) return { events: [], last: position, resync: true }
-    return { events: events.map(toNotification), last: events.at(-1)?.seq ?? since ?? position, resync: false }
+    if (since === undefined) return { events: [], last: position, resync: false }
+    const read = await readSeen(since, limit, sees)
+    if (read === null) return { events: [], last: position, resync: true }
+    return { events: read.events.map(toNotification), last: read.last, resync: false }
   }
 
   fastify
     .withTypeProvider<ZodTypeProvider>()
-    .get('/api/events', { schema: { querystring: eventsQuery } }, async ({ query }, reply) =>
-      reply.header('cache-control', 'no-store').send(await eventsAfter(query.since, query.limit)),
+    .get('/api/events', { schema: { querystring: eventsQuery }, config: { access: 'read' } }, async ({ query, principal }, reply) =>
+      reply.header('cache-control', 'no-store').send(await eventsAfter(query.since, query.limit, seesOf(principal))),
     )
 }

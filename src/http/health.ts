@@ -10,8 +10,9 @@ export interface HealthDeps {
 
 /** Adds `/healthz` (the process answers) and `/readyz` (its database answers, and it takes work). */
 export function addHealth(fastify: FastifyInstance, { images, isStopping }: HealthDeps): void {
-  fastify.get('/healthz', async () => ({ status: 'ok' }))
-  fastify.get('/readyz', async () => {
+  const config = { access: 'public' } as const
+  fastify.get('/healthz', { config }, async () => ({ status: 'ok' }))
+  fastify.get('/readyz', { config }, async () => {
     if (isStopping()) throw new CalotypeError('shutting_down', undefined, { retryAfterSeconds: 5 })
     await images.known(['readiness'])
     return { status: 'ready' }

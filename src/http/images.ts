@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { seesOf, type Owner } from '../access.ts'
 import type { ApiImage } from '../api.ts'
 import { CalotypeError } from '../errors.ts'
 import { deleteImage } from '../flow/delete-image.ts'
@@ -29,40 +30,46 @@ const imagesQuery = z.object({
 
 export async function imageRoutes(fastify: FastifyInstance, deps: UploadDeps): Promise<void> {
   const { images } = deps
+  const reading = { access: 'read' } as const
   const typed = fastify.withTypeProvider<ZodTypeProvider>()
 
-  typed.get('/api/list', { schema: { querystring: listQuery } }, async ({ query, url }, reply) => {
+  typed.get('/api/list', { schema: { querystring: listQuery }, config: reading }, async ({ query, url, principal }, reply) => {
     const { limit, cursor } = query
+    const owner = seesOf(principal)
     if (limit === undefined && cursor === undefined) {
-      return reply.type('application/json; charset=utf-8').send(Readable.from(wholeList(images)))
+      return reply.type('application/json; charset=utf-8').send(Readable.from(wholeList(images, owner)))
     }
-    return sendPage(reply, url, await images.list(defined({ sort: 'newest', limit: limit ?? DEFAULT_PAGE, cursor })))
+    return sendPage(reply, url, await images.list(defined({ sort: 'newest', limit: limit ?? DEFAULT_PAGE, cursor }), owner))
   })
 
-  typed.get('/api/images', { schema: { querystring: imagesQuery } }, async ({ query, url }, reply) =>
-    sendPage(reply, url, await images.list(defined(query))),
+  typed.get('/api/images', { schema: { querystring: imagesQuery }, config: reading }, async ({ query, url, principal }, reply) =>
+    sendPage(reply, url, await images.list(defined(query), seesOf(principal))),
   )
 
-  fastify.get<{ Params: { id: string } }>('/api/images/:id', async ({ params }) => toApiImage(found(await images.get(params.id))))
+  fastify.get<{ Params: { id: string } }>('/api/images/:id', { config: reading }, async ({ params, principal }) =>
+    toApiImage(found(await images.get(params.id, seesOf(principal)))),
+  )
 
-  fastify.delete<{ Params: { id: string } }>('/api/images/:id', async ({ params }, reply) => {
-    if (!(await deleteImage(deps, params.id))) throw new CalotypeError('not_found')
+  fastify.delete<{ Params: { id: string } }>('/api/images/:id', { config: { access: 'delete' } }, async ({ params, principal }, reply) => {
+    if (!(await deleteImage(deps, params.id, seesOf(principal)))) throw new CalotypeError('not_found')
     return reply.code(204).send()
   })
 
-  fastify.post<{ Params: { id: string } }>('/api/images/:id/retry', async ({ params }, reply) =>
-    reply.code(202).send(toApiImage(found(await retryImage(deps, params.id)))),
+  fastify.post<{ Params: { id: string } }>(
+    '/api/images/:id/retry',
+    { config: { access: 'upload' } },
+    async ({ params, principal }, reply) => reply.code(202).send(toApiImage(found(await retryImage(deps, params.id, seesOf(principal))))),
   )
 }
 
 const sendPage = (reply: FastifyReply, url: string, { images, next }: Page) =>
   linkNext(reply, url, next).send(images.map(toApiImage) satisfies ApiImage[])
 
-async function* wholeList(images: ImageStore): AsyncGenerator<string> {
+async function* wholeList(images: ImageStore, owner: Owner): AsyncGenerator<string> {
   let cursor: string | undefined
   let before = '['
   do {
-    const { images: page, next } = await images.list({ sort: 'newest', limit: STREAM_PAGE, ...(cursor && { cursor }) })
+    const { images: page, next } = await images.list({ sort: 'newest', limit: STREAM_PAGE, ...(cursor && { cursor }) }, owner)
     if (page.length > 0) yield before + page.map((image) => JSON.stringify(toApiImage(image))).join(',')
     if (page.length > 0) before = ','
     cursor = next ?? undefined

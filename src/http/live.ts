@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import websocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
+import { seesOf } from '../access.ts'
 import { CalotypeError } from '../errors.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
 import { isAllowedOrigin } from './origin.ts'
@@ -28,7 +29,8 @@ const SOCKET_OPTIONS = {
 }
 
 /**
- * Adds `/ws/upload/` (with and without the last slash). `?since=SEQ` replays what came after it first. Await it on the root instance,
+ * Adds `/ws/upload/` (with and without the last slash), which tells of the images that who connects sees. `?since=SEQ` replays what came
+ * after it first. Await it on the root instance,
  * after `answerProblems` and before the other routes: an upgrade refused anywhere must end its socket.
  */
 export async function addLiveFeed(fastify: FastifyInstance, { feed, corsOrigins, pingIntervalMs = 30_000 }: LiveDeps): Promise<void> {
@@ -64,6 +66,7 @@ export async function addLiveFeed(fastify: FastifyInstance, { feed, corsOrigins,
   })
 
   function welcome(socket: WebSocket, request: FastifyRequest): void {
+    const sees = seesOf(request.principal)
     const { since } = request.query as { since?: string | string[] }
     const seq = since === undefined ? feed.position() : String(since)
     // Where it stands, so that one who hears nothing more can come back as well. A position handed in is vouched for by what follows.
@@ -73,13 +76,14 @@ export async function addLiveFeed(fastify: FastifyInstance, { feed, corsOrigins,
       request.log.error({ err: error }, 'the feed could not be read')
       socket.close(1011, 'The feed could not be read')
     }
-    watchers.set(socket, startWatcher(socket, feed, seq, pace, failed))
+    watchers.set(socket, startWatcher(socket, { feed, since: seq, sees, pace, onError: failed }))
   }
 
   for (const url of ['/ws/upload/', '/ws/upload'])
     fastify.route({
       method: 'GET',
       url,
+      config: { access: 'read' },
       async onRequest(request) {
         if (!isAllowedOrigin(request.headers.origin, request.headers.host, corsOrigins)) throw new CalotypeError('origin_not_allowed')
       },

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { seesOf } from '../access.ts'
 import type { ApiCount, ApiDeleted, ApiRetried } from '../api.ts'
 import { CalotypeError } from '../errors.ts'
 import { deleteImages } from '../flow/delete-images.ts'
@@ -23,15 +24,17 @@ export async function manyRoutes(fastify: FastifyInstance, deps: UploadDeps): Pr
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(new CalotypeError('not_json')))
   const typed = fastify.withTypeProvider<ZodTypeProvider>()
 
-  typed.get('/api/images/count', { schema: { querystring: countQuery } }, async ({ query }, reply) =>
-    reply.header('cache-control', 'no-store').send({ images: await deps.images.count(defined(query)) } satisfies ApiCount),
+  typed.get('/api/images/count', { schema: { querystring: countQuery }, config: { access: 'read' } }, async ({ query, principal }, reply) =>
+    reply
+      .header('cache-control', 'no-store')
+      .send({ images: await deps.images.count(defined(query), seesOf(principal)) } satisfies ApiCount),
   )
 
-  typed.post('/api/images/delete', { schema: { body: manyBody } }, async ({ body }) => {
-    return { deleted: await deleteImages(deps, body.ids) } satisfies ApiDeleted
+  typed.post('/api/images/delete', { schema: { body: manyBody }, config: { access: 'delete' } }, async ({ body, principal }) => {
+    return { deleted: await deleteImages(deps, body.ids, seesOf(principal)) } satisfies ApiDeleted
   })
 
-  typed.post('/api/images/retry', { schema: { body: manyBody } }, async ({ body }, reply) =>
-    reply.code(202).send({ retried: await retryImages(deps, body.ids) } satisfies ApiRetried),
+  typed.post('/api/images/retry', { schema: { body: manyBody }, config: { access: 'upload' } }, async ({ body, principal }, reply) =>
+    reply.code(202).send({ retried: await retryImages(deps, body.ids, seesOf(principal)) } satisfies ApiRetried),
   )
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fresh from 'fresh'
+import { seesOf, type Owner } from '../access.ts'
 import { CalotypeError } from '../errors.ts'
 import { FORMATS, imageKey, originalKey, thumbnailKey, type Image } from '../image.ts'
 import type { BlobStore } from '../store/blob-store.ts'
@@ -9,8 +10,10 @@ import { sendProblem } from './problem.ts'
 import { imageFile, thumbnailFile } from './wire.ts'
 
 export interface MediaDeps {
-  images: { get(id: string): Promise<Image | null> }
+  images: { get(id: string, owner: Owner): Promise<Image | null> }
   blobs: Pick<BlobStore, 'read' | 'link'>
+  /** `public`: a developed image is for everyone who knows its URL, which nobody guesses. `private`: for who sees the image. */
+  mediaAccess?: 'public' | 'private'
 }
 
 export interface Blob {
@@ -26,15 +29,21 @@ export interface Blob {
 
 /** A URL of media names an image and a recipe, whose outputs never change. */
 const IMMUTABLE = 'public, max-age=31536000, immutable'
-/** Originals may tell where they were taken: no shared cache keeps them. */
+/** Originals may tell where they were taken: no shared cache keeps them, and who shows one again asks whether they may. */
 const PRIVATE = 'private, no-cache'
 
+type FileRequest = FastifyRequest<{ Params: { file: string } }>
+
 /** Adds `/media/images/:file`, `/media/thumbnails/:file` and `/api/images/:id/original`. */
-export async function mediaRoutes(fastify: FastifyInstance, { images, blobs }: MediaDeps): Promise<void> {
+export async function mediaRoutes(fastify: FastifyInstance, { images, blobs, mediaAccess = 'public' }: MediaDeps): Promise<void> {
+  const isPrivate = mediaAccess === 'private'
+  const cacheControl = isPrivate ? PRIVATE : IMMUTABLE
+
   /** The image a file name belongs to, if that is exactly the name it has now. */
-  async function imageOf(file: string, nameOf: (image: Image) => string) {
+  async function imageOf({ params: { file }, principal }: FileRequest, nameOf: (image: Image) => string) {
+    if (isPrivate && !principal.scopes.has('read')) throw new CalotypeError('not_found')
     const id = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=-)/.exec(file)?.[0]
-    const image = id === undefined ? null : await images.get(id)
+    const image = id === undefined ? null : await images.get(id, isPrivate ? seesOf(principal) : null)
     if (image?.status !== 'completed' || image.rendition === null || nameOf(image) !== file) throw new CalotypeError('not_found')
     return { image, rendition: image.rendition }
   }
@@ -45,28 +54,31 @@ export async function mediaRoutes(fastify: FastifyInstance, { images, blobs }: M
   fastify.route<{ Params: { file: string } }>({
     method,
     url: '/media/images/:file',
+    config: { access: 'media' },
     async handler(request, reply) {
-      const { image, rendition } = await imageOf(request.params.file, imageFile)
+      const { image, rendition } = await imageOf(request, imageFile)
       const { type } = FORMATS[image.format]
-      return sendBlob(request, reply, blobs, { key: imageKey(image), type, size: rendition.imageSize, cacheControl: IMMUTABLE })
+      return sendBlob(request, reply, blobs, { key: imageKey(image), type, size: rendition.imageSize, cacheControl })
     },
   })
 
   fastify.route<{ Params: { file: string } }>({
     method,
     url: '/media/thumbnails/:file',
+    config: { access: 'media' },
     async handler(request, reply) {
-      const { image, rendition } = await imageOf(request.params.file, thumbnailFile)
+      const { image, rendition } = await imageOf(request, thumbnailFile)
       const { type } = FORMATS.webp
-      return sendBlob(request, reply, blobs, { key: thumbnailKey(image), type, size: rendition.thumbnailSize, cacheControl: IMMUTABLE })
+      return sendBlob(request, reply, blobs, { key: thumbnailKey(image), type, size: rendition.thumbnailSize, cacheControl })
     },
   })
 
   fastify.route<{ Params: { id: string } }>({
     method,
     url: '/api/images/:id/original',
+    config: { access: 'read' },
     async handler(request, reply) {
-      const image = await images.get(request.params.id)
+      const image = await images.get(request.params.id, seesOf(request.principal))
       if (image === null) throw new CalotypeError('not_found')
       const { type } = FORMATS[image.format]
       const { size, name } = image
@@ -89,7 +101,11 @@ async function sendBlob(
 ): Promise<FastifyReply> {
   const contentDisposition = attachmentName === undefined ? {} : { contentDisposition: attachment(attachmentName) }
   const link = await blobs.link(key, { method: request.method === 'HEAD' ? 'HEAD' : 'GET', type, cacheControl, ...contentDisposition })
-  if (link !== null) return reply.header('cache-control', `private, max-age=${link.seconds}`).redirect(link.url, 302)
+  if (link !== null) {
+    // Whoever comes next to the same browser is asked anew whether they may.
+    const kept = cacheControl === IMMUTABLE ? `private, max-age=${link.seconds}` : PRIVATE
+    return reply.header('cache-control', kept).redirect(link.url, 302)
+  }
   // Not the SHA-256 in the key itself: headers don't give hashes of content away either.
   const etag = `"${createHash('sha256').update(key).digest('hex').slice(0, 32)}"`
   const isHead = request.method === 'HEAD'
@@ -108,8 +124,8 @@ async function sendBlob(
     'accept-ranges': 'bytes',
     'x-content-type-options': 'nosniff',
     'content-security-policy': "default-src 'none'; sandbox",
-    // Pages of any site may show a developed image, also those that isolate themselves (COEP); a download is for our own.
-    'cross-origin-resource-policy': attachmentName === undefined ? 'cross-origin' : 'same-origin',
+    // Pages of any site may show an image that is public, also those that isolate themselves (COEP); all else is for our own.
+    'cross-origin-resource-policy': cacheControl === IMMUTABLE ? 'cross-origin' : 'same-origin',
   })
   if (notModified) return reply.code(304).send()
   if (attachmentName !== undefined) reply.header('content-disposition', attachment(attachmentName))

@@ -23,6 +23,9 @@ export async function pageRoutes(fastify: FastifyInstance, { folder, imageOrigin
   const headers = pageHeaders(imageOrigins)
   const limits = `<meta name="max-file-bytes" content="${maxFileBytes}" />`
 
+  // Of the files too, whose routes the package adds.
+  fastify.addHook('onRoute', (route) => void (route.config = { ...route.config, access: 'public' }))
+
   // A name of a file holds the hash of what is in it.
   await fastify.register(fastifyStatic, {
     root: join(folder, 'assets'),

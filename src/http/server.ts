@@ -15,7 +15,9 @@ import { manyRoutes } from './many.ts'
 import { mediaRoutes } from './media.ts'
 import { isAllowedOrigin } from './origin.ts'
 import { pageRoutes, type PagesDeps } from './pages.ts'
+import { identifyEveryone, type Identify } from './principal.ts'
 import { answerProblems, problemOptions } from './problem.ts'
+import { requireAccess } from './require-access.ts'
 import { uploadRoutes, type UploadLimits } from './uploads.ts'
 
 export type HttpServer = FastifyInstance
@@ -24,6 +26,7 @@ export interface ServerDeps extends UploadDeps {
   log: Logger
   limits: UploadLimits
   corsOrigins: string[]
+  mediaAccess: 'public' | 'private'
   pages: PagesDeps
   /** True once the server is stopping: what is in hand is finished, nothing new is begun. */
   isStopping: () => boolean
@@ -33,8 +36,9 @@ const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
 // Headers of a request have to be there in this time; bodies have `UPLOAD_IDLE_TIMEOUT_MS`, however large they are.
 const HEADERS_TIMEOUT_MS = 60_000
 
-export async function createServer(deps: ServerDeps): Promise<HttpServer> {
-  const { log, corsOrigins, isStopping, feed, images, blobs } = deps
+/** `identify` adds the hook that sets `request.principal`, before anything else of a request is looked at. */
+export async function createServer(deps: ServerDeps, identify: Identify = identifyEveryone): Promise<HttpServer> {
+  const { log, corsOrigins, isStopping, feed, images, blobs, mediaAccess } = deps
   const loggerInstance: FastifyBaseLogger = log
   const server = Fastify({
     ...problemOptions,
@@ -49,6 +53,8 @@ export async function createServer(deps: ServerDeps): Promise<HttpServer> {
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
   answerProblems(server)
+  requireAccess(server)
+  identify(server)
   server.addHook('onRequest', async ({ method, headers }) => {
     if (SAFE_METHODS.includes(method)) return
     if (!isAllowedOrigin(headers.origin, headers.host, corsOrigins)) throw new CalotypeError('origin_not_allowed')
@@ -62,7 +68,7 @@ export async function createServer(deps: ServerDeps): Promise<HttpServer> {
     })
   }
   await addLiveFeed(server, { feed, corsOrigins })
-  await server.register(mediaRoutes, { images, blobs })
+  await server.register(mediaRoutes, { images, blobs, mediaAccess })
   await server.register(uploadRoutes, deps)
   await server.register(batchRoutes, deps)
   await server.register(imageRoutes, deps)

@@ -1,6 +1,7 @@
 // The three ways in: one file and its outcome, several files, a batch (declared or not). They differ in what they wait for and answer.
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { seesOf } from '../access.ts'
 import type { ApiInitiated, ApiUploaded } from '../api.ts'
 import { CalotypeError, ERRORS } from '../errors.ts'
 import { createBackpressure } from '../flow/backpressure.ts'
@@ -59,13 +60,16 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
   }
 
   async function take(request: FastifyRequest, kind: BatchKind, answer: ((upload: Upload) => string) | null) {
-    const key = keyOf(request.headers)
-    return finishing(uploadOnce(deps, { kind, files: receive(deps, request, kind), key, answer }))
+    const key = keyOf(request)
+    const ownerId = request.principal.userId
+    return finishing(uploadOnce(deps, { kind, ownerId, files: receive(deps, request, kind), key, answer }))
   }
 
-  fastify.post('/api/upload', async (request, reply) => {
+  const config = { access: 'upload' } as const
+
+  fastify.post('/api/upload', { config }, async (request, reply) => {
     const taken = await take(request, 'sync', null)
-    const image = 'upload' in taken ? taken.upload.images[0] : await deps.images.getInBatch(taken.batchId, 0)
+    const image = 'upload' in taken ? taken.upload.images[0] : await deps.images.getInBatch(taken.batchId, 0, seesOf(request.principal))
     const outcome = image && (await waitForImage(deps, image, deps.limits.syncWaitMs))
     if (!outcome || outcome.status === 'aborted') throw new CalotypeError('not_found', 'The image was deleted before it was done.')
     const body = (message: string): ApiUploaded => ({ message, image: toApiImage(outcome) })
@@ -77,8 +81,8 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
     return reply.code(202).header('location', `/api/images/${outcome.id}`).send(body('Image is still being processed'))
   })
 
-  fastify.post('/api/async/upload', (request, reply) => initiate(request, reply, 'async', asyncAnswer))
-  fastify.post<{ Querystring: { batch?: unknown } }>('/api/async/batch/upload', (request, reply) => {
+  fastify.post('/api/async/upload', { config }, (request, reply) => initiate(request, reply, 'async', asyncAnswer))
+  fastify.post<{ Querystring: { batch?: unknown } }>('/api/async/batch/upload', { config }, (request, reply) => {
     const { batch } = request.query
     return batch === undefined ? initiate(request, reply, 'batch', batchAnswer) : takeDeclared(request, reply, batch)
   })
@@ -91,10 +95,11 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
 
   /** An Idempotency-Key is not asked for: each file has its place, and is taken there once. */
   async function takeDeclared(request: FastifyRequest, reply: FastifyReply, batch: unknown) {
-    if (typeof batch !== 'string' || !(await deps.images.isDeclared(batch))) {
+    const owner = seesOf(request.principal)
+    if (typeof batch !== 'string' || !(await deps.images.isDeclared(batch, owner))) {
       throw new CalotypeError('not_found', 'There is no such batch. Declare it with POST /api/batches, or send the files without one.')
     }
-    const upload = await finishing(uploadDeclared(deps, batch, receive(deps, request, 'batch', 'index')))
+    const upload = await finishing(uploadDeclared(deps, batch, receive(deps, request, 'batch', 'index'), owner))
     const first = upload.rejected[0]
     if (first && upload.images.length === 0) {
       return sendProblem(reply, new CalotypeError(first.code, first.error), { rejected: upload.rejected })

@@ -1,6 +1,7 @@
 // One watcher of the live feed: a cursor into it, sent onwards only as fast as its socket takes it.
 import { setImmediate } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
+import { isSeenBy, type Owner } from '../access.ts'
 import { isFinal } from '../image.ts'
 import type { EventFeed, ImageEvent } from '../publish/event-feed.ts'
 import { toNotification } from './wire.ts'
@@ -38,12 +39,23 @@ export function createPace(sliceMs: number): Pace {
   }
 }
 
+export interface Watching {
+  feed: EventFeed
+  /** A position of the feed. */
+  since: string
+  /** Of whose images it hears; nothing of others. */
+  sees: Owner
+  pace: Pace
+  /** Rejections of the feed. */
+  onError: (error: unknown) => void
+}
+
 /**
- * Sends what follows `since` (a position of the feed), then each change as it comes: no gap, nothing twice. Where the feed no longer
+ * Sends what follows `since`, then each change as it comes: no gap, nothing twice. Where the feed no longer
  * knows what follows, a `resync` says so, and it goes on from now. While the socket is full nothing is read for it; a watcher that
- * fell behind that way gets only final states until it is nearly there. Rejections of the feed go to `onError`.
+ * fell behind that way gets only final states until it is nearly there.
  */
-export function startWatcher(socket: WebSocket, feed: EventFeed, since: string, pace: Pace, onError: (error: unknown) => void): Watcher {
+export function startWatcher(socket: WebSocket, { feed, since, sees, pace, onError }: Watching): Watcher {
   let seq = since
   let serving = false
   let wokenMeanwhile = false
@@ -69,7 +81,7 @@ export function startWatcher(socket: WebSocket, feed: EventFeed, since: string, 
   function sendAll(events: ImageEvent[]): void {
     const finalOnly = behind && events.length === EVENTS_PER_TURN
     for (const event of events) {
-      if (!finalOnly || isFinal(event.image.status)) send(toMessage(event))
+      if (isSeenBy(sees, event.image) && (!finalOnly || isFinal(event.image.status))) send(toMessage(event))
       seq = event.seq
       if (full) return
     }

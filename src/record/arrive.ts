@@ -1,23 +1,26 @@
 // Files of a declared batch as they come: each in its place gets its image once, whoever sends it how often.
 import { sql, type Transaction } from 'kysely'
+import type { Owner } from '../access.ts'
 import type { Database, DeclaredFileRow, Schema } from '../db/schema.ts'
 import { ERRORS, type ErrorCode } from '../errors.ts'
 import type { Failure, Image } from '../image.ts'
 import type { Arrival, Arrived, ArrivedFile } from './batch-ledger.ts'
 import type { NewImage } from './image-store.ts'
 import { holdOriginals, insertImages, joinDevelopments } from './record-uploads.ts'
-import { decodeName, encodeName, selectImages, slices, toImageWithOutcome } from './rows.ts'
+import { decodeName, encodeName, isOf, selectImages, slices, toImageWithOutcome } from './rows.ts'
 
 /** What changes where a file of this batch stands takes its row first, so that one such change follows the other. */
-export async function holdBatch(trx: Transaction<Schema>, { now, canSkipLocked }: Database, id: string) {
+export async function holdBatch(trx: Transaction<Schema>, { now, canSkipLocked }: Database, id: string, owner: Owner) {
   const batch = await trx
     .selectFrom('batches')
-    .select(['declared', 'received_at', 'cancelled_at', sql<boolean | number | null>`expires_at <= ${now}`.as('is_over')])
+    .select(['owner_id', 'declared', 'received_at', 'cancelled_at', sql<boolean | number | null>`expires_at <= ${now}`.as('is_over')])
     .where('id', '=', id)
+    .where(isOf(owner, 'batches'))
     .$if(canSkipLocked, (query) => query.forUpdate())
     .executeTakeFirst()
   return (
     batch && {
+      ownerId: batch.owner_id,
       isDeclared: batch.declared !== null,
       isReceived: batch.received_at !== null,
       isCancelled: batch.cancelled_at !== null,
@@ -36,11 +39,11 @@ const failed = (code: ErrorCode, isNews = false): Verdict => ({ failure: { code,
 class Places {
   readonly accepted = new Map<number, NewImage>()
   readonly #batchId: string
-  readonly #batch: HeldBatch | undefined
+  readonly #batch: HeldBatch
   readonly #rows: Map<number, DeclaredFileRow>
   readonly #images: Map<number, Image>
 
-  constructor(batchId: string, batch: HeldBatch | undefined, rows: DeclaredFileRow[], images: Image[]) {
+  constructor(batchId: string, batch: HeldBatch, rows: DeclaredFileRow[], images: Image[]) {
     this.#batchId = batchId
     this.#batch = batch
     this.#rows = new Map(rows.map((row) => [row.file_index, row]))
@@ -53,12 +56,12 @@ class Places {
     const image = this.#images.get(row.file_index)
     // What it had before it was cancelled it has for good, however often that is sent.
     const stays = image !== undefined && image.status !== 'aborted'
-    if (this.#batch?.isCancelled && !stays) return failed('batch_cancelled')
+    if (this.#batch.isCancelled && !stays) return failed('batch_cancelled')
     if (row.status === 'expired') return failed('batch_expired')
     if ('failure' in arrival) return { failure: arrival.failure, isNews: row.status === 'needed' && !this.accepted.has(row.file_index) }
     if (image) return image.sha256 === arrival.file.sha256 ? { image } : failed('declaration_mismatch')
     // A file that was refused may come again, as it should have been, without being asked for.
-    return this.#batch?.isOver ? failed('batch_expired') : this.#accept(row, arrival.file)
+    return this.#batch.isOver ? failed('batch_expired') : this.#accept(row, arrival.file)
   }
 
   #accept(row: DeclaredFileRow, file: ArrivedFile): Verdict {
@@ -68,13 +71,12 @@ class Places {
     if (file.size !== row.size || (row.sha256 !== null && file.sha256 !== row.sha256)) {
       return failed('declaration_mismatch', row.status === 'needed')
     }
-    this.accepted.set(batchIndex, { ...file, batchId: this.#batchId, batchIndex, name: decodeName(row.name) })
+    this.accepted.set(batchIndex, { ...file, batchId: this.#batchId, ownerId: this.#batch.ownerId, batchIndex, name: decodeName(row.name) })
     return { accepted: file.id }
   }
 }
 
-async function openPlaces(trx: Transaction<Schema>, database: Database, batchId: string, arrivals: Arrival[]): Promise<Places> {
-  const batch = await holdBatch(trx, database, batchId)
+async function openPlaces(trx: Transaction<Schema>, batchId: string, batch: HeldBatch, arrivals: Arrival[]): Promise<Places> {
   const rows: DeclaredFileRow[] = []
   const images: Image[] = []
   for (const slice of slices([...new Set(arrivals.flatMap(({ index }) => index ?? []))])) {
@@ -90,10 +92,12 @@ async function openPlaces(trx: Transaction<Schema>, database: Database, batchId:
 }
 
 /** One transaction: a file is `received` with its image, or neither. */
-export function receiveDeclared(database: Database, batchId: string, arrivals: Arrival[]): Promise<Arrived[]> {
+export function receiveDeclared(database: Database, batchId: string, arrivals: Arrival[], owner: Owner): Promise<Arrived[]> {
   const { write, now } = database
   return write.transaction().execute(async (trx) => {
-    const places = await openPlaces(trx, database, batchId, arrivals)
+    const batch = await holdBatch(trx, database, batchId, owner)
+    if (!batch) return arrivals.map(() => ({ failure: { code: 'not_declared', error: ERRORS.not_declared } }))
+    const places = await openPlaces(trx, batchId, batch, arrivals)
     const verdicts = arrivals.map((arrival) => places.judge(arrival))
 
     const images = [...places.accepted.values()]

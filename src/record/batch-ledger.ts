@@ -1,4 +1,5 @@
 // The contract of the ledger: batches, the files that were declared for them, and where each file stands.
+import type { Owner } from '../access.ts'
 import type { Failure, FileStatus, Image } from '../image.ts'
 
 export type BatchKind = 'sync' | 'async' | 'batch'
@@ -27,12 +28,6 @@ export interface BatchFile {
   failure: Failure | null
 }
 
-/**
- * Whose images are looked through for bytes that are here already. The hash of a file tells who asks whether somebody has it: once there
- * are users, each may learn that of their own images only.
- */
-export type Scope = 'everyone'
-
 export interface FileToDeclare {
   name: string
   size: number
@@ -43,10 +38,16 @@ export interface FileToDeclare {
 
 export interface Declaration {
   batchId: string
+  /** Whose images they will be. */
+  ownerId: string | null
   files: FileToDeclare[]
   /** Milliseconds until what is missing expires. */
   ttlMs: number
-  scope: Scope
+  /**
+   * Whose images are looked through for bytes that are here already: the hash of a file must not tell who asks whether somebody else
+   * has it.
+   */
+  sees: Owner
   /** Of the images of files that are known. */
   recipe: string
   /** Binds an idempotency key that was reserved for this batch to what was declared and to what was answered. */
@@ -78,36 +79,39 @@ export interface FilesQuery {
   cursor?: string
 }
 
-/** All changes of one batch come one after the other, whichever server makes them. */
+/**
+ * All changes of one batch come one after the other, whichever server makes them. What is asked for an owner finds their batches only,
+ * as if there were no others; for null, everyone's.
+ */
 export interface BatchLedger {
   /** A batch, acknowledged from the start, of files that are yet to come; those whose bytes are here already have their images at once. */
   declare(declaration: Declaration): Promise<Declared>
   /** Whether there is such a batch, and it was declared. */
-  isDeclared(batchId: string): Promise<boolean>
+  isDeclared(batchId: string, owner: Owner): Promise<boolean>
   /** Whether there is such a batch, and it was cancelled. */
   isCancelled(batchId: string): Promise<boolean>
   /**
-   * Files of a declared batch: images for those it needs, and only for them; the image that is there for one that came before. In their
+   * Files of a declared batch: images, of the batch's owner, for those it needs, and only for them; the image that is there for one that came before. In their
    * order. Of a cancelled batch, all are refused. Rejects with `overloaded` when the bytes of one are just being removed: send them again.
    */
-  arrive(batchId: string, arrivals: Arrival[]): Promise<Arrived[]>
+  arrive(batchId: string, arrivals: Arrival[], owner: Owner): Promise<Arrived[]>
 
-  batch(id: string): Promise<Batch | null>
+  batch(id: string, owner: Owner): Promise<Batch | null>
   /** Newest first. */
-  batches(query: { limit: number; cursor?: string }): Promise<{ batches: Batch[]; next: string | null }>
+  batches(query: { limit: number; cursor?: string }, owner: Owner): Promise<{ batches: Batch[]; next: string | null }>
   /** Null if there is no such batch. */
-  batchFiles(query: FilesQuery): Promise<{ files: BatchFile[]; next: string | null } | null>
+  batchFiles(query: FilesQuery, owner: Owner): Promise<{ files: BatchFile[]; next: string | null } | null>
 
   /**
    * What is not done becomes `aborted`, and nothing more comes. Returns the images that did; null if there is no such batch; rejects
    * with `still_arriving`.
    */
-  cancelBatch(id: string): Promise<Image[] | null>
+  cancelBatch(id: string, owner: Owner): Promise<Image[] | null>
   /**
-   * What failed is `pending` again, with all images of the same bytes; what was refused while it could be declared, and is no larger than
+   * What failed is `pending` again, with all images of the same bytes, whoever has them; what was refused while it could be declared, and is no larger than
    * `maxFileBytes`, is `needed` again, unless the batch was cancelled. Returns the images that changed; null if there is no such batch.
    */
-  retryBatch(id: string, maxFileBytes: number): Promise<Image[] | null>
+  retryBatch(id: string, maxFileBytes: number, owner: Owner): Promise<Image[] | null>
   /** What is missing of declared batches whose time is over has `expired`. Returns how many files that were. */
   expireDeclared(): Promise<number>
   /** Removes declared batches that were cancelled or have expired at least `ageMs` ago and had no image then. Returns how many. */

@@ -1,9 +1,10 @@
 // Removes rows: an image, the images of an upload that was cut off, originals that nothing uses any more.
 import { sql, type Kysely, type Transaction } from 'kysely'
+import type { Owner } from '../access.ts'
 import type { Database, ImageRow, Schema } from '../db/schema.ts'
 import type { Development, Image } from '../image.ts'
 import { beingRemoved } from './record-uploads.ts'
-import { slices, toImage } from './rows.ts'
+import { isOf, slices, toImage } from './rows.ts'
 
 const IMAGES_A_TRANSACTION = 1_000
 
@@ -73,9 +74,9 @@ async function undeclare(trx: Transaction<Schema>, gone: Gone[]) {
   }
 }
 
-export function deleteImage(database: Database, id: string): Promise<Image | null> {
+export function deleteImage(database: Database, id: string, owner: Owner): Promise<Image | null> {
   return database.write.transaction().execute(async (trx) => {
-    const row = await trx.deleteFrom('images').where('id', '=', id).returningAll().executeTakeFirst()
+    const row = await trx.deleteFrom('images').where('id', '=', id).where(isOf(owner, 'images')).returningAll().executeTakeFirst()
     if (!row) return null
     await release(trx, database, [row])
     return toImage(row, null, null)

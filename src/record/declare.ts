@@ -1,24 +1,23 @@
 // Declares a batch: its files in rows before their bytes are sent, and images at once for those whose bytes are here.
 import { sql, type Transaction } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
+import type { Owner } from '../access.ts'
 import type { Database, Schema } from '../db/schema.ts'
 import type { Format, Image } from '../image.ts'
-import type { Declaration, Declared, FileToDeclare, Scope } from './batch-ledger.ts'
+import type { Declaration, Declared, FileToDeclare } from './batch-ledger.ts'
 import { keepAnswer } from './idempotency.ts'
 import type { NewImage } from './image-store.ts'
 import { insertImages, joinDevelopments } from './record-uploads.ts'
-import { encodeName, slices } from './rows.ts'
+import { encodeName, isOf, slices } from './rows.ts'
 
 // A statement of more is no quicker, and making its text would hold the server up for longer.
 const FILES_A_STATEMENT = 500
 
 type Here = Map<string, { size: number; format: Format }>
 
-/** Which of these hashes are originals in use, held until the end of the transaction: nobody releases them meanwhile. */
-async function holdKnown(trx: Transaction<Schema>, { canSkipLocked }: Database, hashes: string[], scope: Scope): Promise<Here> {
+/** Which of these hashes are originals in use by what someone sees, held until the end of the transaction: nobody releases them meanwhile. */
+async function holdKnown(trx: Transaction<Schema>, { canSkipLocked }: Database, hashes: string[], sees: Owner): Promise<Here> {
   const here: Here = new Map()
-  // With users: only originals that an image of theirs uses.
-  if (scope !== 'everyone') return here
   for (const slice of slices([...new Set(hashes)].sort(), FILES_A_STATEMENT)) {
     const rows = await trx
       .selectFrom('originals')
@@ -28,6 +27,17 @@ async function holdKnown(trx: Transaction<Schema>, { canSkipLocked }: Database, 
       // Others are about to be removed, or not here yet.
       .where('originals.released_at', 'is', null)
       .where('originals.collecting_at', 'is', null)
+      .$if(sees !== null, (query) =>
+        query.where(({ exists, selectFrom }) =>
+          exists(
+            selectFrom('images')
+              .select('images.id')
+              .whereRef('images.sha256', '=', 'developments.sha256')
+              .whereRef('images.recipe', '=', 'developments.recipe')
+              .where(isOf(sees, 'images')),
+          ),
+        ),
+      )
       .orderBy('originals.sha256')
       .$if(canSkipLocked, (query) => query.forUpdate('originals'))
       .execute()
@@ -36,11 +46,11 @@ async function holdKnown(trx: Transaction<Schema>, { canSkipLocked }: Database, 
   return here
 }
 
-function knownImages({ batchId, files, recipe }: Declaration, here: Here): NewImage[] {
+function knownImages({ batchId, ownerId, files, recipe }: Declaration, here: Here): NewImage[] {
   return files.flatMap(({ name, size, sha256, refusal }, batchIndex) => {
     const known = sha256 !== null && refusal === null ? here.get(sha256) : undefined
     if (sha256 === null || known?.size !== size) return []
-    return [{ id: uuidv7(), batchId, batchIndex, name, size, sha256, format: known.format, recipe }]
+    return [{ id: uuidv7(), batchId, ownerId, batchIndex, name, size, sha256, format: known.format, recipe }]
   })
 }
 
@@ -61,13 +71,14 @@ function rowOf(batchId: string, index: number, { name, size, sha256, refusal }: 
 /** One transaction, whatever the number of files. */
 export function declareBatch(database: Database, declaration: Declaration): Promise<Declared> {
   const { write, now } = database
-  const { batchId, files, ttlMs, scope, idempotency } = declaration
+  const { batchId, ownerId, files, ttlMs, sees, idempotency } = declaration
   return write.transaction().execute(async (trx) => {
     const batch = await trx
       .insertInto('batches')
       .values({
         id: batchId,
         kind: 'batch',
+        owner_id: ownerId,
         created_at: now,
         received_at: now,
         rejected: '[]',
@@ -78,7 +89,7 @@ export function declareBatch(database: Database, declaration: Declaration): Prom
       .executeTakeFirstOrThrow()
 
     const hashes = files.flatMap(({ sha256 }) => sha256 ?? [])
-    const known = knownImages(declaration, await holdKnown(trx, database, hashes, scope))
+    const known = knownImages(declaration, await holdKnown(trx, database, hashes, sees))
     const images = new Map<number, Image>()
     if (known.length > 0) {
       const recorded = await insertImages(trx, now, known, await joinDevelopments(trx, known))

@@ -1,5 +1,6 @@
 // Ends what is missing of a batch: cancelled by someone, or its time is over; and removes what ended without an image.
 import { sql, type ExpressionBuilder, type Transaction } from 'kysely'
+import type { Owner } from '../access.ts'
 import { retryConflicts } from '../db/retry-conflicts.ts'
 import type { Database, Schema } from '../db/schema.ts'
 import { CalotypeError } from '../errors.ts'
@@ -29,10 +30,10 @@ const hasNoImage = ({ not, exists, selectFrom }: ExpressionBuilder<Schema, 'batc
  * A development that nobody else wants stays where it is: it has no image that is pending, so it is not claimed, not counted and not
  * queued; a result that still comes changes no image. Bytes that are uploaded again find it, and go on from there.
  */
-export function cancelBatch(database: Database, id: string): Promise<Image[] | null> {
+export function cancelBatch(database: Database, id: string, owner: Owner): Promise<Image[] | null> {
   const { write, now } = database
   return write.transaction().execute(async (trx) => {
-    const batch = await holdBatch(trx, database, id)
+    const batch = await holdBatch(trx, database, id, owner)
     if (!batch) return null
     if (!batch.isReceived) throw new CalotypeError('still_arriving')
     if (!batch.isCancelled) await trx.updateTable('batches').set({ cancelled_at: now }).where('id', '=', id).execute()

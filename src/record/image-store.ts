@@ -1,4 +1,5 @@
 // The contract of the record step: the rows are the truth. What resolves here is committed and synced.
+import type { Owner } from '../access.ts'
 import type { Development, Failure, Format, Image, Rendition, Status } from '../image.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { BatchKind, BatchLedger } from './batch-ledger.ts'
@@ -18,12 +19,14 @@ export interface Rejected {
 export interface NewBatch {
   id: string
   kind: BatchKind
+  /** Whose images they will be. */
+  ownerId: string | null
   /** Given up when its server has not said for so long that it still arrives. */
   leaseMs: number
 }
 
 /** When it was uploaded is what the database's clock says as it is recorded. */
-export type NewImage = Pick<Image, 'id' | 'batchId' | 'batchIndex' | 'name' | 'format' | 'size' | 'sha256' | 'recipe'>
+export type NewImage = Pick<Image, 'id' | 'batchId' | 'ownerId' | 'batchIndex' | 'name' | 'format' | 'size' | 'sha256' | 'recipe'>
 
 /** The body is in: from here on the batch is acknowledged, and survives. */
 export interface Received {
@@ -88,7 +91,10 @@ export type Reservation =
   | { state: 'arriving' }
   | { state: 'answered'; batchId: string; fingerprint: string; answer: string | null }
 
-/** Images and their work here; batches, and what is declared, in the ledger. */
+/**
+ * Images and their work here; batches, and what is declared, in the ledger. What is asked for an owner finds theirs only, as if there
+ * were no others; for null, everyone's.
+ */
 export interface ImageStore extends BatchLedger {
   /**
    * Records a group; groups that wait at the same time share statements and commit. An image whose original is developed already
@@ -126,22 +132,25 @@ export interface ImageStore extends BatchLedger {
   /** Images that wait or are in hand. */
   countPending(): Promise<number>
 
-  get(id: string): Promise<Image | null>
+  get(id: string, owner: Owner): Promise<Image | null>
   /** The image at this place of a batch. */
-  getInBatch(batchId: string, index: number): Promise<Image | null>
+  getInBatch(batchId: string, index: number, owner: Owner): Promise<Image | null>
   /** Those of `ids` that are there, in this order. */
-  getMany(ids: string[]): Promise<Image[]>
-  list(query: ListQuery): Promise<Page>
+  getMany(ids: string[], owner: Owner): Promise<Image[]>
+  list(query: ListQuery, owner: Owner): Promise<Page>
   /** How many the list has with this filter. */
-  count(filter: ImageFilter): Promise<number>
-  /** Failed images of the same bytes are `pending` again. Returns them; null if there is no such image; rejects with `not_retryable`. */
-  retry(id: string): Promise<Image[] | null>
+  count(filter: ImageFilter, owner: Owner): Promise<number>
+  /**
+   * Failed images of the same bytes are `pending` again, whoever has them: they share their development. Returns them, to be announced;
+   * null if there is no such image; rejects with `not_retryable`.
+   */
+  retry(id: string, owner: Owner): Promise<Image[] | null>
   /** As `retry`, of those of `ids` that failed; the others are passed over. Returns all that are `pending` again. */
-  retryMany(ids: string[]): Promise<Image[]>
+  retryMany(ids: string[], owner: Owner): Promise<Image[]>
   /** Returns the image that went, or null. Its bytes are released, for `collectable`. */
-  delete(id: string): Promise<Image | null>
+  delete(id: string, owner: Owner): Promise<Image | null>
   /** As `delete`, of those of `ids` that are there. Returns the images that went. */
-  deleteMany(ids: string[]): Promise<Image[]>
+  deleteMany(ids: string[], owner: Owner): Promise<Image[]>
 
   /**
    * Bytes are about to be stored: those that are here and wait to be collected stay. Rejects with `overloaded` when some are just being

@@ -1,32 +1,33 @@
 // Many images by their ids: read, deleted or tried again in bulk statements, a transaction for a thousand of them.
 import type { Kysely } from 'kysely'
+import type { Owner } from '../access.ts'
 import { retryConflicts } from '../db/retry-conflicts.ts'
 import type { Database, Schema } from '../db/schema.ts'
 import type { Image } from '../image.ts'
 import { release } from './collect.ts'
 import { retryFailed } from './retry.ts'
-import { selectImages, slices, toImage, toImageWithOutcome } from './rows.ts'
+import { isOf, selectImages, slices, toImage, toImageWithOutcome } from './rows.ts'
 
 const IMAGES_A_TRANSACTION = 1_000
 
 /** Each id once and sorted, so that two servers lock rows in the same order. */
 const inTransactions = (ids: string[]) => slices([...new Set(ids)].sort(), IMAGES_A_TRANSACTION)
 
-export async function getImages(db: Kysely<Schema>, ids: string[]): Promise<Image[]> {
+export async function getImages(db: Kysely<Schema>, ids: string[], owner: Owner): Promise<Image[]> {
   const byId = new Map<string, Image>()
   for (const slice of slices(ids)) {
-    const rows = await selectImages(db).where('images.id', 'in', slice).execute()
+    const rows = await selectImages(db).where('images.id', 'in', slice).where(isOf(owner, 'images')).execute()
     for (const row of rows) byId.set(row.id, toImageWithOutcome(row))
   }
   return ids.flatMap((id) => byId.get(id) ?? [])
 }
 
-export async function deleteImages(database: Database, ids: string[]): Promise<Image[]> {
+export async function deleteImages(database: Database, ids: string[], owner: Owner): Promise<Image[]> {
   const gone: Image[] = []
   for (const slice of inTransactions(ids)) {
     const rows = await retryConflicts(() =>
       database.write.transaction().execute(async (trx) => {
-        const deleted = await trx.deleteFrom('images').where('id', 'in', slice).returningAll().execute()
+        const deleted = await trx.deleteFrom('images').where('id', 'in', slice).where(isOf(owner, 'images')).returningAll().execute()
         if (deleted.length > 0) await release(trx, database, deleted)
         return deleted
       }),
@@ -37,13 +38,13 @@ export async function deleteImages(database: Database, ids: string[]): Promise<I
 }
 
 /** Of those that failed, with all that failed by the same bytes. */
-export async function retryImages({ write }: Database, ids: string[]): Promise<Image[]> {
+export async function retryImages({ write }: Database, ids: string[], owner: Owner): Promise<Image[]> {
   const retried: Image[] = []
   for (const slice of inTransactions(ids)) {
     const images = await retryConflicts(() =>
       write.transaction().execute(async (trx) => {
         const failed = trx.selectFrom('images').select(['sha256', 'recipe']).where('id', 'in', slice).where('status', '=', 'error')
-        return retryFailed(trx, await failed.execute())
+        return retryFailed(trx, await failed.where(isOf(owner, 'images')).execute())
       }),
     )
     retried.push(...images)

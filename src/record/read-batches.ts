@@ -1,22 +1,24 @@
 // Reads the ledger: batches with their counts in one snapshot each, and the files of one by where they stand.
 import { sql, type Kysely } from 'kysely'
+import type { Owner } from '../access.ts'
 import type { BatchesTable, DeclaredFileRow, Schema } from '../db/schema.ts'
 import { ERRORS } from '../errors.ts'
 import { FILE_STATUSES, isFinal, STATUSES, type FileStatus, type Status } from '../image.ts'
 import type { Batch, BatchFile, FilesQuery } from './batch-ledger.ts'
 import { decodeCursor, encodeCursor, type Cursor } from './cursor.ts'
 import type { Rejected } from './image-store.ts'
-import { decodeName, selectImages, toImageWithOutcome } from './rows.ts'
+import { decodeName, isListedFor, isOf, selectImages, toImageWithOutcome } from './rows.ts'
 
 type Row = BatchesTable & { status: FileStatus | null; files: number | null; last: number | null }
 
 /** A page of batches, each with its counts: one statement, so that they add up whatever is written meanwhile. */
-const selectBatches = (db: Kysely<Schema>, page: { id: string } | { limit: number; before: Cursor | null }) =>
+const selectBatches = (db: Kysely<Schema>, page: { id: string } | { limit: number; before: Cursor | null }, owner: Owner) =>
   db
     .with('page', (with_) => {
       const batches = with_.selectFrom('batches').selectAll()
-      if ('id' in page) return batches.where('id', '=', page.id)
+      if ('id' in page) return batches.where('id', '=', page.id).where(isOf(owner, 'batches'))
       return batches
+        .where(isListedFor(owner, 'batches'))
         .$if(page.before !== null, (query) =>
           query.where((eb) => eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(page.before![0] as number, page.before![1] as string))),
         )
@@ -68,15 +70,14 @@ function toBatch(rows: Row[]): Batch {
   }
 }
 
-export async function getBatch(db: Kysely<Schema>, id: string): Promise<Batch | null> {
-  const rows = await selectBatches(db, { id }).execute()
+export async function getBatch(db: Kysely<Schema>, id: string, owner: Owner): Promise<Batch | null> {
+  const rows = await selectBatches(db, { id }, owner).execute()
   return rows.length === 0 ? null : toBatch(rows)
 }
 
-export async function isDeclared(db: Kysely<Schema>, id: string): Promise<boolean> {
-  return (
-    (await db.selectFrom('batches').select('id').where('id', '=', id).where('declared', 'is not', null).executeTakeFirst()) !== undefined
-  )
+export async function isDeclared(db: Kysely<Schema>, id: string, owner: Owner): Promise<boolean> {
+  const batch = db.selectFrom('batches').select('id').where('id', '=', id).where(isOf(owner, 'batches')).where('declared', 'is not', null)
+  return (await batch.executeTakeFirst()) !== undefined
 }
 
 export async function isCancelled(db: Kysely<Schema>, id: string): Promise<boolean> {
@@ -84,10 +85,10 @@ export async function isCancelled(db: Kysely<Schema>, id: string): Promise<boole
   return batch !== undefined && batch.cancelled_at !== null
 }
 
-export async function listBatches(db: Kysely<Schema>, { limit, cursor }: { limit: number; cursor?: string }) {
+export async function listBatches(db: Kysely<Schema>, { limit, cursor }: { limit: number; cursor?: string }, owner: Owner) {
   const before = cursor === undefined ? null : decodeCursor(cursor, 'number,string')
   // One more than asked for tells whether there is a next page.
-  const rows = await selectBatches(db, { limit: limit + 1, before }).execute()
+  const rows = await selectBatches(db, { limit: limit + 1, before }, owner).execute()
   const batches = [...Map.groupBy(rows, (row) => row.id).values()].map(toBatch)
   const last = batches.length > limit ? batches[limit - 1] : undefined
   return { batches: batches.slice(0, limit), next: last ? encodeCursor([last.createdAt, last.id]) : null }
@@ -146,10 +147,11 @@ async function filesWithImage(db: Kysely<Schema>, { batchId, status, limit }: Fi
 const MAX_INDEX = 2 ** 31 - 1
 
 /** By their place. */
-export async function listBatchFiles(db: Kysely<Schema>, query: FilesQuery) {
+export async function listBatchFiles(db: Kysely<Schema>, query: FilesQuery, owner: Owner) {
   const { batchId, limit, cursor } = query
   const after = cursor === undefined ? -1 : Math.min(decodeCursor(cursor, 'number')[0] as number, MAX_INDEX)
-  const batch = await db.selectFrom('batches').select('rejected').where('id', '=', batchId).executeTakeFirst()
+  // Its files are of the same owner.
+  const batch = await db.selectFrom('batches').select('rejected').where('id', '=', batchId).where(isOf(owner, 'batches')).executeTakeFirst()
   if (!batch) return null
   // In this order: a file that gets its image between the two is in both, and not in neither.
   const without = await filesWithoutImage(db, query, after, JSON.parse(batch.rejected) as Rejected[])

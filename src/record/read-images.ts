@@ -1,10 +1,11 @@
 // Reads images: one, a page by keyset (the last page costs what the first does), what waits.
 import { sql, type Expression, type ExpressionBuilder, type Kysely, type OrderByDirection, type SqlBool } from 'kysely'
+import type { Owner } from '../access.ts'
 import type { Schema } from '../db/schema.ts'
 import type { Image } from '../image.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import type { ImageFilter, ListQuery, Page, Sort } from './image-store.ts'
-import { encodeName, selectImages, toImageWithOutcome } from './rows.ts'
+import { encodeName, isListedFor, isOf, selectImages, toImageWithOutcome } from './rows.ts'
 
 type SortColumn = 'uploaded_at' | 'name' | 'size'
 
@@ -27,8 +28,8 @@ const beyond =
     eb(eb.refTuple(`images.${column}`, 'images.id'), direction === 'desc' ? '<' : '>', eb.tuple(value, id))
 
 /** What lists show and counts count. */
-function matching(eb: ExpressionBuilder<Schema, 'images'>, { q, status, format, batch }: ImageFilter) {
-  const conditions: Expression<SqlBool>[] = []
+function matching(eb: ExpressionBuilder<Schema, 'images'>, { q, status, format, batch }: ImageFilter, owner: Owner) {
+  const conditions: Expression<SqlBool>[] = [batch ? isOf(owner, 'images') : isListedFor(owner, 'images')]
   if (q) {
     const pattern = `%${q.replace(/[\\%_]/g, '\\$&')}%`
     conditions.push(sql<boolean>`lower(images.name) like lower(${encodeName(pattern)}) escape '\\'`)
@@ -39,10 +40,10 @@ function matching(eb: ExpressionBuilder<Schema, 'images'>, { q, status, format, 
   return eb.and(conditions)
 }
 
-export async function listImages(db: Kysely<Schema>, { sort, limit, cursor, ...filter }: ListQuery): Promise<Page> {
+export async function listImages(db: Kysely<Schema>, { sort, limit, cursor, ...filter }: ListQuery, owner: Owner): Promise<Page> {
   const [column, direction] = SORTS[sort]
   let query = selectImages(db)
-    .where((eb) => matching(eb, filter))
+    .where((eb) => matching(eb, filter, owner))
     .orderBy(`images.${column}`, direction)
     .orderBy('images.id', direction)
     // One more than asked for tells whether there is a next page.
@@ -54,22 +55,26 @@ export async function listImages(db: Kysely<Schema>, { sort, limit, cursor, ...f
   return { images, next: rows.length > limit && last ? encodeCursor([last[column], last.id]) : null }
 }
 
-export async function countImages(db: Kysely<Schema>, filter: ImageFilter): Promise<number> {
+export async function countImages(db: Kysely<Schema>, filter: ImageFilter, owner: Owner): Promise<number> {
   const { images } = await db
     .selectFrom('images')
     .select(({ fn }) => fn.countAll<number>().as('images'))
-    .where((eb) => matching(eb, filter))
+    .where((eb) => matching(eb, filter, owner))
     .executeTakeFirstOrThrow()
   return Number(images)
 }
 
-export async function getImage(db: Kysely<Schema>, id: string): Promise<Image | null> {
-  const row = await selectImages(db).where('images.id', '=', id).executeTakeFirst()
+export async function getImage(db: Kysely<Schema>, id: string, owner: Owner): Promise<Image | null> {
+  const row = await selectImages(db).where('images.id', '=', id).where(isOf(owner, 'images')).executeTakeFirst()
   return row ? toImageWithOutcome(row) : null
 }
 
-export async function getImageInBatch(db: Kysely<Schema>, batchId: string, index: number): Promise<Image | null> {
-  const row = await selectImages(db).where('images.batch_id', '=', batchId).where('images.batch_index', '=', index).executeTakeFirst()
+export async function getImageInBatch(db: Kysely<Schema>, batchId: string, index: number, owner: Owner): Promise<Image | null> {
+  const row = await selectImages(db)
+    .where('images.batch_id', '=', batchId)
+    .where('images.batch_index', '=', index)
+    .where(isOf(owner, 'images'))
+    .executeTakeFirst()
   return row ? toImageWithOutcome(row) : null
 }
 

@@ -20,9 +20,10 @@ async function startBatches(trx: Transaction<Schema>, now: Now, starting: NewBat
   await trx
     .insertInto('batches')
     .values(
-      starting.map(({ id, kind, leaseMs }) => ({
+      starting.map(({ id, kind, ownerId, leaseMs }) => ({
         id,
         kind,
+        owner_id: ownerId,
         created_at: now,
         rejected: '[]',
         lease_until: sql<number>`${now} + ${leaseMs}`,
@@ -80,6 +81,7 @@ export async function insertImages(trx: Transaction<Schema>, now: Now, images: N
     return {
       id: image.id,
       batch_id: image.batchId,
+      owner_id: image.ownerId,
       batch_index: image.batchIndex,
       name: encodeName(image.name),
       format: image.format,

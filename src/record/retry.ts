@@ -1,14 +1,15 @@
 // Tries again what failed: one image, or all of a batch; with every other image that failed by the same bytes.
 import type { Transaction } from 'kysely'
+import type { Owner } from '../access.ts'
 import type { Database, Schema } from '../db/schema.ts'
 import { CalotypeError } from '../errors.ts'
 import type { Image } from '../image.ts'
 import { holdBatch } from './arrive.ts'
-import { slices, toImage } from './rows.ts'
+import { isOf, slices, toImage } from './rows.ts'
 
 type Failed = Pick<Image, 'sha256' | 'recipe'>
 
-/** What failed by these is `pending` again. Returns the images. */
+/** What failed by these is `pending` again, whoever has it: it shares its development. Returns the images. */
 export async function retryFailed(trx: Transaction<Schema>, failed: Failed[]): Promise<Image[]> {
   const images: Image[] = []
   for (const [recipe, originals] of Map.groupBy(failed, (one) => one.recipe)) {
@@ -34,18 +35,18 @@ export async function retryFailed(trx: Transaction<Schema>, failed: Failed[]): P
   return images
 }
 
-export function retryImage({ write }: Database, id: string): Promise<Image[] | null> {
+export function retryImage({ write }: Database, id: string, owner: Owner): Promise<Image[] | null> {
   return write.transaction().execute(async (trx) => {
-    const image = await trx.selectFrom('images').selectAll().where('id', '=', id).executeTakeFirst()
+    const image = await trx.selectFrom('images').selectAll().where('id', '=', id).where(isOf(owner, 'images')).executeTakeFirst()
     if (!image) return null
     if (image.status !== 'error') throw new CalotypeError('not_retryable')
     return retryFailed(trx, [image])
   })
 }
 
-export function retryBatch(database: Database, id: string, maxFileBytes: number): Promise<Image[] | null> {
+export function retryBatch(database: Database, id: string, maxFileBytes: number, owner: Owner): Promise<Image[] | null> {
   return database.write.transaction().execute(async (trx) => {
-    const batch = await holdBatch(trx, database, id)
+    const batch = await holdBatch(trx, database, id, owner)
     if (!batch) return null
     if (batch.isDeclared && !batch.isOver && !batch.isCancelled) {
       await trx

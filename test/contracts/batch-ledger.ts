@@ -21,7 +21,7 @@ const toDeclare = (content: string, more: Partial<FileToDeclare> = {}): FileToDe
 })
 
 const declare = (store: ImageStore, files: FileToDeclare[], more: Partial<Declaration> = {}) =>
-  store.declare({ batchId: uuidv7(), files, ttlMs: HOUR_MS, scope: 'everyone', recipe: RECIPE, ...more })
+  store.declare({ batchId: uuidv7(), files, ttlMs: HOUR_MS, ownerId: null, sees: null, recipe: RECIPE, ...more })
 
 const arrival = (index: number | null, content: string): Arrival => ({
   index,
@@ -32,7 +32,7 @@ const said = (arrived: Arrived[]) => arrived.map((one) => ('image' in one ? (one
 
 /** The counts that are not zero, having checked that they add up. */
 async function ledger(store: ImageStore, id: string): Promise<Partial<Record<FileStatus, number>>> {
-  const batch = await store.batch(id)
+  const batch = await store.batch(id, null)
   assert.ok(batch)
   const sum = Object.values(batch.counts).reduce((total, count) => total + count, 0)
   assert.equal(sum, batch.declared, JSON.stringify(batch.counts))
@@ -46,10 +46,10 @@ export function batchLedgerContract(open: Open): void {
     const { batchId, files, expiresAt } = await declare(store, [toDeclare('a'), toDeclare('b', { sha256: null }), toDeclare('c')])
     assert.deepEqual(files, [null, null, null])
     assert.deepEqual(await ledger(store, batchId), { needed: 3 })
-    assert.deepEqual([await store.isDeclared(batchId), await store.isDeclared(randomUUID())], [true, false])
+    assert.deepEqual([await store.isDeclared(batchId, null), await store.isDeclared(randomUUID(), null)], [true, false])
     assert.deepEqual(await store.abandoned(true), [], 'acknowledged from the start')
 
-    const arrived = await store.arrive(batchId, [arrival(2, 'c'), arrival(1, 'b')])
+    const arrived = await store.arrive(batchId, [arrival(2, 'c'), arrival(1, 'b')], null)
     assert.deepEqual(said(arrived), ['new', 'new'])
     assert.deepEqual(
       arrived.map((one) => 'image' in one && [one.image.batchIndex, one.image.name, one.image.status]),
@@ -58,14 +58,14 @@ export function batchLedgerContract(open: Open): void {
         [1, 'b.jpg', 'pending'],
       ],
     )
-    const again = await store.arrive(batchId, [arrival(1, 'b'), arrival(0, 'a'), arrival(0, 'a')])
+    const again = await store.arrive(batchId, [arrival(1, 'b'), arrival(0, 'a'), arrival(0, 'a')], null)
     assert.deepEqual(said(again), ['there', 'new', 'there'])
     const [, first] = arrived as [Arrived, Arrived & { image: object }]
     assert.deepEqual('image' in again[0]! && again[0].image, first.image)
     assert.deepEqual(await ledger(store, batchId), { pending: 3 })
 
     for (const content of ['a', 'b', 'c']) await develop(store, content)
-    const batch = await store.batch(batchId)
+    const batch = await store.batch(batchId, null)
     assert.deepEqual([batch?.kind, batch?.declared, batch?.expiresAt, batch?.counts.completed], ['batch', 3, expiresAt, 3])
     assert.ok(batch?.finishedAt && batch.receivedAt && batch.finishedAt >= batch.receivedAt)
   })
@@ -78,7 +78,7 @@ export function batchLedgerContract(open: Open): void {
         contents.map((content) => toDeclare(content, { sha256: null })),
       )
       const bundle = () => contents.map((content, at) => arrival(at, content))
-      const arrived = (await Promise.all(Array.from({ length: 8 }, () => store.arrive(batchId, bundle())))).flat()
+      const arrived = (await Promise.all(Array.from({ length: 8 }, () => store.arrive(batchId, bundle(), null)))).flat()
       assert.equal(said(arrived).filter((one) => one === 'new').length, 4)
       assert.equal(new Set(arrived.map((one) => 'image' in one && one.image.id)).size, 4)
       assert.deepEqual(await ledger(store, batchId), { pending: 4 })
@@ -87,35 +87,38 @@ export function batchLedgerContract(open: Open): void {
 
   storeTest('what is not as it was declared is refused with its reason', async (store) => {
     const { batchId } = await declare(store, [toDeclare('right'), toDeclare('free', { sha256: null })])
-    assert.deepEqual(said(await store.arrive(batchId, [arrival(null, 'right'), arrival(2, 'right')])), ['not_declared', 'not_declared'])
-    assert.deepEqual(said(await store.arrive(randomUUID(), [arrival(0, 'right')])), ['not_declared'])
+    assert.deepEqual(said(await store.arrive(batchId, [arrival(null, 'right'), arrival(2, 'right')], null)), [
+      'not_declared',
+      'not_declared',
+    ])
+    assert.deepEqual(said(await store.arrive(randomUUID(), [arrival(0, 'right')], null)), ['not_declared'])
     assert.deepEqual(await ledger(store, batchId), { needed: 2 })
-    assert.deepEqual(said(await store.arrive(batchId, [arrival(0, 'wrong'), arrival(1, 'longer')])), [
+    assert.deepEqual(said(await store.arrive(batchId, [arrival(0, 'wrong'), arrival(1, 'longer')], null)), [
       'declaration_mismatch',
       'declaration_mismatch',
     ])
     assert.deepEqual(await ledger(store, batchId), { rejected: 2 })
-    assert.deepEqual(said(await store.arrive(batchId, [arrival(0, 'right'), arrival(1, 'free'), arrival(1, 'eerf')])), [
+    assert.deepEqual(said(await store.arrive(batchId, [arrival(0, 'right'), arrival(1, 'free'), arrival(1, 'eerf')], null)), [
       'new',
       'new',
       'declaration_mismatch',
     ])
-    assert.deepEqual(said(await store.arrive(batchId, [arrival(1, 'eerf')])), ['declaration_mismatch'])
+    assert.deepEqual(said(await store.arrive(batchId, [arrival(1, 'eerf')], null)), ['declaration_mismatch'])
     assert.deepEqual(await ledger(store, batchId), { pending: 2 })
   })
 
   storeTest('why a file was refused is kept, whatever its sender put into it', async (store) => {
     const { batchId } = await declare(store, [toDeclare('odd'), toDeclare('fine')])
     const failure: Failure = { code: 'wrong_field', error: 'Not in "\0\uFFFF0".' }
-    assert.deepEqual(said(await store.arrive(batchId, [{ index: 0, failure }, arrival(1, 'fine')])), ['wrong_field', 'new'])
-    assert.deepEqual((await store.batchFiles({ batchId, status: 'rejected', limit: 10 }))?.files[0]?.failure, failure)
+    assert.deepEqual(said(await store.arrive(batchId, [{ index: 0, failure }, arrival(1, 'fine')], null)), ['wrong_field', 'new'])
+    assert.deepEqual((await store.batchFiles({ batchId, status: 'rejected', limit: 10 }, null))?.files[0]?.failure, failure)
   })
 
   storeTest('bytes that are here make an image at once; nobody sees those that are not in use', async (store) => {
     const [done] = await upload(store, 'done', 'waiting')
     await develop(store, 'done')
     const [gone] = await upload(store, 'gone')
-    await store.delete(gone!.id)
+    await store.delete(gone!.id, null)
     await store.expect([{ sha256: hashOf('coming'), size: 6 }])
     const { batchId, files } = await declare(store, [
       toDeclare('done', { name: 'mine.jpg' }),
@@ -132,11 +135,11 @@ export function batchLedgerContract(open: Open): void {
     assert.ok(known && 'image' in known)
     assert.notEqual(known.image.id, done!.id)
     assert.deepEqual([known.image.name, known.image.batchIndex, known.image.rendition], ['mine.jpg', 0, rendition])
-    assert.deepEqual(await store.get(known.image.id), known.image)
+    assert.deepEqual(await store.get(known.image.id, null), known.image)
     assert.deepEqual(await ledger(store, batchId), { completed: 1, pending: 1, needed: 4, rejected: 1 })
 
     // Its bytes stay as long as this image does, whoever else deletes theirs.
-    await store.delete(done!.id)
+    await store.delete(done!.id, null)
     const collectable = (await store.collectable(0, 10)).map(({ sha256 }) => sha256)
     assert.deepEqual(collectable, [hashOf('gone')])
     const late = await declare(store, [toDeclare('gone')])
@@ -145,14 +148,14 @@ export function batchLedgerContract(open: Open): void {
 
   storeTest('a refused file is rejected, sent again as it should be it is not; one that is here stays', async (store) => {
     const { batchId } = await declare(store, [toDeclare('one', { sha256: null }), toDeclare('two')])
-    assert.deepEqual(said(await store.arrive(batchId, [{ index: 0, failure: UNREADABLE }, arrival(1, 'two')])), [
+    assert.deepEqual(said(await store.arrive(batchId, [{ index: 0, failure: UNREADABLE }, arrival(1, 'two')], null)), [
       'unsupported_format',
       'new',
     ])
     assert.deepEqual(await ledger(store, batchId), { rejected: 1, pending: 1 })
-    const rejected = (await store.batchFiles({ batchId, status: 'rejected', limit: 10 }))!.files
+    const rejected = (await store.batchFiles({ batchId, status: 'rejected', limit: 10 }, null))!.files
     assert.deepEqual(rejected, [{ index: 0, name: 'one.jpg', size: 3, status: 'rejected', image: null, failure: UNREADABLE }])
-    assert.deepEqual(said(await store.arrive(batchId, [{ index: 1, failure: UNREADABLE }, arrival(0, 'one')])), [
+    assert.deepEqual(said(await store.arrive(batchId, [{ index: 1, failure: UNREADABLE }, arrival(0, 'one')], null)), [
       'unsupported_format',
       'new',
     ])
@@ -165,55 +168,55 @@ export function batchLedgerContract(open: Open): void {
       store,
       names.map((name) => toDeclare(name)),
     )
-    await store.arrive(batchId, [arrival(0, 'done'), arrival(1, 'working'), arrival(2, 'waiting'), { index: 4, failure: UNREADABLE }])
+    await store.arrive(batchId, [arrival(0, 'done'), arrival(1, 'working'), arrival(2, 'waiting'), { index: 4, failure: UNREADABLE }], null)
     await develop(store, 'done')
     await store.claim([hashOf('working')], RECIPE, lease)
     assert.deepEqual(await ledger(store, batchId), { completed: 1, processing: 1, pending: 1, needed: 1, rejected: 1 })
 
-    const aborted = await store.cancelBatch(batchId)
+    const aborted = await store.cancelBatch(batchId, null)
     assert.deepEqual(aborted?.map(({ name, status }) => [name, status]).sort(), [
       ['waiting.jpg', 'aborted'],
       ['working.jpg', 'aborted'],
     ])
     const after = { completed: 1, rejected: 1, aborted: 3 }
     assert.deepEqual(await ledger(store, batchId), after)
-    assert.deepEqual(await store.cancelBatch(batchId), [])
+    assert.deepEqual(await store.cancelBatch(batchId, null), [])
     assert.deepEqual(await store.finish({ sha256: hashOf('working'), recipe: RECIPE, token: lease.token, rendition }), [])
     assert.deepEqual((await store.claim([hashOf('waiting')], RECIPE, lease)).developments, [], 'nobody wants it')
     assert.deepEqual([await store.countPending(), (await store.pending(10)).jobs, await store.reclaim(true)], [0, [], []])
-    assert.deepEqual(said(await store.arrive(batchId, [arrival(1, 'working'), arrival(3, 'needed')])), [
+    assert.deepEqual(said(await store.arrive(batchId, [arrival(1, 'working'), arrival(3, 'needed')], null)), [
       'batch_cancelled',
       'batch_cancelled',
     ])
     assert.deepEqual(await ledger(store, batchId), after)
-    assert.equal((await store.batchFiles({ batchId, status: 'aborted', limit: 10 }))?.files.length, 3)
-    assert.ok((await store.batch(batchId))?.finishedAt)
+    assert.equal((await store.batchFiles({ batchId, status: 'aborted', limit: 10 }, null))?.files.length, 3)
+    assert.ok((await store.batch(batchId, null))?.finishedAt)
 
     // Who uploads the same bytes gets them developed.
     const [again] = await upload(store, 'waiting')
     assert.equal(again?.status, 'pending')
     await develop(store, 'waiting')
-    assert.equal((await store.get(again.id))?.status, 'completed')
+    assert.equal((await store.get(again.id, null))?.status, 'completed')
     assert.deepEqual(await ledger(store, batchId), after)
-    assert.equal(await store.cancelBatch(randomUUID()), null)
+    assert.equal(await store.cancelBatch(randomUUID(), null), null)
   })
 
   storeTest('a cancelled batch stays cancelled: nothing of it comes any more, and nothing is needed again', async (store) => {
     const { batchId } = await declare(store, [toDeclare('refused'), toDeclare('done'), toDeclare('bad')])
-    await store.arrive(batchId, [{ index: 0, failure: UNREADABLE }, arrival(1, 'done'), arrival(2, 'bad')])
+    await store.arrive(batchId, [{ index: 0, failure: UNREADABLE }, arrival(1, 'done'), arrival(2, 'bad')], null)
     await develop(store, 'done')
     await store.claim([hashOf('bad')], RECIPE, lease)
     await store.finish({ sha256: hashOf('bad'), recipe: RECIPE, token: lease.token, failure: { code: 'invalid_image', error: 'Bad.' } })
     assert.equal(await store.isCancelled(batchId), false)
-    assert.deepEqual(await store.cancelBatch(batchId), [], 'nothing was left to do')
+    assert.deepEqual(await store.cancelBatch(batchId, null), [], 'nothing was left to do')
     assert.deepEqual([await store.isCancelled(batchId), await store.isCancelled(randomUUID())], [true, false])
 
     const late = [arrival(0, 'refused'), { index: 0, failure: UNREADABLE }, arrival(1, 'done'), arrival(2, 'bad'), arrival(3, 'none')]
     const cancelled = 'batch_cancelled'
-    assert.deepEqual(said(await store.arrive(batchId, late)), [cancelled, cancelled, 'there', 'there', 'not_declared'])
+    assert.deepEqual(said(await store.arrive(batchId, late, null)), [cancelled, cancelled, 'there', 'there', 'not_declared'])
     assert.deepEqual(await ledger(store, batchId), { rejected: 1, completed: 1, error: 1 })
     assert.deepEqual(
-      (await store.retryBatch(batchId, MAX_FILE_BYTES))?.map(({ name, status }) => [name, status]),
+      (await store.retryBatch(batchId, MAX_FILE_BYTES, null))?.map(({ name, status }) => [name, status]),
       [['bad.jpg', 'pending']],
     )
     assert.deepEqual(await ledger(store, batchId), { rejected: 1, completed: 1, pending: 1 })
@@ -221,18 +224,18 @@ export function batchLedgerContract(open: Open): void {
 
   storeTest('batches that ended without an image are removed after a while, the others stay', async (store) => {
     const cancelled = await declare(store, [toDeclare('a'), toDeclare('b')])
-    await store.arrive(cancelled.batchId, [{ index: 0, failure: UNREADABLE }])
+    await store.arrive(cancelled.batchId, [{ index: 0, failure: UNREADABLE }], null)
     const refusal: Failure = { code: 'empty_file', error: 'Empty.' }
     const expired = await declare(store, [toDeclare('c'), toDeclare('d', { refusal })], { ttlMs: 0 })
     const rejected = await declare(store, [toDeclare('e', { refusal })], { ttlMs: 0 })
     const open = await declare(store, [toDeclare('f')])
     const refused = await declare(store, [toDeclare('g', { refusal })])
     const withImages = await declare(store, [toDeclare('h'), toDeclare('i')])
-    await store.arrive(withImages.batchId, [arrival(0, 'h')])
-    for (const { batchId } of [cancelled, withImages]) await store.cancelBatch(batchId)
+    await store.arrive(withImages.batchId, [arrival(0, 'h')], null)
+    for (const { batchId } of [cancelled, withImages]) await store.cancelBatch(batchId, null)
     const [plain] = await upload(store, 'plain')
-    await store.cancelBatch(plain!.batchId)
-    const left = async () => new Set((await store.batches({ limit: 100 })).batches.map(({ id }) => id))
+    await store.cancelBatch(plain!.batchId, null)
+    const left = async () => new Set((await store.batches({ limit: 100 }, null)).batches.map(({ id }) => id))
 
     assert.equal(await store.sweepEmpty(0), 1, 'what has expired has not ended before that is seen')
     assert.equal(await store.expireDeclared(), 1)
@@ -241,10 +244,14 @@ export function batchLedgerContract(open: Open): void {
     assert.deepEqual([await store.sweepEmpty(0), await store.sweepEmpty(0)], [2, 0])
     for (const { batchId } of [cancelled, expired, rejected]) {
       assert.deepEqual(
-        [await store.batch(batchId), await store.batchFiles({ batchId, status: 'all', limit: 10 }), await store.isDeclared(batchId)],
+        [
+          await store.batch(batchId, null),
+          await store.batchFiles({ batchId, status: 'all', limit: 10 }, null),
+          await store.isDeclared(batchId, null),
+        ],
         [null, null, false],
       )
-      assert.deepEqual(said(await store.arrive(batchId, [arrival(0, 'c')])), ['not_declared'])
+      assert.deepEqual(said(await store.arrive(batchId, [arrival(0, 'c')], null)), ['not_declared'])
     }
     assert.deepEqual(await left(), new Set([open.batchId, refused.batchId, withImages.batchId, plain!.batchId]))
     assert.deepEqual(await ledger(store, withImages.batchId), { aborted: 2 })
@@ -256,27 +263,27 @@ export function batchLedgerContract(open: Open): void {
         store,
         Array.from({ length: at === 0 ? 5_000 : 3 }, (_, file) => toDeclare(`${at}-${file}`)),
       )
-      await store.cancelBatch(batchId)
+      await store.cancelBatch(batchId, null)
     }
     assert.equal(await store.sweepEmpty(0), 25)
-    assert.deepEqual((await store.batches({ limit: 10 })).batches, [])
+    assert.deepEqual((await store.batches({ limit: 10 }, null)).batches, [])
   })
 
   storeTest('declared batches without an image are forgotten, whatever is still to come of them', async (store) => {
     const open = await declare(store, [toDeclare('a')])
     const cancelled = await declare(store, [toDeclare('b')])
-    await store.cancelBatch(cancelled.batchId)
+    await store.cancelBatch(cancelled.batchId, null)
     const begun = await declare(store, [toDeclare('c'), toDeclare('d')])
-    const [arrived] = await store.arrive(begun.batchId, [arrival(0, 'c')])
+    const [arrived] = await store.arrive(begun.batchId, [arrival(0, 'c')], null)
     const [plain] = await upload(store, 'plain')
     assert.equal(await store.forgetDeclared(), 2)
-    assert.deepEqual([await store.batch(open.batchId), await store.batch(cancelled.batchId)], [null, null])
+    assert.deepEqual([await store.batch(open.batchId, null), await store.batch(cancelled.batchId, null)], [null, null])
     assert.deepEqual(await ledger(store, begun.batchId), { pending: 1, needed: 1 })
     assert.ok(arrived && 'image' in arrived)
-    await store.delete(arrived.image.id)
+    await store.delete(arrived.image.id, null)
     assert.deepEqual([await store.forgetDeclared(), await store.forgetDeclared()], [1, 0])
     assert.deepEqual(
-      (await store.batches({ limit: 10 })).batches.map(({ id }) => id),
+      (await store.batches({ limit: 10 }, null)).batches.map(({ id }) => id),
       [plain!.batchId],
     )
   })
@@ -284,9 +291,9 @@ export function batchLedgerContract(open: Open): void {
   storeTest('files that come while their batch is forgotten have their images, or none is left of it', async (store) => {
     for (let round = 0; round < 10; round++) {
       const { batchId } = await declare(store, [toDeclare(`race${round}`)])
-      const [arrived, forgotten] = await Promise.all([store.arrive(batchId, [arrival(0, `race${round}`)]), store.forgetDeclared()])
+      const [arrived, forgotten] = await Promise.all([store.arrive(batchId, [arrival(0, `race${round}`)], null), store.forgetDeclared()])
       assert.deepEqual(said(arrived), [forgotten ? 'not_declared' : 'new'])
-      assert.equal((await store.batch(batchId))?.counts.pending, forgotten ? undefined : 1)
+      assert.equal((await store.batch(batchId, null))?.counts.pending, forgotten ? undefined : 1)
     }
   })
 
@@ -294,13 +301,13 @@ export function batchLedgerContract(open: Open): void {
     const [other] = await upload(store, 'shared')
     const { batchId } = await declare(store, [toDeclare('shared')])
     assert.deepEqual(await ledger(store, batchId), { pending: 1 })
-    await store.cancelBatch(batchId)
+    await store.cancelBatch(batchId, null)
     await develop(store, 'shared')
-    assert.deepEqual([(await store.get(other!.id))?.status, await ledger(store, batchId)], ['completed', { aborted: 1 }])
-    assert.deepEqual((await store.cancelBatch((await upload(store, 'plain'))[0]!.batchId))?.length, 1)
+    assert.deepEqual([(await store.get(other!.id, null))?.status, await ledger(store, batchId)], ['completed', { aborted: 1 }])
+    assert.deepEqual((await store.cancelBatch((await upload(store, 'plain'))[0]!.batchId, null))?.length, 1)
     const arriving = newBatch()
     await store.record({ start: arriving, images: [newImage(arriving, 0, 'arriving')] })
-    await assert.rejects(store.cancelBatch(arriving.id), { code: 'still_arriving' })
+    await assert.rejects(store.cancelBatch(arriving.id, null), { code: 'still_arriving' })
   })
 
   storeTest('a retry of a batch tries again what failed, and what was refused can come again', async (store) => {
@@ -310,58 +317,58 @@ export function batchLedgerContract(open: Open): void {
       toDeclare('refused'),
       toDeclare('huge', { size: MAX_FILE_BYTES + 1, refusal: { code: 'file_too_large', error: 'Huge.' } }),
     ])
-    await store.arrive(batchId, [arrival(0, 'good'), arrival(1, 'bad'), { index: 2, failure: UNREADABLE }])
+    await store.arrive(batchId, [arrival(0, 'good'), arrival(1, 'bad'), { index: 2, failure: UNREADABLE }], null)
     await develop(store, 'good')
     await store.claim([hashOf('bad')], RECIPE, lease)
     await store.finish({ sha256: hashOf('bad'), recipe: RECIPE, token: lease.token, failure: { code: 'invalid_image', error: 'Bad.' } })
     assert.deepEqual(await ledger(store, batchId), { completed: 1, error: 1, rejected: 2 })
-    const failed = (await store.batchFiles({ batchId, status: 'error', limit: 10 }))!.files
+    const failed = (await store.batchFiles({ batchId, status: 'error', limit: 10 }, null))!.files
     assert.deepEqual(
       failed.map(({ index, image, failure }) => [index, image?.status, failure?.code]),
       [[1, 'error', 'invalid_image']],
     )
     assert.deepEqual(
-      (await store.retryBatch(batchId, MAX_FILE_BYTES))?.map(({ name, status }) => [name, status]),
+      (await store.retryBatch(batchId, MAX_FILE_BYTES, null))?.map(({ name, status }) => [name, status]),
       [['bad.jpg', 'pending']],
     )
     assert.deepEqual(await ledger(store, batchId), { completed: 1, pending: 1, needed: 1, rejected: 1 })
-    assert.equal((await store.batch(batchId))?.finishedAt, null)
+    assert.equal((await store.batch(batchId, null))?.finishedAt, null)
     await develop(store, 'bad')
-    assert.deepEqual(said(await store.arrive(batchId, [arrival(2, 'refused')])), ['new'])
-    assert.deepEqual(await store.retryBatch(batchId, MAX_FILE_BYTES), [])
+    assert.deepEqual(said(await store.arrive(batchId, [arrival(2, 'refused')], null)), ['new'])
+    assert.deepEqual(await store.retryBatch(batchId, MAX_FILE_BYTES, null), [])
     assert.deepEqual(await ledger(store, batchId), { completed: 2, pending: 1, rejected: 1 })
-    assert.equal(await store.retryBatch(randomUUID(), MAX_FILE_BYTES), null)
+    assert.equal(await store.retryBatch(randomUUID(), MAX_FILE_BYTES, null), null)
   })
 
   storeTest('what is missing when the time is over has expired, and nothing else', async (store) => {
     const { batchId } = await declare(store, [toDeclare('here'), toDeclare('late'), toDeclare('refused')], { ttlMs: 1_500 })
     const open = await declare(store, [toDeclare('later')])
-    await store.arrive(batchId, [arrival(0, 'here'), { index: 2, failure: UNREADABLE }])
+    await store.arrive(batchId, [arrival(0, 'here'), { index: 2, failure: UNREADABLE }], null)
     assert.equal(await store.expireDeclared(), 0)
     await sleep(1_550)
-    assert.deepEqual(said(await store.arrive(batchId, [arrival(1, 'late'), arrival(0, 'here')])), ['batch_expired', 'there'])
+    assert.deepEqual(said(await store.arrive(batchId, [arrival(1, 'late'), arrival(0, 'here')], null)), ['batch_expired', 'there'])
     assert.deepEqual([await store.expireDeclared(), await store.expireDeclared()], [1, 0])
     assert.deepEqual(await ledger(store, batchId), { pending: 1, expired: 1, rejected: 1 })
-    assert.deepEqual(said(await store.arrive(batchId, [arrival(1, 'late')])), ['batch_expired'])
-    await store.retryBatch(batchId, MAX_FILE_BYTES)
+    assert.deepEqual(said(await store.arrive(batchId, [arrival(1, 'late')], null)), ['batch_expired'])
+    await store.retryBatch(batchId, MAX_FILE_BYTES, null)
     assert.deepEqual(await ledger(store, batchId), { pending: 1, expired: 1, rejected: 1 }, 'nothing is needed any more')
     assert.deepEqual(await ledger(store, open.batchId), { needed: 1 })
   })
 
   storeTest('a deleted image takes its declared file along, the last one the batch', async (store) => {
     const { batchId } = await declare(store, [toDeclare('x'), toDeclare('y'), toDeclare('z')])
-    const [x, y] = await store.arrive(batchId, [arrival(0, 'x'), arrival(1, 'y')])
+    const [x, y] = await store.arrive(batchId, [arrival(0, 'x'), arrival(1, 'y')], null)
     assert.ok(x && y && 'image' in x && 'image' in y)
-    await store.delete(x.image.id)
-    assert.equal((await store.batch(batchId))?.declared, 2)
+    await store.delete(x.image.id, null)
+    assert.equal((await store.batch(batchId, null))?.declared, 2)
     assert.deepEqual(await ledger(store, batchId), { pending: 1, needed: 1 })
-    assert.deepEqual(said(await store.arrive(batchId, [arrival(0, 'x')])), ['not_declared'])
-    await store.delete(y.image.id)
+    assert.deepEqual(said(await store.arrive(batchId, [arrival(0, 'x')], null)), ['not_declared'])
+    await store.delete(y.image.id, null)
     assert.deepEqual(await ledger(store, batchId), { needed: 1 }, 'more is to come')
-    const [z] = await store.arrive(batchId, [arrival(2, 'z')])
+    const [z] = await store.arrive(batchId, [arrival(2, 'z')], null)
     assert.ok(z && 'image' in z)
-    await store.delete(z.image.id)
-    assert.equal(await store.batch(batchId), null)
+    await store.delete(z.image.id, null)
+    assert.equal(await store.batch(batchId, null), null)
   })
 
   storeTest('files come in pages, each once, by their place and their state', async (store) => {
@@ -373,11 +380,12 @@ export function batchLedgerContract(open: Open): void {
     await store.arrive(
       batchId,
       contents.flatMap((content, at) => (at % 3 === 0 ? arrival(at, content) : [])),
+      null,
     )
     const pages = async (status: FileStatus | 'all') => {
       const seen = []
       for (let cursor: string | undefined; ;) {
-        const { files, next } = (await store.batchFiles({ batchId, status, limit: 7, ...(cursor && { cursor }) }))!
+        const { files, next } = (await store.batchFiles({ batchId, status, limit: 7, ...(cursor && { cursor }) }, null))!
         seen.push(...files)
         if (next === null) return seen
         cursor = next
@@ -397,8 +405,8 @@ export function batchLedgerContract(open: Open): void {
       places.filter((at) => at % 3 !== 0).map((at) => [at, `page${at}.jpg`, null]),
     )
     assert.deepEqual(await pages('completed'), [])
-    assert.equal(await store.batchFiles({ batchId: randomUUID(), status: 'all', limit: 7 }), null)
-    await assert.rejects(store.batchFiles({ batchId, status: 'all', limit: 7, cursor: 'nonsense' }), { code: 'bad_request' })
+    assert.equal(await store.batchFiles({ batchId: randomUUID(), status: 'all', limit: 7 }, null), null)
+    await assert.rejects(store.batchFiles({ batchId, status: 'all', limit: 7, cursor: 'nonsense' }, null), { code: 'bad_request' })
   })
 
   storeTest('batches come newest first, in pages, each with its own counts', async (store) => {
@@ -409,7 +417,7 @@ export function batchLedgerContract(open: Open): void {
     }
     const seen = []
     for (let cursor: string | undefined; ;) {
-      const { batches, next } = await store.batches({ limit: 3, ...(cursor && { cursor }) })
+      const { batches, next } = await store.batches({ limit: 3, ...(cursor && { cursor }) }, null)
       seen.push(...batches)
       if (next === null) break
       cursor = next
@@ -422,8 +430,8 @@ export function batchLedgerContract(open: Open): void {
       seen.map(({ counts }) => counts),
       ids.map((_, at) => ({ ...NO_FILES, [at % 2 ? 'needed' : 'pending']: 1 })),
     )
-    assert.deepEqual(await store.batch(ids[0]!), seen[0])
-    await assert.rejects(store.batches({ limit: 3, cursor: 'nonsense' }), { code: 'bad_request' })
+    assert.deepEqual(await store.batch(ids[0]!, null), seen[0])
+    await assert.rejects(store.batches({ limit: 3, cursor: 'nonsense' }, null), { code: 'bad_request' })
   })
 
   storeTest('a declaration under an idempotency key keeps its answer', async (store) => {
@@ -452,6 +460,7 @@ export function batchLedgerContract(open: Open): void {
         const arrived = await store.arrive(
           batchId,
           group.map((content, n): Arrival => (n % 10 === 9 ? { index: at + n, failure: UNREADABLE } : arrival(at + n, content))),
+          null,
         )
         await store.claim(group.map(hashOf), RECIPE, lease)
         await Promise.all(
@@ -461,9 +470,9 @@ export function batchLedgerContract(open: Open): void {
           }),
         )
         const [first] = arrived
-        if (first && 'image' in first) await store.delete(first.image.id)
-        if (at === 150) await store.retryBatch(batchId, MAX_FILE_BYTES)
-        if (at === 240) await store.cancelBatch(batchId)
+        if (first && 'image' in first) await store.delete(first.image.id, null)
+        if (at === 150) await store.retryBatch(batchId, MAX_FILE_BYTES, null)
+        if (at === 240) await store.cancelBatch(batchId, null)
         // However fast the work is.
         for (const before = looked; looked === before;) await nextTurn()
       }
@@ -474,7 +483,7 @@ export function batchLedgerContract(open: Open): void {
     }
     await Promise.all([work(), look(), look()])
     assert.ok(looked >= 10)
-    assert.equal((await store.batch(batchId))?.declared, 291)
+    assert.equal((await store.batch(batchId, null))?.declared, 291)
   })
 
   storeTest('ten thousand files', async (store) => {
@@ -483,7 +492,7 @@ export function batchLedgerContract(open: Open): void {
     const { batchId, files: declared } = await declare(store, files)
     assert.equal(declared.filter(Boolean).length, known.length)
     assert.deepEqual(await ledger(store, batchId), { pending: 500, needed: 9_500 })
-    assert.equal((await store.cancelBatch(batchId))?.length, 500)
+    assert.equal((await store.cancelBatch(batchId, null))?.length, 500)
     assert.deepEqual(await ledger(store, batchId), { aborted: 10_000 })
   })
 }

@@ -41,6 +41,20 @@ export function eventFeedContract(name: string, open: (options: { history: numbe
     const images = (count: number) => Array.from({ length: count }, (_, index) => sampleImage({ batchIndex: index }))
     const places = (events: ImageEvent[] | null) => events?.map((event) => event.image.batchIndex)
 
+    it('says whose image each event is about', async () => {
+      const feed = await feedOf()
+      const start = feed.position()
+      const owners = ['ann', null, 'ben']
+      await publish(
+        feed,
+        owners.map((ownerId) => sampleImage({ ownerId })),
+      )
+      assert.deepEqual(
+        (await feed.read(start, 10))?.map(({ image }) => image.ownerId),
+        owners,
+      )
+    })
+
     it('gives events in the order of their publishing, numbered one by one', async () => {
       const feed = await feedOf()
       const start = feed.position()

@@ -12,6 +12,7 @@ import { createLog } from '../../src/log.ts'
 import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
 import { batchLedgerContract } from './batch-ledger.ts'
 import { imageStoreContract, type Open } from './image-store.ts'
+import { ownersContract } from './owners.ts'
 
 describe('image store on SQLite', () => {
   const open: Open = async () => {
@@ -25,6 +26,7 @@ describe('image store on SQLite', () => {
   }
   imageStoreContract(open)
   batchLedgerContract(open)
+  ownersContract(open)
 })
 
 describe('image store on PostgreSQL through PgBouncer', () => {
@@ -66,12 +68,13 @@ describe('image store on PostgreSQL through PgBouncer', () => {
   }
   imageStoreContract(open)
   batchLedgerContract(open)
+  ownersContract(open)
 
   test('several servers that start at once migrate once', async () => {
     const url = await newDatabase()
     const opened = await Promise.all(Array.from({ length: 5 }, () => openPostgres({ url, maxConnections: 2, log })))
     const ran = opened.flatMap(({ migrated }) => migrated)
-    assert.deepEqual(ran.sort(), ['0001-journey', '0002-leases', '0003-ledger'])
+    assert.deepEqual(ran.sort(), ['0001-journey', '0002-leases', '0003-ledger', '0004-owners'])
     for (const { database } of opened) await database.close()
   })
 

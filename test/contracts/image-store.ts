@@ -10,12 +10,13 @@ import type { ImageStore, Lease, NewBatch, NewImage } from '../../src/record/ima
 export const rendition: Rendition = { width: 1500, height: 1000, imageSize: 12_345, thumbnailSize: 678, thumbhash: 'aGFzaA==' }
 export const hashOf = (content: string) => createHash('sha256').update(content).digest('hex')
 
-export const newBatch = (): NewBatch => ({ id: uuidv7(), kind: 'batch', leaseMs: 60_000 })
+export const newBatch = (): NewBatch => ({ id: uuidv7(), kind: 'batch', ownerId: null, leaseMs: 60_000 })
 export const lease: Lease = { token: 'mine', ms: 60_000 }
 const { token } = lease
 export const newImage = (batch: NewBatch, index: number, content: string, more: Partial<NewImage> = {}): NewImage => ({
   id: uuidv7(),
   batchId: batch.id,
+  ownerId: batch.ownerId,
   batchIndex: index,
   name: `${content}.jpg`,
   format: 'jpeg',
@@ -40,7 +41,7 @@ export async function develop(store: ImageStore, content: string) {
 }
 
 async function all(store: ImageStore, limit = 1_000) {
-  return (await store.list({ sort: 'newest', limit })).images
+  return (await store.list({ sort: 'newest', limit }, null)).images
 }
 
 /** Gives a new, empty store each time, and the end of it. */
@@ -65,7 +66,7 @@ export function imageStoreContract(open: Open): void {
   storeTest('an image goes from pending through processing to completed', async (store) => {
     const [image] = await upload(store, 'one')
     assert.equal(image?.status, 'pending')
-    assert.deepEqual(await store.get(image.id), image)
+    assert.deepEqual(await store.get(image.id, null), image)
     const claimed = await store.claim([image.sha256], RECIPE, lease)
     assert.deepEqual(claimed.developments, [{ sha256: image.sha256, recipe: RECIPE, format: 'jpeg' }])
     assert.deepEqual(
@@ -77,7 +78,7 @@ export function imageStoreContract(open: Open): void {
     assert.equal(done?.status, 'completed')
     assert.deepEqual(done.rendition, rendition)
     assert.ok(done.finishedAt && done.finishedAt >= image.uploadedAt - 60_000)
-    assert.deepEqual(await store.get(image.id), done)
+    assert.deepEqual(await store.get(image.id, null), done)
   })
 
   storeTest('a failure keeps its reason, and a retry forgets it', async (store) => {
@@ -86,11 +87,11 @@ export function imageStoreContract(open: Open): void {
     const failure = { code: 'invalid_image', error: 'It is damaged.' } as const
     const [failed] = await store.finish({ sha256: image!.sha256, recipe: RECIPE, token, failure })
     assert.equal(failed?.status, 'error')
-    assert.deepEqual((await store.get(image!.id))?.failure, failure)
-    const [retried] = (await store.retry(image!.id)) ?? []
+    assert.deepEqual((await store.get(image!.id, null))?.failure, failure)
+    const [retried] = (await store.retry(image!.id, null)) ?? []
     assert.deepEqual([retried?.status, retried?.failure, retried?.finishedAt], ['pending', null, null])
-    await assert.rejects(store.retry(image!.id), { code: 'not_retryable' })
-    assert.equal(await store.retry(randomUUID()), null)
+    await assert.rejects(store.retry(image!.id, null), { code: 'not_retryable' })
+    assert.equal(await store.retry(randomUUID(), null), null)
     const [healed] = await develop(store, 'bad')
     assert.equal(healed?.status, 'completed')
   })
@@ -121,10 +122,10 @@ export function imageStoreContract(open: Open): void {
         continue
       }
       assert.equal(second?.status, 'pending')
-      assert.equal((await store.get(first!.id))?.failure?.error, 'A reason.', 'no error without a reason, meanwhile')
+      assert.equal((await store.get(first!.id, null))?.failure?.error, 'A reason.', 'no error without a reason, meanwhile')
       await develop(store, code)
-      assert.equal((await store.get(first!.id))?.status, 'completed')
-      assert.equal((await store.get(second.id))?.status, 'completed')
+      assert.equal((await store.get(first!.id, null))?.status, 'completed')
+      assert.equal((await store.get(second.id, null))?.status, 'completed')
     }
   })
 
@@ -154,15 +155,15 @@ export function imageStoreContract(open: Open): void {
     const batch = newBatch()
     await store.record({ start: batch, images: [newImage(batch, 0, 'first'), newImage(batch, 1, 'second')] })
     assert.deepEqual(await store.abandoned(true), [batch.id])
-    assert.equal((await store.batch(batch.id))?.receivedAt, null)
+    assert.equal((await store.batch(batch.id, null))?.receivedAt, null)
     const rejected = [{ name: 'x.txt', code: 'unsupported_format', error: 'No.', index: 2 } as const]
     await store.record({ images: [newImage(batch, 3, 'third')], received: { batchId: batch.id, rejected } })
     assert.deepEqual(await store.abandoned(true), [])
     await develop(store, 'first')
-    const half = await store.batch(batch.id)
+    const half = await store.batch(batch.id, null)
     assert.deepEqual(half?.counts, { ...NO_FILES, pending: 2, completed: 1, rejected: 1 })
     assert.deepEqual([half.declared, half.expiresAt, half.finishedAt], [4, null, null])
-    const files = await store.batchFiles({ batchId: batch.id, status: 'all', limit: 10 })
+    const files = await store.batchFiles({ batchId: batch.id, status: 'all', limit: 10 }, null)
     assert.deepEqual(
       files?.files.map(({ index, name, status, failure }) => [index, name, status, failure?.code]),
       [
@@ -174,10 +175,10 @@ export function imageStoreContract(open: Open): void {
     )
     await develop(store, 'second')
     await develop(store, 'third')
-    assert.ok((await store.batch(batch.id))?.finishedAt)
-    assert.equal((await store.getInBatch(batch.id, 3))?.name, 'third.jpg')
-    assert.equal(await store.getInBatch(batch.id, 2), null)
-    assert.equal(await store.batch(randomUUID()), null)
+    assert.ok((await store.batch(batch.id, null))?.finishedAt)
+    assert.equal((await store.getInBatch(batch.id, 3, null))?.name, 'third.jpg')
+    assert.equal(await store.getInBatch(batch.id, 2, null), null)
+    assert.equal(await store.batch(randomUUID(), null), null)
   })
 
   storeTest('what a cut-off body left is aborted and swept; an acknowledged batch never is', async (store) => {
@@ -191,9 +192,9 @@ export function imageStoreContract(open: Open): void {
     assert.deepEqual((await store.claim([hashOf('gone')], RECIPE, lease)).developments, [], 'nobody wants it any more')
     assert.equal(await store.sweepAborted(), 2)
     assert.deepEqual(await all(store), [kept])
-    assert.equal(await store.batch(batch.id), null)
+    assert.equal(await store.batch(batch.id, null), null)
     assert.deepEqual(await store.abort(kept!.batchId), [])
-    assert.equal((await store.get(kept!.id))?.status, 'pending')
+    assert.equal((await store.get(kept!.id, null))?.status, 'pending')
     const collectable = await store.collectable(0, 10)
     assert.deepEqual(
       collectable.map(({ sha256 }) => sha256),
@@ -204,10 +205,10 @@ export function imageStoreContract(open: Open): void {
   storeTest('bytes are collected after their last image and the grace, and not while they are developed', async (store) => {
     const [one, two] = await upload(store, 'shared', 'shared')
     await store.claim([one!.sha256], RECIPE, lease)
-    assert.equal((await store.delete(one!.id))?.id, one!.id)
-    assert.equal(await store.delete(one!.id), null)
+    assert.equal((await store.delete(one!.id, null))?.id, one!.id)
+    assert.equal(await store.delete(one!.id, null), null)
     assert.deepEqual(await store.collectable(0, 10), [])
-    await store.delete(two!.id)
+    await store.delete(two!.id, null)
     assert.deepEqual(await store.collectable(0, 10), [], 'still being developed')
     assert.equal((await store.reclaim(true)).length, 0, 'nobody waits for it')
     assert.deepEqual(await store.collectable(60_000, 10), [], 'within the grace')
@@ -218,13 +219,13 @@ export function imageStoreContract(open: Open): void {
     assert.deepEqual(await store.known([one!.sha256]), new Set())
     const [again] = await upload(store, 'shared')
     assert.equal(again?.status, 'pending')
-    assert.equal(await store.batch(one!.batchId), null, 'a batch goes with its last image')
+    assert.equal(await store.batch(one!.batchId, null), null, 'a batch goes with its last image')
   })
 
   storeTest('an upload of released bytes takes them back', async (store) => {
     const [first] = await upload(store, 'back')
     await develop(store, 'back')
-    await store.delete(first!.id)
+    await store.delete(first!.id, null)
     const [second] = await upload(store, 'back')
     assert.equal(second?.status, 'completed')
     assert.deepEqual(await store.collectable(0, 10), [])
@@ -234,9 +235,9 @@ export function imageStoreContract(open: Open): void {
     for (let round = 0; round < 25; round++) {
       const contents = ['a', 'b', 'c', 'd'].map((letter) => `${letter}${round}`)
       const last = await upload(store, ...contents)
-      const [again] = await Promise.all([upload(store, ...contents.toReversed()), ...last.map(({ id }) => store.delete(id))])
+      const [again] = await Promise.all([upload(store, ...contents.toReversed()), ...last.map(({ id }) => store.delete(id, null))])
       assert.deepEqual(await store.collectable(0, 10), [])
-      await Promise.all(again.map(({ id }) => store.delete(id)))
+      await Promise.all(again.map(({ id }) => store.delete(id, null)))
       await store.forget((await store.collectable(0, 10)).map(({ sha256 }) => sha256))
     }
   })
@@ -261,11 +262,11 @@ export function imageStoreContract(open: Open): void {
 
   storeTest('bytes that wait to be collected are not, once they are about to be stored again', async (store) => {
     const [gone] = await upload(store, 'again')
-    await store.delete(gone!.id)
+    await store.delete(gone!.id, null)
     await Promise.all([store.expect([gone!]), store.expect([gone!, { sha256: hashOf('new'), size: 3 }])])
     assert.deepEqual(await store.collectable(0, 10), [], 'its bytes may be on their way')
     const [again] = await upload(store, 'again')
-    await store.delete(again!.id)
+    await store.delete(again!.id, null)
     await store.expect([again!])
     await store.release([again!])
     const going = (await store.collectable(0, 10)).map(({ sha256 }) => sha256)
@@ -303,7 +304,7 @@ export function imageStoreContract(open: Open): void {
     for (const sort of ['newest', 'oldest', 'name', '-name', 'size', '-size'] as const) {
       const seen = []
       for (let cursor: string | undefined; ;) {
-        const { images: page, next } = await store.list({ sort, limit: 4, ...(cursor && { cursor }) })
+        const { images: page, next } = await store.list({ sort, limit: 4, ...(cursor && { cursor }) }, null)
         seen.push(...page)
         if (!next) break
         cursor = next
@@ -313,7 +314,7 @@ export function imageStoreContract(open: Open): void {
       const sorted = [...keys].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
       assert.deepEqual(keys, ['newest', '-name', '-size'].includes(sort) ? sorted.reverse() : sorted, sort)
     }
-    await assert.rejects(store.list({ sort: 'newest', limit: 4, cursor: 'nonsense' }), { code: 'bad_request' })
+    await assert.rejects(store.list({ sort: 'newest', limit: 4, cursor: 'nonsense' }, null), { code: 'bad_request' })
   })
 
   storeTest('lists are filtered by part of a name, status, format and batch', async (store) => {
@@ -323,7 +324,7 @@ export function imageStoreContract(open: Open): void {
     await store.record({ start: batch, images, received: { batchId: batch.id, rejected: [] } })
     await upload(store, 'other')
     await develop(store, 'other')
-    const names = async (query: object) => (await store.list({ sort: 'oldest', limit: 10, ...query })).images.map(({ name }) => name)
+    const names = async (query: object) => (await store.list({ sort: 'oldest', limit: 10, ...query }, null)).images.map(({ name }) => name)
     assert.deepEqual(await names({ q: 'SUNSET' }), ['Sunset 100%.JPG', 'sunset_2.png'])
     assert.deepEqual(await names({ q: '0%' }), ['Sunset 100%.JPG'])
     assert.deepEqual(await names({ q: 't_' }), ['sunset_2.png'])
@@ -331,7 +332,7 @@ export function imageStoreContract(open: Open): void {
     assert.deepEqual(await names({ format: 'png' }), ['sunset_2.png'])
     assert.deepEqual(await names({ status: 'completed' }), ['other.jpg'])
     assert.equal((await names({ batch: batch.id })).length, 3)
-    assert.equal((await store.get(images[2]!.id))?.name, images[2]!.name)
+    assert.equal((await store.get(images[2]!.id, null))?.name, images[2]!.name)
   })
 
   storeTest('an idempotency key is held by one upload and remembers its answer', async (store) => {
@@ -373,10 +374,10 @@ export function imageStoreContract(open: Open): void {
     assert.equal((await store.claim([image!.sha256], RECIPE, lease)).developments.length, 1)
     const late = { sha256: image!.sha256, recipe: RECIPE, token: 'zombie', rendition: { ...rendition, width: 1 } }
     assert.deepEqual(await store.finish(late), [])
-    assert.equal((await store.get(image!.id))?.status, 'processing')
+    assert.equal((await store.get(image!.id, null))?.status, 'processing')
     await store.finish({ sha256: image!.sha256, recipe: RECIPE, token, rendition })
     assert.deepEqual(await store.finish(late), [])
-    assert.equal((await store.get(image!.id))?.rendition?.width, rendition.width)
+    assert.equal((await store.get(image!.id, null))?.rendition?.width, rendition.width)
   })
 
   storeTest('a lease that is renewed does not run out', async (store) => {
@@ -396,7 +397,7 @@ export function imageStoreContract(open: Open): void {
       back.map(({ id, status }) => [id, status]),
       [[two!.id, 'pending']],
     )
-    assert.equal((await store.get(one!.id))?.status, 'processing')
+    assert.equal((await store.get(one!.id, null))?.status, 'processing')
     assert.equal((await store.claim([two!.sha256], RECIPE, { token: 'other', ms: 60_000 })).developments.length, 1)
     assert.deepEqual(await store.giveBack([two!.sha256], RECIPE, token), [], 'not mine any more')
   })
@@ -404,12 +405,12 @@ export function imageStoreContract(open: Open): void {
   storeTest('what ends every worker that takes it has failed in the end', async (store) => {
     const [image] = await upload(store, 'poison')
     for (let attempt = 1; attempt <= 10; attempt++) {
-      assert.equal((await store.get(image!.id))?.status, 'pending', `attempt ${attempt}`)
+      assert.equal((await store.get(image!.id, null))?.status, 'pending', `attempt ${attempt}`)
       await store.claim([image!.sha256], RECIPE, { token, ms: 0 })
       await sleep(2)
       await store.reclaim(false)
     }
-    const failed = await store.get(image!.id)
+    const failed = await store.get(image!.id, null)
     assert.deepEqual([failed?.status, failed?.failure?.code], ['error', 'processing_crashed'])
   })
 

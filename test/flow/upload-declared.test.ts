@@ -44,16 +44,16 @@ test('cancelled between the commit of its files and their announcement, a batch 
   const images = createSqlImageStore(database)
   const deps = { blobs, images, queue, feed }
   const files = CONTENTS.map((content) => ({ name: `${content}.jpg`, size: content.length, sha256: null, refusal: null }))
-  const { batchId } = await images.declare({ batchId: uuidv7(), files, ttlMs: HOUR_MS, scope: 'everyone', recipe: RECIPE })
+  const { batchId } = await images.declare({ batchId: uuidv7(), files, ttlMs: HOUR_MS, ownerId: null, sees: null, recipe: RECIPE })
 
   // The cancel of another client, at the worst moment.
   async function arrive(...given: Parameters<typeof images.arrive>) {
     const arrived = await images.arrive(...given)
-    await cancelBatch(deps, batchId)
+    await cancelBatch(deps, batchId, null)
     return arrived
   }
   const start = feed.position()
-  const upload = await uploadDeclared({ ...deps, images: { ...images, arrive } }, batchId, received(blobs))
+  const upload = await uploadDeclared({ ...deps, images: { ...images, arrive } }, batchId, received(blobs), null)
   assert.equal(upload.images.length, CONTENTS.length)
 
   const events = (await feed.read(start, 100))!
@@ -62,5 +62,5 @@ test('cancelled between the commit of its files and their announcement, a batch 
     upload.images.map(({ id }) => last.get(id)),
     CONTENTS.map(() => 'aborted'),
   )
-  assert.equal((await images.batch(batchId))?.counts.aborted, CONTENTS.length)
+  assert.equal((await images.batch(batchId, null))?.counts.aborted, CONTENTS.length)
 })

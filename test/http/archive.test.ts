@@ -12,6 +12,7 @@ import { after, before, describe, it } from 'node:test'
 import { fastify, type FastifyInstance } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { archiveRoutes } from '../../src/http/archive.ts'
+import { identifyEveryone } from '../../src/http/principal.ts'
 import { answerProblems, problemOptions } from '../../src/http/problem.ts'
 import { originalKey, type Image } from '../../src/image.ts'
 import type { ImageStore } from '../../src/record/image-store.ts'
@@ -39,6 +40,7 @@ describe('archives', () => {
     app.setValidatorCompiler(validatorCompiler)
     app.setSerializerCompiler(serializerCompiler)
     answerProblems(app)
+    identifyEveryone(app)
     // The rows are a map: these tests are about bytes.
     const rows = {
       get: async (id: string) => images.get(id) ?? null,

@@ -10,6 +10,7 @@ import WebSocket from 'ws'
 import type { ApiNotification } from '../../src/api.ts'
 import { addLiveFeed } from '../../src/http/live.ts'
 import { isAllowedOrigin } from '../../src/http/origin.ts'
+import { identifyEveryone } from '../../src/http/principal.ts'
 import { answerProblems, problemOptions } from '../../src/http/problem.ts'
 import { MAX_BUFFERED_BYTES } from '../../src/http/watcher.ts'
 import type { Image } from '../../src/image.ts'
@@ -65,6 +66,7 @@ describe('live feed', () => {
     feed = createMemoryFeed({ history })
     app = fastify(problemOptions)
     answerProblems(app)
+    identifyEveryone(app)
     await addLiveFeed(app, { feed, corsOrigins: CORS_ORIGINS, pingIntervalMs })
     url = `${(await app.listen({ host: '127.0.0.1', port: 0 })).replace('http', 'ws')}/ws/upload/`
   }

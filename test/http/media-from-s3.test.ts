@@ -7,11 +7,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fastify, type FastifyInstance } from 'fastify'
+import { isSeenBy, type Owner } from '../../src/access.ts'
 import { mediaRoutes } from '../../src/http/media.ts'
+import { identifyEveryone } from '../../src/http/principal.ts'
 import { answerProblems, problemOptions } from '../../src/http/problem.ts'
 import { imageKey, originalKey } from '../../src/image.ts'
 import type { BlobStore } from '../../src/store/blob-store.ts'
 import { openS3Store } from '../../src/store/s3.ts'
+import { identifyByHeader, WHO } from '../support/principals.ts'
 import { startS3, type S3Server } from '../support/s3.ts'
 import { completed, sampleImage } from '../support/sample-image.ts'
 
@@ -38,6 +41,7 @@ describe('media from S3, with S3_PUBLIC_ENDPOINT', () => {
     }
     app = fastify(problemOptions)
     answerProblems(app)
+    identifyEveryone(app)
     await app.register(mediaRoutes, { images: { get: async (id: string) => (id === image.id ? image : null) }, blobs })
     await app.listen({ host: '127.0.0.1', port: 0 })
     url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
@@ -90,6 +94,32 @@ describe('media from S3, with S3_PUBLIC_ENDPOINT', () => {
   it('what is not there is not found here already', async () => {
     const answer = await fetch(`${url}/media/images/${crypto.randomUUID()}-${image.recipe}.jpg`, { redirect: 'manual' })
     assert.equal(answer.status, 404)
+  })
+
+  it('where media are private, only who sees the image is told where it is, and asks each time', async () => {
+    const mine = { ...image, ownerId: 'ann' }
+    const guarded = fastify(problemOptions)
+    answerProblems(guarded)
+    identifyByHeader(guarded)
+    const images = { get: async (id: string, owner: Owner) => (id === mine.id && isSeenBy(owner, mine) ? mine : null) }
+    await guarded.register(mediaRoutes, { images, blobs, mediaAccess: 'private' })
+    try {
+      for (const path of [developedPath, `/api/images/${image.id}/original`]) {
+        for (const [who, status] of [
+          ['ann', 302],
+          ['root', 302],
+          ['ben', 404],
+          ['guest', 404],
+        ] as const) {
+          const answer = await guarded.inject({ url: path, headers: { [WHO]: who } })
+          assert.equal(answer.statusCode, status, `${who} ${path}`)
+          assert.equal(answer.headers.location === undefined, status === 404)
+          if (status === 302) assert.equal(answer.headers['cache-control'], 'private, no-cache')
+        }
+      }
+    } finally {
+      await guarded.close()
+    }
   })
 
   it('an endpoint that is no URL is refused by name', async () => {

@@ -12,6 +12,7 @@ import { after, before, describe, it } from 'node:test'
 import { fastify, type FastifyInstance } from 'fastify'
 import sharp from 'sharp'
 import { attachment, mediaRoutes } from '../../src/http/media.ts'
+import { identifyEveryone } from '../../src/http/principal.ts'
 import { answerProblems, problemOptions } from '../../src/http/problem.ts'
 import { imageKey, originalKey, thumbnailKey, type Image } from '../../src/image.ts'
 import type { BlobStore } from '../../src/store/blob-store.ts'
@@ -64,6 +65,7 @@ describe('media', () => {
 
     app = fastify(problemOptions)
     answerProblems(app)
+    identifyEveryone(app)
     await app.register(mediaRoutes, { images: { get: async (id: string) => images.get(id) ?? null }, blobs })
     await app.listen({ host: '127.0.0.1', port: 0 })
     port = (app.server.address() as AddressInfo).port

@@ -9,6 +9,7 @@ export function sampleImage(given: Partial<Image> = {}): Image {
   return {
     id: randomUUID(),
     batchId: '11111111-2222-4333-8444-555555555555',
+    ownerId: null,
     batchIndex: 0,
     name: 'photograph.jpg',
     format: 'jpeg',

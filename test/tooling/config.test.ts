@@ -40,6 +40,7 @@ const BAD = [
   ['WORKER_CONCURRENCY', '0'],
   ['PROCESS_TIMEOUT_MS', '2147483648'],
   ['LOG_LEVEL', 'loud'],
+  ['MEDIA_ACCESS', 'secret'],
   ['CORS_ORIGINS', '*'],
   ['CORS_ORIGINS', 'https://a.example/'],
   ['CORS_ORIGINS', 'https://a.example,b.example'],

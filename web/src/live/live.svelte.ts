@@ -14,7 +14,7 @@ export interface Listener {
   resync?(): void
 }
 
-type Message = ApiNotification | { type: 'resync' } | { type?: undefined; message: string; seq?: string }
+type Message = ApiNotification | { type: 'resync'; seq: string } | { type?: undefined; message: string; seq?: string }
 
 /** A socket that did not open by then never will: some proxies swallow the upgrade. */
 const OPEN_TIMEOUT_MS = 8_000
@@ -95,6 +95,7 @@ class Live {
       this.#seq = message.seq
       this.#batch.add(message)
     } else if (message.type === 'resync') {
+      this.#seq = message.seq
       this.#resync()
     } else {
       this.#seq = message.seq ?? this.#seq
@@ -136,12 +137,19 @@ class Live {
     }
   }
 
-  /** What nobody told us, HTTP does: whether the feed went on without us. */
+  /** What nobody told us, HTTP does: whether anything for us came without us. */
   async #ask(turn: number): Promise<void> {
     try {
-      const { last } = await ask<ApiEvents>('/api/events', { signal: AbortSignal.timeout(OPEN_TIMEOUT_MS) })
+      const signal = AbortSignal.timeout(OPEN_TIMEOUT_MS)
+      const { events, last, resync } = await ask<ApiEvents>(this.#seq === null ? '/api/events' : `/api/events?since=${this.#seq}&limit=1`, {
+        signal,
+      })
       if (turn !== this.#turn) return
-      if (last === this.#seq) return this.#listenForSilence()
+      if (events.length === 0 && !resync) {
+        // It may have gone on with what is not for us.
+        this.#seq = last
+        return this.#listenForSilence()
+      }
     } catch {
       if (turn !== this.#turn) return
     }

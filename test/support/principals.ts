@@ -1,0 +1,107 @@
+// Servers in this process, whose callers say by a header who they are: what someone may see and touch, without accounts.
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SCOPES, type Principal } from '../../src/access.ts'
+import { openSqlite } from '../../src/db/open-sqlite.ts'
+import { processImages } from '../../src/flow/process-images.ts'
+import type { UploadDeps } from '../../src/flow/upload.ts'
+import type { Identify } from '../../src/http/principal.ts'
+import { createServer } from '../../src/http/server.ts'
+import { createLog } from '../../src/log.ts'
+import { createChildPool } from '../../src/process/child-pool.ts'
+import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
+import { createMemoryQueue } from '../../src/queue/memory-queue.ts'
+import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
+import { openFilesystemStore } from '../../src/store/filesystem.ts'
+
+export const WHO = 'x-who'
+
+const key = (userId: string, role: Principal['role'], scopes: Principal['scopes']): Principal => {
+  return { via: 'key', userId, role, scopes, credentialId: `key of ${userId}` }
+}
+
+const MEMBER_SCOPES = new Set(['upload', 'read', 'delete'] as const)
+
+/** `root` administrates; `root-reads` is a key of theirs that is not for that; `guest` has no account; everyone else is a member. */
+function principalOf(who: string): Principal {
+  if (who === 'guest') return { via: 'nobody', userId: null, role: 'member', scopes: new Set(), credentialId: null }
+  if (who === 'root') return key('root', 'admin', new Set(SCOPES))
+  if (who === 'root-reads') return key('root', 'admin', new Set(['read']))
+  return key(who, 'member', MEMBER_SCOPES)
+}
+
+export const identifyByHeader: Identify = (fastify) => {
+  fastify.decorateRequest('principal')
+  fastify.addHook('onRequest', async (request) => {
+    request.principal = principalOf(String(request.headers[WHO] ?? 'guest'))
+  })
+}
+
+export interface Shared {
+  deps: UploadDeps
+  /** Of a server whose media are public, and of one whose media are private; both have the same images. */
+  publicUrl: string
+  privateUrl: string
+  /** Every route, as `GET /api/images/:id`. */
+  routes: string[]
+  end(): Promise<void>
+}
+
+/** Develops as well. */
+export async function startShared(): Promise<Shared> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'calotype-owners-'))
+  const { database } = await openSqlite(join(dataDir, 'calotype.sqlite'))
+  const blobs = await openFilesystemStore(dataDir, { isShared: false })
+  const log = createLog('silent')
+  const deps = { blobs, images: createSqlImageStore(database), queue: createMemoryQueue(), feed: createMemoryFeed({ history: 20_000 }) }
+  const developer = createChildPool({ concurrency: 1, timeoutMs: 60_000, memoryBytes: 2 ** 29, maxPixels: 50_000_000 })
+  const processing = processImages({ ...deps, developer, log })
+  const limits = {
+    maxFileBytes: 1_000_000,
+    maxFiles: 100,
+    maxPending: 1_000,
+    uploadIdleTimeoutMs: 60_000,
+    syncWaitMs: 60_000,
+    batchTtlHours: 1,
+  }
+  const pages = { folder: join(dataDir, 'dist'), imageOrigins: [], maxFileBytes: limits.maxFileBytes }
+  const routes: string[] = []
+  const open = (mediaAccess: 'public' | 'private') =>
+    createServer(
+      { ...deps, log, limits, mediaAccess, pages, corsOrigins: ['https://other.example'], isStopping: () => false },
+      (server) => {
+        identifyByHeader(server)
+        server.addHook('onRoute', ({ method, url }) => void routes.push(...[method].flat().map((one) => `${one} ${url}`)))
+      },
+    )
+  const servers = [await open('public'), await open('private')]
+  const urls: string[] = []
+  for (const server of servers) {
+    await server.listen({ host: '127.0.0.1', port: 0 })
+    urls.push(`http://127.0.0.1:${(server.server.address() as AddressInfo).port}`)
+  }
+  return {
+    deps,
+    publicUrl: urls[0]!,
+    privateUrl: urls[1]!,
+    routes: [...new Set(routes)],
+    async end() {
+      for (const server of servers) {
+        const closed = server.close()
+        // The client keeps its connections.
+        server.server.closeAllConnections()
+        await closed
+      }
+      const stopped = processing.stop()
+      await developer.close(10_000)
+      await stopped
+      await deps.feed.close()
+      await deps.queue.close()
+      await blobs.close()
+      await database.close()
+      await rm(dataDir, { recursive: true })
+    },
+  }
+}
