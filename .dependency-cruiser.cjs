@@ -1,8 +1,8 @@
 // The dependency rule: cli -> app -> http -> flow -> steps -> {image, errors, api, db}, and who may know which package.
 
-const STEPS = ['receive', 'store', 'record', 'queue', 'process', 'publish']
+const STEPS = ['receive', 'store', 'record', 'queue', 'process', 'publish', 'accounts']
 const STEP = `^src/(${STEPS.join('|')})/`
-const BASE = '^src/(image|errors|api|config|log)[.]ts$'
+const BASE = '^src/(image|errors|api|access|config|log)[.]ts$'
 
 /** Within src, what lies in `from` may depend only on itself and on `to`; type imports count. */
 const layer = (name, from, to, comment) => ({
@@ -46,7 +46,7 @@ module.exports = {
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
     layer('errors-on-their-own', '^src/errors[.]ts$', [], 'The error codes depend on nothing.'),
-    layer('base-knows-no-step', '^src/(image|api|log)[.]ts$', [BASE], 'What travels does not know who carries it.'),
+    layer('base-knows-no-step', '^src/(image|api|access|log)[.]ts$', [BASE], 'What travels does not know who carries it.'),
     layer('config-knows-errors', '^src/config[.]ts$', ['^src/errors[.]ts$'], 'Settings are read before anything else is.'),
     layer('db-knows-base', '^src/db/', [BASE], 'The database knows what travels, and no step.'),
     ...STEPS.map((step) =>
@@ -60,7 +60,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/(flow|http|cli)(/|[.]ts$)' },
       to: {
-        path: '^src/(store|record|queue|process|publish)/',
+        path: '^src/(store|record|queue|process|publish|accounts/sql-[^/]+)(/|[.]ts$)',
         pathNot: '^src/store/data-dir-lock[.]ts$',
         dependencyTypesNot: ['type-only'],
       },
@@ -79,7 +79,7 @@ module.exports = {
     knownOnlyTo('only-process-knows-sharp', packages('sharp'), '^src/process/'),
     knownOnlyTo('only-http-knows-fastify', packages('fastify', 'fastify-[^/]+', '@fastify/(?!busboy/)[^/]+'), '^src/http/'),
     knownOnlyTo('only-receive-parses-multipart', packages('@fastify/busboy'), '^src/receive/'),
-    knownOnlyTo('only-db-and-record-know-kysely', packages('kysely'), '^src/(db|record)/'),
+    knownOnlyTo('only-db-record-and-accounts-know-kysely', packages('kysely'), '^src/(db|record|accounts)/'),
     knownOnlyTo('only-db-and-record-know-sqlite', '^(node:)?sqlite$', '^src/(db/|record/|store/data-dir-lock[.]ts$)'),
     {
       name: 'bench-goes-through-http',

@@ -20,9 +20,9 @@ const CLI = join(import.meta.dirname, '../../src/cli.ts')
 /** It promises to end within 10 s. */
 const STOP_TIMEOUT_MS = 15_000
 
-/** `calotype serve` on a port of its own. */
+/** `calotype serve` on a port of its own. Open, unless who starts the cluster says otherwise: nothing here is reached from outside. */
 export const apiServer = (options: CalotypeOptions & { port: number }): Program =>
-  program('serve', options, { HOST, PORT: String(options.port) }, serverUrl)
+  program('serve', options, { HOST, PORT: String(options.port), AUTH: process.env.AUTH || 'open', TRUST_PROXY: HOST }, serverUrl)
 
 /** `calotype worker`; all workers of this machine share its cores, unless WORKER_CONCURRENCY says how many each has. */
 export const worker = (options: CalotypeOptions & { workers: number }): Program =>
