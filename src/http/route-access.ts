@@ -27,5 +27,5 @@ export function accessOf(request: FastifyRequest): Access {
 function accessUntilRoutesSay(request: FastifyRequest): Access {
   const url = request.routeOptions.url ?? ''
   if (!url.startsWith('/api/') && !url.startsWith('/ws/')) return url.startsWith('/media/') ? 'media' : 'public'
-  return isSafe(request) ? 'read' : 'upload'
+  return isSafe(request) ? 'read' : request.method === 'DELETE' ? 'delete' : 'upload'
 }
