@@ -39,6 +39,8 @@ export const worker = (options: CalotypeOptions & { workers: number }): Program 
 
 /** Where an API server says that it serves. */
 export const serverUrl = (log: string) => /^page (\S+?)\/?$/m.exec(log)?.[1]
+/** Where an API server says that the first administrator makes an account. */
+export const setupUrl = (log: string) => /^set-up (\S+)/m.exec(log)?.[1]
 /** Where a worker says that its health is told. */
 export const healthUrl = (log: string) => /^health (\S+?)\/healthz$/m.exec(log)?.[1]
 

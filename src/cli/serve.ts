@@ -1,7 +1,7 @@
 // `calotype serve` and `calotype worker`: from settings to a process that is ready, and from a signal to its end.
 import { constants } from 'node:os'
 import type { App } from '../app.ts'
-import type { Config } from '../config.ts'
+import { authMode, type Config } from '../config.ts'
 import { StartError } from '../errors.ts'
 import { createLog, type Logger } from '../log.ts'
 
@@ -11,7 +11,9 @@ const GRACE_MS = 10_000
 const SAME_SIGNAL_MS = 250
 
 /** Resolves once the server has stopped, by a signal. Throws StartError for what the settings can mend. */
-export function serve(config: Config): Promise<void> {
+export async function serve(config: Config): Promise<void> {
+  // Before anything is loaded: what is refused is refused at once.
+  authMode(config)
   const where = (url: string, setupUrl?: string) => [
     'Calotype is ready',
     `page ${url}/`,
