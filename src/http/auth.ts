@@ -20,7 +20,7 @@ const loginBody = z.object({ email, password: typedPassword })
 const passwordBody = z.object({ current: typedPassword, password: newPassword })
 const setupBody = z.object({ token: z.string().min(1).max(100), email, password: newPassword, name })
 
-export const clientOf = ({ ip, headers }: FastifyRequest): Client => ({
+const clientOf = ({ ip, headers }: FastifyRequest): Client => ({
   address: ip,
   userAgent: (headers['user-agent'] ?? '').slice(0, MAX_USER_AGENT_LENGTH),
 })

@@ -44,8 +44,8 @@ async function makeKey(store: AccountStore, userId: string, more: { scopes?: 'ad
 }
 
 export function accountStoreContract(open: OpenDatabase): void {
-  const it = (name: string, body: (store: AccountStore, database: Database) => Promise<void>) =>
-    test(name, async () => {
+  const it = (name: string, body: (store: AccountStore, database: Database) => Promise<void>): void =>
+    void test(name, async () => {
       const { database, close } = await open()
       try {
         await body(createSqlAccountStore(database), database)

@@ -11,8 +11,8 @@ import type { OpenDatabase } from '../support/databases.ts'
 const NOBODY: Actor = { via: 'nobody', userId: null, credentialId: null, address: '192.0.2.7' }
 
 export function auditLogContract(open: OpenDatabase): void {
-  const it = (name: string, body: (audit: AuditLog, database: Database) => Promise<void>) =>
-    test(name, async () => {
+  const it = (name: string, body: (audit: AuditLog, database: Database) => Promise<void>): void =>
+    void test(name, async () => {
       const { database, close } = await open()
       try {
         await body(createSqlAuditLog(database), database)

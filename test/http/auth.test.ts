@@ -1,7 +1,7 @@
 // Signing in and out of a real server: sessions, what is kept of them, who is refused, and how often one may guess.
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import type { ApiMe, ApiSession } from '../../src/api.ts'
+import type { ApiError, ApiMe, ApiSession } from '../../src/api.ts'
 import { cookieOf, letIn, login, makeKey, PASSWORD, send, setUp, setupTokenOf, signIn, type SignedIn } from '../support/accounts.ts'
 import { ask } from '../support/client.ts'
 import { change, query } from '../support/data-dir.ts'
@@ -28,7 +28,7 @@ describe('who has not signed in', () => {
     for (const path of ['/', '/gallery', '/admin', '/login', '/setup', '/healthz', '/readyz']) assert.equal(await statusOf(path), 200, path)
     assert.equal(await statusOf('/assets/nothing.js'), 404)
     for (const path of ['/api/list', '/api/images', '/api/events', '/api/auth/sessions', '/api/keys', '/api/admin/users', '/ws/upload/']) {
-      const { status, headers, body } = await ask(server, path)
+      const { status, headers, body } = await ask<ApiError>(server, path)
       assert.deepEqual([status, body.code, headers['www-authenticate']], [401, 'unauthorized', 'Bearer realm="calotype"'], path)
     }
     const me = await whoAmI({})
@@ -38,7 +38,7 @@ describe('who has not signed in', () => {
   test('is refused before the body of an upload is read', async () => {
     const form = new FormData()
     form.append('images', new Blob([Buffer.alloc(3_000_000)]), 'a.jpg')
-    const { status, body } = await ask(server, '/api/async/upload', { method: 'POST', body: form })
+    const { status, body } = await ask<ApiError>(server, '/api/async/upload', { method: 'POST', body: form })
     assert.deepEqual([status, body.code], [401, 'unauthorized'])
     assert.deepEqual(await query(server, 'select id from batches'), [])
   })
@@ -154,7 +154,7 @@ describe('signing in', () => {
       const answer = await send(server, 'POST', '/api/auth/login', body)
       assert.deepEqual([answer.status, answer.body.code], [400, 'bad_request'])
     }
-    const text = await ask(server, '/api/auth/login', { method: 'POST', body: 'email=root' })
+    const text = await ask<ApiError>(server, '/api/auth/login', { method: 'POST', body: 'email=root' })
     assert.deepEqual([text.status, text.body.code], [415, 'not_json'])
     const large = await send(server, 'POST', '/api/auth/login', { email: root.email, password: 'x'.repeat(20_000) })
     assert.equal(large.status, 413)
