@@ -79,7 +79,7 @@ module.exports = {
     knownOnlyTo('only-process-knows-sharp', packages('sharp'), '^src/process/'),
     knownOnlyTo('only-http-knows-fastify', packages('fastify', 'fastify-[^/]+', '@fastify/(?!busboy/)[^/]+'), '^src/http/'),
     knownOnlyTo('only-receive-parses-multipart', packages('@fastify/busboy'), '^src/receive/'),
-    knownOnlyTo('only-db-record-and-accounts-know-kysely', packages('kysely'), '^src/(db|record|accounts)/'),
+    knownOnlyTo('only-db-and-record-know-kysely', packages('kysely'), '^src/(db|record|accounts)/'),
     knownOnlyTo('only-db-and-record-know-sqlite', '^(node:)?sqlite$', '^src/(db/|record/|store/data-dir-lock[.]ts$)'),
     {
       name: 'bench-goes-through-http',
