@@ -1,6 +1,6 @@
 // The dependency rule: cli -> app -> http -> flow -> steps -> {image, errors, api, db}, and who may know which package.
 
-const STEPS = ['receive', 'store', 'record', 'queue', 'process', 'publish']
+const STEPS = ['receive', 'store', 'record', 'queue', 'process', 'publish', 'accounts']
 const STEP = `^src/(${STEPS.join('|')})/`
 const BASE = '^src/(image|errors|api|access|config|log)[.]ts$'
 
@@ -60,7 +60,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/(flow|http|cli)(/|[.]ts$)' },
       to: {
-        path: '^src/(store|record|queue|process|publish)/',
+        path: '^src/(store|record|queue|process|publish|accounts/sql-[^/]+)(/|[.]ts$)',
         pathNot: '^src/store/data-dir-lock[.]ts$',
         dependencyTypesNot: ['type-only'],
       },
@@ -79,7 +79,7 @@ module.exports = {
     knownOnlyTo('only-process-knows-sharp', packages('sharp'), '^src/process/'),
     knownOnlyTo('only-http-knows-fastify', packages('fastify', 'fastify-[^/]+', '@fastify/(?!busboy/)[^/]+'), '^src/http/'),
     knownOnlyTo('only-receive-parses-multipart', packages('@fastify/busboy'), '^src/receive/'),
-    knownOnlyTo('only-db-and-record-know-kysely', packages('kysely'), '^src/(db|record)/'),
+    knownOnlyTo('only-db-and-record-know-kysely', packages('kysely'), '^src/(db|record|accounts)/'),
     knownOnlyTo('only-db-and-record-know-sqlite', '^(node:)?sqlite$', '^src/(db/|record/|store/data-dir-lock[.]ts$)'),
     {
       name: 'bench-goes-through-http',

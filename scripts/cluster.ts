@@ -95,6 +95,7 @@ async function main(): Promise<void> {
     } else {
       const kept = options.folder === undefined ? ' (goes when this ends)' : ''
       const address = report.url === null ? [] : [`page ${report.url}/`, `api ${report.url}/api`]
+      if (report.setupUrl !== null) address.push(`set-up ${report.setupUrl}`)
       const members = report.members.map(({ name, pid }) => `${name} ${pid}`).join(', ')
       const engines = [`database ${report.databaseUrl}`, `redis ${report.redisUrl}`]
       console.log(['The cluster is ready', ...address, ...engines, `processes ${members}`, `folder ${report.folder}${kept}`].join('\n'))

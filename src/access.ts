@@ -23,6 +23,12 @@ export interface Principal {
 /** Of a server without accounts: everyone who reaches it may do everything. */
 export const OPEN: Principal = { via: 'open', userId: null, role: 'admin', scopes: new Set(SCOPES), credentialId: null }
 
+/** Of a server with accounts: who has not said who they are. */
+export const NOBODY: Principal = { via: 'nobody', userId: null, role: 'member', scopes: new Set(), credentialId: null }
+
+/** What a role may do at most, whatever its keys say. */
+export const scopesOf = (role: Role): readonly Scope[] => (role === 'admin' ? SCOPES : SCOPES.filter((scope) => scope !== 'admin'))
+
 /** Whose images are meant: those of one user, or everyone's. */
 export type Owner = string | null
 

@@ -1,4 +1,5 @@
 // The wire: what clients send and receive. Types and their making from an image; shared with web/ (types only).
+import type { Role, Scope } from './access.ts'
 import type { ErrorCode } from './errors.ts'
 import type { FileStatus, Status } from './image.ts'
 
@@ -130,6 +131,77 @@ export interface ApiEvents {
   last: string
   /** What was missed is no longer known: read the lists again. */
   resync: boolean
+}
+
+/** `GET /api/auth/me`, and the answer to signing in. */
+export interface ApiMe {
+  /** Of the server: `open` has no accounts, and everyone who reaches it may do everything. */
+  auth: 'open' | 'required'
+  via: 'open' | 'session' | 'key' | 'nobody'
+  /** Null where nobody signed in, and on an open server. */
+  user: ApiUser | null
+  scopes: Scope[]
+}
+
+export interface ApiUser {
+  id: string
+  email: string
+  name: string
+  role: Role
+  /** ISO 8601, UTC, as all times. */
+  created_at: string
+  /** Null while the account may be used. */
+  disabled_at: string | null
+}
+
+/** A user who was made, or whose password was reset. */
+export interface ApiUserWithPassword {
+  user: ApiUser
+  /** The one that was made, shown this once; null where one was given. */
+  password: string | null
+}
+
+export interface ApiSession {
+  id: string
+  created_at: string
+  last_seen_at: string
+  expires_at: string
+  address: string
+  user_agent: string
+  /** The one that asks. */
+  current: boolean
+}
+
+export interface ApiKey {
+  id: string
+  /** The beginning of the key. */
+  prefix: string
+  name: string
+  owner: { id: string; email: string }
+  scopes: Scope[]
+  created_at: string
+  expires_at: string | null
+  last_used_at: string | null
+  revoked_at: string | null
+}
+
+export interface ApiNewKey extends ApiKey {
+  /** For `Authorization: Bearer`; shown this once. */
+  key: string
+}
+
+export interface ApiAuditEntry {
+  id: string
+  at: string
+  /** Who: null where nobody signed in, on an open server, and for commands. */
+  user: { id: string; email: string | null } | null
+  via: 'open' | 'session' | 'key' | 'nobody' | 'cli'
+  /** Of the session or key. */
+  credential: string | null
+  action: string
+  target: { kind: string; id: string } | null
+  address: string | null
+  detail: Record<string, unknown>
 }
 
 export interface ApiError {

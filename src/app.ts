@@ -1,9 +1,18 @@
 // The composition root: from settings to a running Calotype. The only place that knows which adapter stands behind a contract.
+import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import type { Config } from './config.ts'
+import { createEndedCredentials } from './accounts/ended-credentials.ts'
+import { createPasswords } from './accounts/passwords.ts'
+import { createSqlAccountStore } from './accounts/sql-account-store.ts'
+import { createSqlAuditLog } from './accounts/sql-audit-log.ts'
+import { authMode, type Config } from './config.ts'
+import type { Database } from './db/schema.ts'
+import type { AccountDeps } from './flow/account-deps.ts'
+import { ATTEMPTS_WINDOW_MS } from './flow/guess-password.ts'
 import { processImages } from './flow/process-images.ts'
 import { collect, recover, removeOrphans, sweep, sweepWork } from './flow/sweep.ts'
+import { offerSetup } from './flow/set-up-server.ts'
 import { createServer, type HttpServer } from './http/server.ts'
 import { createWorkerServer } from './http/worker-server.ts'
 import type { Logger } from './log.ts'
@@ -11,12 +20,15 @@ import { createChildPool } from './process/child-pool.ts'
 import { createMemoryFeed } from './publish/memory-feed.ts'
 import { createMemoryQueue } from './queue/memory-queue.ts'
 import { createSqlImageStore } from './record/sql-image-store.ts'
-import { lockDataDir } from './store/data-dir-lock.ts'
+import { lockDataDir, readServerInfo } from './store/data-dir-lock.ts'
 import { openFilesystemStore } from './store/filesystem.ts'
 
 export interface App {
-  /** Resolves once it listens; rejects with the error of the socket. */
-  listen(): Promise<{ url: string }>
+  /**
+   * Resolves once it listens; rejects with the error of the socket. `setupUrl` is where the first administrator makes an account, while
+   * there is none and one is needed.
+   */
+  listen(): Promise<{ url: string; setupUrl?: string }>
   /** Refuses new work, finishes what is in hand within `graceMs`, closes everything. Nothing acknowledged is lost, whatever it cuts off. */
   close(graceMs: number): Promise<void>
 }
@@ -24,6 +36,8 @@ export interface App {
 const SWEEP_INTERVAL_MS = 10_000
 // Beside the lease of `flow/process-images.ts`: together, how long the work of a dead worker lies.
 const SWEEP_WORK_INTERVAL_MS = 2_000
+
+const SWEEP_ACCOUNTS_INTERVAL_MS = 60_000
 
 const isCluster = (config: Config) => config.redisUrl !== ''
 
@@ -42,13 +56,31 @@ async function openBlobs(config: Config, log: Logger) {
   return openS3Store({ ...settings, publicEndpoint, stagingFolder: join(config.dataDir, 'tmp'), log })
 }
 
-async function openDatabase(config: Config, log: Logger) {
+async function openDatabase(config: Config, log: Logger, { beside = false } = {}) {
   if (isCluster(config)) {
     const { openPostgres } = await import('./db/open-postgres.ts')
     return openPostgres({ url: config.databaseUrl, maxConnections: config.databasePool, log })
   }
   const { openSqlite } = await import('./db/open-sqlite.ts')
-  return openSqlite(join(config.dataDir, 'calotype.sqlite'))
+  return openSqlite(join(config.dataDir, 'calotype.sqlite'), { beside })
+}
+
+const HOUR_MS = 60 * 60 * 1000
+
+const accountDeps = (database: Database, { sessionIdleHours, sessionMaxHours }: Config): AccountDeps => ({
+  accounts: createSqlAccountStore(database),
+  audit: createSqlAuditLog(database),
+  passwords: createPasswords(),
+  sessionLimits: { idleMs: sessionIdleHours * HOUR_MS, maxMs: sessionMaxHours * HOUR_MS },
+  ended: createEndedCredentials(),
+})
+
+/** Accounts alone, for commands: also beside a server that runs on this DATA_DIR, whose database takes another writer. */
+export async function openAccounts(config: Config, log: Logger): Promise<AccountDeps & { close(): Promise<void> }> {
+  if (!isCluster(config)) mkdirSync(config.dataDir, { recursive: true })
+  const beside = !isCluster(config) && readServerInfo(config.dataDir) !== null
+  const { database } = await openDatabase(config, log, { beside })
+  return { ...accountDeps(database, config), close: () => database.close() }
 }
 
 /** What servers, workers and commands need: rows and bytes; and, embedded, the folder for this process alone. */
@@ -65,7 +97,7 @@ async function openData(config: Config, log: Logger) {
       await database.close()
       lock?.release()
     }
-    return { lock, blobs, images, migrated, close }
+    return { lock, blobs, images, database, migrated, close }
   } catch (error) {
     lock?.release()
     throw error
@@ -120,6 +152,13 @@ async function listenOn(server: HttpServer, host: string, port: number): Promise
   return { url: `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}` }
 }
 
+/** The secret is in the part that browsers keep to themselves. Where every network is listened on, this machine is one of them. */
+function setupUrl(url: string, token: string): string {
+  const at = new URL(`/setup#${token}`, url)
+  if (at.hostname === '0.0.0.0' || at.hostname === '[::]') at.hostname = 'localhost'
+  return at.href
+}
+
 /** Work that is begun in this process, and its orderly end. */
 function startProcessing(deps: Parameters<typeof recover>[0], config: Config) {
   const developer = startChildren(config, deps.log)
@@ -136,14 +175,19 @@ function startProcessing(deps: Parameters<typeof recover>[0], config: Config) {
 
 /** An API server; embedded, it develops as well. */
 export async function createApp(config: Config, log: Logger): Promise<App> {
-  const { lock, blobs, images, close: closeData } = await openData(config, log)
+  const auth = authMode(config)
+  const { lock, blobs, images, database, close: closeData } = await openData(config, log)
   const { queue, feed } = await openMessaging(config, log, 'server')
   const deps = { blobs, images, queue, feed, log }
+  const people = accountDeps(database, config)
   await recover(deps, !isCluster(config))
   const work = isCluster(config) ? null : startProcessing(deps, config)
   let stopping = false
   const server = await createServer({
     ...deps,
+    ...people,
+    auth,
+    trustProxy: config.trustProxy,
     limits: config,
     corsOrigins: config.corsOrigins,
     mediaAccess: config.mediaAccess,
@@ -154,13 +198,15 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   const sweeps = [
     repeat('the sweep', SWEEP_INTERVAL_MS, log, () => sweep(deps, ages)),
     repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, () => sweepWork(deps)),
+    repeat('the sweep of accounts', SWEEP_ACCOUNTS_INTERVAL_MS, log, () => people.accounts.sweep(people.sessionLimits, ATTEMPTS_WINDOW_MS)),
   ]
 
   return {
     async listen() {
       const listening = await listenOn(server, config.host, config.port)
       lock?.announce(listening.url)
-      return listening
+      const token = auth === 'required' ? await offerSetup(people) : null
+      return token === null ? listening : { ...listening, setupUrl: setupUrl(listening.url, token) }
     },
     async close(graceMs) {
       stopping = true

@@ -1,4 +1,5 @@
 // Every setting in one table: its name, type, default and one line of help. The sole reader of the environment.
+import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { StartError } from './errors.ts'
@@ -74,9 +75,49 @@ function readMediaAccess(access: string): (typeof MEDIA_ACCESS)[number] {
   return known
 }
 
+const AUTH_MODES = ['open', 'required'] as const
+export type AuthMode = (typeof AUTH_MODES)[number]
+
+function readAuth(mode: string): AuthMode | null {
+  const known = AUTH_MODES.find((name) => name === mode)
+  if (!known && mode !== '') throw bad('AUTH', mode, `one of ${AUTH_MODES.join(', ')}`)
+  return known ?? null
+}
+
+/** Names that @fastify/proxy-addr, behind Fastify's `trustProxy`, knows. */
+const NAMED_RANGES = ['loopback', 'linklocal', 'uniquelocal']
+
+function isAddressRange(range: string): boolean {
+  const [address = '', bits, ...more] = range.split('/')
+  const family = isIP(address)
+  return family > 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
+}
+
+function readProxies(list: string): string[] {
+  const ranges = list.split(',').map((range) => range.trim())
+  return ranges.filter(Boolean).map((range) => {
+    if (NAMED_RANGES.includes(range) || isAddressRange(range)) return range
+    throw bad('TRUST_PROXY', range, `addresses or ranges like 10.0.0.0/8, or ${NAMED_RANGES.join(', ')}, separated by commas`)
+  })
+}
+
 const SETTINGS = {
   host: text('HOST', '127.0.0.1', 'Address to listen on; 0.0.0.0 is every network of this machine.', String),
   port: integer('PORT', 8000, 'Port to listen on; 0 takes any free one.', { min: 0, max: 65_535 }),
+  auth: {
+    ...text('AUTH', '', 'required: people sign in, programs have keys; open: everyone who reaches the server may do everything.', readAuth),
+    shown: 'open if HOST is this machine alone, else it has to be said',
+  },
+  sessionIdleHours: integer('SESSION_IDLE_HOURS', 72, 'A session that is not used for so long ends, in hours.', { max: 24 * 365 }),
+  sessionMaxHours: integer('SESSION_MAX_HOURS', 720, 'A session ends this long after signing in, however much it is used, in hours.', {
+    max: 24 * 365,
+  }),
+  trustProxy: text(
+    'TRUST_PROXY',
+    '',
+    'Proxies whose X-Forwarded-For and -Proto are believed: addresses, ranges, loopback, uniquelocal; separated by commas.',
+    readProxies,
+  ),
   dataDir: text('DATA_DIR', './data', 'Folder that keeps everything: originals, developed images, database.', (path) => resolve(path)),
   corsOrigins: text('CORS_ORIGINS', '', 'Origins of web pages elsewhere that may use the API, separated by commas.', readOrigins),
   mediaAccess: text(
@@ -138,6 +179,17 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   }
   if (config.s3Endpoint !== '' && config.s3Bucket === '') throw new StartError('S3_BUCKET is missing: name the bucket at S3_ENDPOINT.')
   return config
+}
+
+const isLoopback = (host: string) => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+
+/** Whether people have to say who they are. Throws StartError where that would be a guess: on a network, unless AUTH says it. */
+export function authMode({ auth, host }: Pick<Config, 'auth' | 'host'>): AuthMode {
+  if (auth !== null) return auth
+  if (isLoopback(host)) return 'open'
+  throw new StartError(
+    `HOST is ${host}, which others may reach: set AUTH=required, so that they have to sign in, or AUTH=open, if everyone who reaches it may do everything.`,
+  )
 }
 
 /** Every setting with its default and its line of help, for `--help`. */

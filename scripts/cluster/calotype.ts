@@ -20,9 +20,9 @@ const CLI = join(import.meta.dirname, '../../src/cli.ts')
 /** It promises to end within 10 s. */
 const STOP_TIMEOUT_MS = 15_000
 
-/** `calotype serve` on a port of its own. */
+/** `calotype serve` on a port of its own. Open, unless who starts the cluster says otherwise: nothing here is reached from outside. */
 export const apiServer = (options: CalotypeOptions & { port: number }): Program =>
-  program('serve', options, { HOST, PORT: String(options.port) }, serverUrl)
+  program('serve', options, { HOST, PORT: String(options.port), AUTH: process.env.AUTH || 'open', TRUST_PROXY: HOST }, serverUrl)
 
 /** `calotype worker`; all workers of this machine share its cores, unless WORKER_CONCURRENCY says how many each has. */
 export const worker = (options: CalotypeOptions & { workers: number }): Program =>
@@ -39,6 +39,8 @@ export const worker = (options: CalotypeOptions & { workers: number }): Program 
 
 /** Where an API server says that it serves. */
 export const serverUrl = (log: string) => /^page (\S+?)\/?$/m.exec(log)?.[1]
+/** Where an API server says that the first administrator makes an account. */
+export const setupUrl = (log: string) => /^set-up (\S+)/m.exec(log)?.[1]
 /** Where a worker says that its health is told. */
 export const healthUrl = (log: string) => /^health (\S+?)\/healthz$/m.exec(log)?.[1]
 

@@ -1,6 +1,6 @@
 // The whole cluster: which members there are, in which order they start, and in which they end.
 import { StartError } from '../../src/errors.ts'
-import { apiServer, healthUrl, serverUrl, worker, type CalotypeOptions } from './calotype.ts'
+import { apiServer, healthUrl, serverUrl, setupUrl, worker, type CalotypeOptions } from './calotype.ts'
 import { createDatabase, databaseUrl, pgbouncer, postgres, redis, redisUrl, s3, s3At, type S3 } from './engines.ts'
 import { nginx } from './front.ts'
 import { checkPort, freePorts, HOST, openPlace } from './place.ts'
@@ -29,6 +29,8 @@ export interface MemberReport {
 export interface ClusterReport {
   /** Of nginx, without a slash at the end; null without API servers. */
   url: string | null
+  /** Where the first administrator makes an account, while there is none and one is needed. */
+  setupUrl: string | null
   folder: string
   /** Through PgBouncer. */
   databaseUrl: string
@@ -104,8 +106,14 @@ export async function prepareCluster(
     const url = name.startsWith('api-') ? serverUrl(log) : name.startsWith('worker-') ? healthUrl(log) : undefined
     return { name, pid: member.pid ?? null, url: url ?? null }
   }
+  /** As the first API server says it; through nginx, as everything else. */
+  function setupUrlOf(front: string): string | null {
+    const said = setupUrl(members.get('api-1')?.log() ?? '')
+    return said === undefined ? null : front + said.slice(new URL(said).origin.length)
+  }
   const report = (): ClusterReport => ({
     url: options.api > 0 ? `http://${HOST}:${port}` : null,
+    setupUrl: setupUrlOf(`http://${HOST}:${port}`),
     folder: place.folder,
     databaseUrl: shared.databaseUrl,
     directDatabaseUrl: databaseUrl(place, postgresPort),

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts'
 import { StartError } from '../errors.ts'
 import { createLog } from '../log.ts'
 import { readServerInfo } from '../store/data-dir-lock.ts'
+import { withAdminKey } from './admin-key.ts'
 
 const AT_ONCE = 8
 const PAGE = 500
@@ -21,10 +22,13 @@ export async function deleteImages(config: Config, { yes }: { yes: boolean }): P
   }
   if (!server.url)
     throw new StartError(`The server (PID ${server.pid}) on ${config.dataDir} is still starting. Try again when it is ready.`)
-  const ids = await listIds(server.url)
-  if (!yes && !(await confirm(`Delete all ${ids.length} images of ${server.url} in ${config.dataDir}?`))) return
-  await deleteEach(server.url, ids)
-  console.log(`Deleted ${ids.length} images.`)
+  const { url } = server
+  await withAdminKey(config, async (headers) => {
+    const ids = await listIds(url, headers)
+    if (!yes && !(await confirm(`Delete all ${ids.length} images of ${url} in ${config.dataDir}?`))) return
+    await deleteEach(url, headers, ids)
+    console.log(`Deleted ${ids.length} images.`)
+  })
 }
 
 async function confirm(question: string): Promise<boolean> {
@@ -36,19 +40,21 @@ async function confirm(question: string): Promise<boolean> {
   }
 }
 
-async function call(url: string | URL, method: 'GET' | 'DELETE'): Promise<Response> {
-  const answer = await fetch(url, { method })
+type Headers = Record<string, string>
+
+async function call(url: string | URL, method: 'GET' | 'DELETE', headers: Headers): Promise<Response> {
+  const answer = await fetch(url, { method, headers })
   // An image that someone else deletes meanwhile is as gone as it should be.
   if (answer.ok || (method === 'DELETE' && answer.status === 404)) return answer
   const { error } = (await answer.json()) as ApiError
   throw new StartError(`The server said ${answer.status} to ${method} ${answer.url}: ${error}`)
 }
 
-async function listIds(base: string): Promise<string[]> {
+async function listIds(base: string, headers: Headers): Promise<string[]> {
   const ids: string[] = []
   let next: URL | undefined = new URL(`/api/images?limit=${PAGE}`, base)
   while (next) {
-    const answer: Response = await call(next, 'GET')
+    const answer: Response = await call(next, 'GET', headers)
     for (const { id } of (await answer.json()) as ApiImage[]) ids.push(id)
     const link: string | undefined = /<([^>]+)>;\s*rel="next"/.exec(answer.headers.get('link') ?? '')?.[1]
     next = link === undefined ? undefined : new URL(link, base)
@@ -56,12 +62,12 @@ async function listIds(base: string): Promise<string[]> {
   return ids
 }
 
-async function deleteEach(base: string, ids: string[]): Promise<void> {
+async function deleteEach(base: string, headers: Headers, ids: string[]): Promise<void> {
   const waiting = ids.values()
   let deleted = 0
   const work = async () => {
     for (const id of waiting) {
-      const answer = await call(new URL(`/api/images/${id}`, base), 'DELETE')
+      const answer = await call(new URL(`/api/images/${id}`, base), 'DELETE', headers)
       await answer.body?.cancel()
       deleted += 1
       if (deleted % PAGE === 0) console.error(`${deleted} of ${ids.length} deleted`)

@@ -1,7 +1,7 @@
 // `calotype serve` and `calotype worker`: from settings to a process that is ready, and from a signal to its end.
 import { constants } from 'node:os'
 import type { App } from '../app.ts'
-import type { Config } from '../config.ts'
+import { authMode, type Config } from '../config.ts'
 import { StartError } from '../errors.ts'
 import { createLog, type Logger } from '../log.ts'
 
@@ -11,8 +11,16 @@ const GRACE_MS = 10_000
 const SAME_SIGNAL_MS = 250
 
 /** Resolves once the server has stopped, by a signal. Throws StartError for what the settings can mend. */
-export function serve(config: Config): Promise<void> {
-  const where = (url: string) => ['Calotype is ready', `page ${url}/`, `api ${url}/api`, `data ${config.dataDir}`]
+export async function serve(config: Config): Promise<void> {
+  // Before anything is loaded: what is refused is refused at once.
+  authMode(config)
+  const where = (url: string, setupUrl?: string) => [
+    'Calotype is ready',
+    `page ${url}/`,
+    `api ${url}/api`,
+    `data ${config.dataDir}`,
+    ...(setupUrl === undefined ? [] : [`set-up ${setupUrl} (makes the first administrator: once, within 24 hours)`]),
+  ]
   return run(config, ['HOST', config.host], ['PORT', config.port], where, async (log) => (await import('../app.ts')).createApp(config, log))
 }
 
@@ -31,15 +39,15 @@ async function run(
   config: Config,
   host: [setting: string, value: string],
   port: [setting: string, value: number],
-  where: (url: string) => string[],
+  where: (url: string, setupUrl?: string) => string[],
   create: (log: Logger) => Promise<App>,
 ): Promise<void> {
   const stop = onStopSignal()
   const log = createLog(config.logLevel)
   const app = await create(log)
   try {
-    const { url } = await app.listen()
-    console.log(where(url).join('\n'))
+    const { url, setupUrl } = await app.listen()
+    console.log(where(url, setupUrl).join('\n'))
   } catch (error) {
     await app.close(0)
     throw toStartError(error, host, port)

@@ -1,5 +1,6 @@
 // The tables, as Kysely sees them: the rows are the truth about every image. Times are milliseconds since 1970, UTC.
 import type { Compilable, Generated, Kysely, RawBuilder, Selectable } from 'kysely'
+import type { Role } from '../access.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Format, Status } from '../image.ts'
 
@@ -109,6 +110,80 @@ export interface IdempotencyKeysTable {
   lease_until: number | null
 }
 
+/** Whoever has an account. */
+export interface UsersTable {
+  id: string
+  /** In lower case, as everything that is compared with it. */
+  email: string
+  name: string
+  role: Role
+  password_hash: string
+  created_at: number
+  disabled_at: number | null
+}
+
+/** Who is signed in. */
+export interface SessionsTable {
+  id: string
+  /** SHA-256, hex: the token itself is only in the cookie. */
+  token_hash: string
+  user_id: string
+  created_at: number
+  /** At most a minute old while it is used. */
+  last_seen_at: number
+  /** The end, however much it is used. */
+  expires_at: number
+  address: string
+  user_agent: string
+}
+
+/** What programs say who they are by. */
+export interface ApiKeysTable {
+  id: string
+  token_hash: string
+  /** Its beginning, for people to tell keys apart. */
+  prefix: string
+  name: string
+  user_id: string
+  /** Separated by spaces. */
+  scopes: string
+  created_at: number
+  expires_at: number | null
+  /** Written at most once a minute. */
+  last_used_at: number | null
+  revoked_at: number | null
+}
+
+/** A guess at a password: counted by account and by address, and removed when it was right. */
+export interface LoginAttemptsTable {
+  attempt_id: string
+  subject: string
+  at: number
+}
+
+/** Links by which the first administrator makes an account. */
+export interface SetupTokensTable {
+  token_hash: string
+  expires_at: number
+}
+
+/** Who did what. The database refuses to change or delete a row. */
+export interface AuditLogTable {
+  id: string
+  at: number
+  user_id: string | null
+  /** As it was then. */
+  email: string | null
+  via: string
+  credential_id: string | null
+  action: string
+  target_kind: string | null
+  target_id: string | null
+  address: string | null
+  /** JSON, an object. */
+  detail: string
+}
+
 export interface Schema {
   batches: BatchesTable
   declared_files: DeclaredFilesTable
@@ -116,6 +191,12 @@ export interface Schema {
   developments: DevelopmentsTable
   originals: OriginalsTable
   idempotency_keys: IdempotencyKeysTable
+  users: UsersTable
+  sessions: SessionsTable
+  api_keys: ApiKeysTable
+  login_attempts: LoginAttemptsTable
+  setup_tokens: SetupTokensTable
+  audit_log: AuditLogTable
 }
 
 export type ImageRow = Selectable<ImagesTable>

@@ -9,11 +9,14 @@ import { seesOf } from '../access.ts'
 import { CalotypeError } from '../errors.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
 import { isAllowedOrigin } from './origin.ts'
+import type { SocketGuard } from './socket-guard.ts'
 import { createPace, startWatcher, type Watcher } from './watcher.ts'
 
 export interface LiveDeps {
   feed: EventFeed
   corsOrigins: readonly string[]
+  /** Of a server with accounts: closes who may not listen any more. */
+  guard?: SocketGuard
   /** Between two pings; a watcher that has not answered one by the next is cut off. */
   pingIntervalMs?: number
 }
@@ -33,7 +36,10 @@ const SOCKET_OPTIONS = {
  * after it first. Await it on the root instance,
  * after `answerProblems` and before the other routes: an upgrade refused anywhere must end its socket.
  */
-export async function addLiveFeed(fastify: FastifyInstance, { feed, corsOrigins, pingIntervalMs = 30_000 }: LiveDeps): Promise<void> {
+export async function addLiveFeed(
+  fastify: FastifyInstance,
+  { feed, corsOrigins, guard, pingIntervalMs = 30_000 }: LiveDeps,
+): Promise<void> {
   const watchers = new Map<WebSocket, Watcher>()
   const pace = createPace(10)
 
@@ -53,6 +59,7 @@ export async function addLiveFeed(fastify: FastifyInstance, { feed, corsOrigins,
   fastify.addHook('preClose', async () => {
     clearInterval(pinging)
     stopListening()
+    guard?.close()
     fastify.server.off('upgrade', limitUpgrade)
     for (const socket of watchers.keys()) socket.close(1001, 'The server is stopping')
   })
@@ -72,6 +79,7 @@ export async function addLiveFeed(fastify: FastifyInstance, { feed, corsOrigins,
     // Where it stands, so that one who hears nothing more can come back as well. A position handed in is vouched for by what follows.
     socket.send(JSON.stringify({ message: 'You are connected!', status: 'ok', ...(since === undefined ? { seq } : {}) }))
     socket.on('close', () => watchers.delete(socket))
+    guard?.hold(socket, request.principal)
     const failed = (error: unknown) => {
       request.log.error({ err: error }, 'the feed could not be read')
       socket.close(1011, 'The feed could not be read')

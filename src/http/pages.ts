@@ -13,7 +13,7 @@ export interface PagesDeps {
   maxFileBytes: number
 }
 
-const ADDRESSES = ['/', '/gallery', '/gallery/:id', '/batches/:id', '/admin']
+const ADDRESSES = ['/', '/gallery', '/gallery/:id', '/batches/:id', '/admin', '/login', '/setup']
 
 const NOT_BUILT =
   'The web page has not been built yet. Run `npm run build` in the clone, then load this page again; the API is ready without it.\n'

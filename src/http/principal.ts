@@ -1,6 +1,13 @@
-// Who a request comes from: on a server that is open, everyone who reaches it.
-import type { FastifyInstance } from 'fastify'
-import { OPEN, type Principal } from '../access.ts'
+// Who a request comes from, and whether the route is for them: decided before anything of its body is read.
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { NOBODY, OPEN, type Principal } from '../access.ts'
+import type { AccountStore, SessionLimits } from '../accounts/account-store.ts'
+import type { Actor } from '../accounts/audit-log.ts'
+import { hashToken } from '../accounts/tokens.ts'
+import { CalotypeError } from '../errors.ts'
+import { isOwnPage } from './origin.ts'
+import { accessOf, isSafe, type Access } from './route-access.ts'
+import { sessionTokenOf } from './session-cookie.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -11,9 +18,59 @@ declare module 'fastify' {
 /** Adds the hook that sets `request.principal`. On the root instance, before hooks and routes that look at it. */
 export type Identify = (fastify: FastifyInstance) => void
 
-export const identifyEveryone: Identify = (fastify) => {
+export interface PrincipalDeps {
+  auth: 'open' | 'required'
+  accounts: Pick<AccountStore, 'whoseSession' | 'whoseKey'>
+  sessionLimits: SessionLimits
+}
+
+/**
+ * Sets `request.principal` and refuses who may not: `unauthorized` where nobody said who they are, `forbidden` where the scope lacks.
+ * Call on the root instance, after cookies are parsed and before routes are added.
+ */
+export function addPrincipal(fastify: FastifyInstance, { auth, accounts, sessionLimits }: PrincipalDeps): void {
   fastify.decorateRequest('principal')
+
+  async function identify(request: FastifyRequest): Promise<Principal> {
+    const key = bearerOf(request.headers.authorization)
+    if (key !== null) {
+      const principal = await accounts.whoseKey(hashToken(key))
+      if (principal === null) throw new CalotypeError('unauthorized', 'This API key is not known, has expired, or was revoked.')
+      return principal
+    }
+    const token = sessionTokenOf(request)
+    if (token === null) return NOBODY
+    // A browser sends the cookie whatever page asks it to.
+    if ((!isSafe(request) || request.headers.upgrade !== undefined) && !isOwnPage(request)) throw new CalotypeError('origin_not_allowed')
+    return (await accounts.whoseSession(hashToken(token), sessionLimits)) ?? NOBODY
+  }
+
   fastify.addHook('onRequest', async (request) => {
-    request.principal = OPEN
+    request.principal = auth === 'open' ? OPEN : NOBODY
+    const access = accessOf(request)
+    if (auth === 'open' || (access === 'public' && !request.routeOptions.config.identifies)) return
+    request.principal = await identify(request)
+    refuse(access, request.principal)
   })
 }
+
+function refuse(access: Access, { via, scopes }: Principal): void {
+  if (access === 'public' || access === 'media') return
+  if (via === 'nobody') throw new CalotypeError('unauthorized')
+  if (access === 'session') {
+    if (via !== 'session') throw new CalotypeError('forbidden', 'This is for people who are signed in, not for keys.')
+  } else if (!scopes.has(access)) throw new CalotypeError('forbidden', `This needs the scope "${access}".`)
+}
+
+/** Null where there is none; other schemes are for proxies on the way here. */
+function bearerOf(authorization: string | undefined): string | null {
+  return /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1] ?? null
+}
+
+/** Of a request, for the audit log. */
+export const actorOf = ({ principal: { via, userId, credentialId }, ip }: FastifyRequest): Actor & { address: string } => ({
+  via,
+  userId,
+  credentialId,
+  address: ip,
+})

@@ -16,7 +16,11 @@ export const STATUS_OF = {
   empty_file: 400,
   not_declared: 400,
   declaration_mismatch: 400,
+  unauthorized: 401,
+  wrong_password: 401,
   origin_not_allowed: 403,
+  forbidden: 403,
+  setup_link_invalid: 403,
   not_found: 404,
   method_not_allowed: 405,
   upload_timeout: 408,
@@ -25,6 +29,8 @@ export const STATUS_OF = {
   batch_cancelled: 409,
   batch_expired: 409,
   still_arriving: 409,
+  email_taken: 409,
+  last_admin: 409,
   file_too_large: 413,
   too_many_files: 413,
   unsupported_format: 415,
@@ -37,6 +43,7 @@ export const STATUS_OF = {
   too_many_frames: 422,
   processing_crashed: 422,
   processing_timeout: 422,
+  too_many_attempts: 429,
   internal: 500,
   overloaded: 503,
   shutting_down: 503,
@@ -54,6 +61,7 @@ export interface ProblemDetails {
 /** Answers `{"error","code"}` with the status of the code, and `Retry-After` where the error has one. No cache may keep it. */
 export function sendProblem(reply: FastifyReply, error: CalotypeError, details: ProblemDetails = {}): FastifyReply {
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(error.retryAfterSeconds))
+  if (STATUS_OF[error.code] === 401) reply.header('www-authenticate', 'Bearer realm="calotype"')
   const body: ApiError & ProblemDetails = { error: error.message, code: error.code, ...details }
   return reply
     .code(STATUS_OF[error.code])

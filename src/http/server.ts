@@ -1,28 +1,40 @@
 // The HTTP front: one Fastify with its hooks, the live feed and all routes.
+import cookie from '@fastify/cookie'
 import cors from '@fastify/cors'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { CalotypeError } from '../errors.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import type { Logger } from '../log.ts'
+import type { AccountDeps } from '../flow/account-deps.ts'
+import { adminRoutes } from './admin.ts'
 import { archiveRoutes } from './archive.ts'
+import { auditRoutes } from './audit.ts'
+import { authRoutes } from './auth.ts'
 import { batchRoutes } from './batches.ts'
 import { eventRoutes } from './events.ts'
 import { addHealth } from './health.ts'
 import { imageRoutes } from './images.ts'
+import { keyRoutes } from './keys.ts'
 import { addLiveFeed } from './live.ts'
 import { manyRoutes } from './many.ts'
 import { mediaRoutes } from './media.ts'
 import { isAllowedOrigin } from './origin.ts'
 import { pageRoutes, type PagesDeps } from './pages.ts'
-import { identifyEveryone, type Identify } from './principal.ts'
+import { addPrincipal, type Identify } from './principal.ts'
 import { answerProblems, problemOptions } from './problem.ts'
 import { requireAccess } from './require-access.ts'
+import { isSafe } from './route-access.ts'
+import { sessionRoutes } from './sessions.ts'
+import { guardSockets } from './socket-guard.ts'
 import { uploadRoutes, type UploadLimits } from './uploads.ts'
 
 export type HttpServer = FastifyInstance
 
-export interface ServerDeps extends UploadDeps {
+export interface ServerDeps extends UploadDeps, AccountDeps {
+  auth: 'open' | 'required'
+  /** From whom X-Forwarded-For and -Proto are believed. */
+  trustProxy: string[]
   log: Logger
   limits: UploadLimits
   corsOrigins: string[]
@@ -32,13 +44,13 @@ export interface ServerDeps extends UploadDeps {
   isStopping: () => boolean
 }
 
-const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
 // Headers of a request have to be there in this time; bodies have `UPLOAD_IDLE_TIMEOUT_MS`, however large they are.
 const HEADERS_TIMEOUT_MS = 60_000
+const HSTS = `max-age=${365 * 24 * 60 * 60}`
 
-/** `identify` adds the hook that sets `request.principal`, before anything else of a request is looked at. */
-export async function createServer(deps: ServerDeps, identify: Identify = identifyEveryone): Promise<HttpServer> {
-  const { log, corsOrigins, isStopping, feed, images, blobs, mediaAccess } = deps
+/** `identify` adds the hook that sets `request.principal`, before anything of a body is read. */
+export async function createServer(deps: ServerDeps, identify: Identify = (server) => addPrincipal(server, deps)): Promise<HttpServer> {
+  const { log, corsOrigins, isStopping, feed, images, blobs, mediaAccess, trustProxy } = deps
   const loggerInstance: FastifyBaseLogger = log
   const server = Fastify({
     ...problemOptions,
@@ -47,6 +59,7 @@ export async function createServer(deps: ServerDeps, identify: Identify = identi
     // Ours, with a code and Retry-After, comes from the hook below.
     return503OnClosing: false,
     requestTimeout: 0,
+    trustProxy: trustProxy.length > 0 && trustProxy,
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
     routerOptions: { maxParamLength: 200 },
   })
@@ -54,9 +67,10 @@ export async function createServer(deps: ServerDeps, identify: Identify = identi
   server.setSerializerCompiler(serializerCompiler)
   answerProblems(server)
   requireAccess(server)
-  identify(server)
-  server.addHook('onRequest', async ({ method, headers }) => {
-    if (SAFE_METHODS.includes(method)) return
+  server.addHook('onRequest', async (request, reply) => {
+    const { headers, protocol } = request
+    if (protocol === 'https') reply.header('strict-transport-security', HSTS)
+    if (isSafe(request)) return
     if (!isAllowedOrigin(headers.origin, headers.host, corsOrigins)) throw new CalotypeError('origin_not_allowed')
     if (isStopping()) throw new CalotypeError('shutting_down', undefined, { retryAfterSeconds: 5 })
   })
@@ -64,10 +78,17 @@ export async function createServer(deps: ServerDeps, identify: Identify = identi
     await server.register(cors, {
       origin: corsOrigins,
       exposedHeaders: ['Link', 'Location', 'Retry-After'],
-      methods: ['GET', 'HEAD', 'POST', 'DELETE'],
+      methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
     })
   }
-  await addLiveFeed(server, { feed, corsOrigins })
+  await server.register(cookie)
+  identify(server)
+  await addLiveFeed(server, { feed, corsOrigins, guard: guardSockets(deps) })
+  await server.register(authRoutes, deps)
+  await server.register(sessionRoutes, deps)
+  await server.register(keyRoutes, deps)
+  await server.register(adminRoutes, deps)
+  await server.register(auditRoutes, deps)
   await server.register(mediaRoutes, { images, blobs, mediaAccess })
   await server.register(uploadRoutes, deps)
   await server.register(batchRoutes, deps)

@@ -10,12 +10,12 @@ import WebSocket from 'ws'
 import type { ApiNotification } from '../../src/api.ts'
 import { addLiveFeed } from '../../src/http/live.ts'
 import { isAllowedOrigin } from '../../src/http/origin.ts'
-import { identifyEveryone } from '../../src/http/principal.ts'
 import { answerProblems, problemOptions } from '../../src/http/problem.ts'
 import { MAX_BUFFERED_BYTES } from '../../src/http/watcher.ts'
 import type { Image } from '../../src/image.ts'
 import type { EventFeed } from '../../src/publish/event-feed.ts'
 import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
+import { identifyEveryone } from '../support/principals.ts'
 import { completed, sampleImage } from '../support/sample-image.ts'
 
 const CORS_ORIGINS = ['https://gallery.example']

@@ -12,11 +12,11 @@ import { after, before, describe, it } from 'node:test'
 import { fastify, type FastifyInstance } from 'fastify'
 import sharp from 'sharp'
 import { attachment, mediaRoutes } from '../../src/http/media.ts'
-import { identifyEveryone } from '../../src/http/principal.ts'
 import { answerProblems, problemOptions } from '../../src/http/problem.ts'
 import { imageKey, originalKey, thumbnailKey, type Image } from '../../src/image.ts'
 import type { BlobStore } from '../../src/store/blob-store.ts'
 import { openFilesystemStore } from '../../src/store/filesystem.ts'
+import { identifyEveryone } from '../support/principals.ts'
 import { completed, sampleImage } from '../support/sample-image.ts'
 
 describe('media', () => {

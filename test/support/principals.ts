@@ -3,9 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { SCOPES, type Principal } from '../../src/access.ts'
+import { OPEN, SCOPES, type Principal } from '../../src/access.ts'
+import { createEndedCredentials } from '../../src/accounts/ended-credentials.ts'
+import { createPasswords } from '../../src/accounts/passwords.ts'
+import { createSqlAccountStore } from '../../src/accounts/sql-account-store.ts'
+import { createSqlAuditLog } from '../../src/accounts/sql-audit-log.ts'
 import { openSqlite } from '../../src/db/open-sqlite.ts'
 import { processImages } from '../../src/flow/process-images.ts'
+import type { AccountDeps } from '../../src/flow/account-deps.ts'
 import type { UploadDeps } from '../../src/flow/upload.ts'
 import type { Identify } from '../../src/http/principal.ts'
 import { createServer } from '../../src/http/server.ts'
@@ -39,8 +44,16 @@ export const identifyByHeader: Identify = (fastify) => {
   })
 }
 
+/** Of servers that are made of single routes. */
+export const identifyEveryone: Identify = (fastify) => {
+  fastify.decorateRequest('principal')
+  fastify.addHook('onRequest', async (request) => {
+    request.principal = OPEN
+  })
+}
+
 export interface Shared {
-  deps: UploadDeps
+  deps: UploadDeps & AccountDeps & { auth: 'open'; trustProxy: string[] }
   /** Of a server whose media are public, and of one whose media are private; both have the same images. */
   publicUrl: string
   privateUrl: string
@@ -55,7 +68,19 @@ export async function startShared(): Promise<Shared> {
   const { database } = await openSqlite(join(dataDir, 'calotype.sqlite'))
   const blobs = await openFilesystemStore(dataDir, { isShared: false })
   const log = createLog('silent')
-  const deps = { blobs, images: createSqlImageStore(database), queue: createMemoryQueue(), feed: createMemoryFeed({ history: 20_000 }) }
+  const deps = {
+    blobs,
+    images: createSqlImageStore(database),
+    queue: createMemoryQueue(),
+    feed: createMemoryFeed({ history: 20_000 }),
+    accounts: createSqlAccountStore(database),
+    audit: createSqlAuditLog(database),
+    passwords: createPasswords(),
+    sessionLimits: { idleMs: 3_600_000, maxMs: 3_600_000 },
+    ended: createEndedCredentials(),
+    auth: 'open' as const,
+    trustProxy: [],
+  }
   const developer = createChildPool({ concurrency: 1, timeoutMs: 60_000, memoryBytes: 2 ** 29, maxPixels: 50_000_000 })
   const processing = processImages({ ...deps, developer, log })
   const limits = {

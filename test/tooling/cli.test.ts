@@ -91,7 +91,13 @@ test('a port that is taken is named', async () => {
 })
 
 test('a HOST of another machine is named', () => {
-  assertRefused(calotype(['serve'], { HOST: '192.0.2.1', PORT: '0' }), /^HOST 192\.0\.2\.1 is not an address/)
+  assertRefused(calotype(['serve'], { HOST: '192.0.2.1', AUTH: 'open', PORT: '0' }), /^HOST 192\.0\.2\.1 is not an address/)
+})
+
+test('a HOST that others may reach needs AUTH to be said, in a sentence that names it', () => {
+  for (const HOST of ['0.0.0.0', '::']) {
+    assertRefused(calotype(['serve'], { HOST, PORT: '0' }), /^HOST is .*AUTH=required.*AUTH=open/)
+  }
 })
 
 test('deleting everything needs --all, and --yes where nobody can be asked', () => {

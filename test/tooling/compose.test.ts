@@ -11,7 +11,7 @@ import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { parse } from 'yaml'
 import { findPrograms } from '../../scripts/cluster/programs.ts'
-import { readConfig, settingsHelp } from '../../src/config.ts'
+import { authMode, readConfig, settingsHelp } from '../../src/config.ts'
 
 const root = join(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -177,7 +177,7 @@ test('npm run env makes every password that compose.yml wants; no other one work
 
   for (const [name, { environment = {} }] of Object.entries(services)) {
     for (const [key, value] of Object.entries(environment)) {
-      if (/PASSWORD|SECRET|_KEY|AUTH|URL$/.test(key)) assert.match(value, /\$\{\w+:\?run npm run env\}/, `${name}: ${key}`)
+      if (/PASSWORD|SECRET|_KEY|.AUTH|URL$/.test(key)) assert.match(value, /\$\{\w+:\?run npm run env\}/, `${name}: ${key}`)
     }
     const secrets = Object.values(environment).filter((value) => value.includes(':?'))
     for (const value of secrets) assert.throws(() => interpolate(value, {}), /run npm run env/, name)
@@ -213,6 +213,8 @@ test('the settings of API servers and workers are settings, and go together', ()
     const config = readConfig(Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, interpolate(value, variables)])))
     assert.equal(new URL(config.databaseUrl).password, variables.POSTGRES_PASSWORD)
     assert.equal(new URL(config.redisUrl).password, variables.REDIS_PASSWORD)
+    // The image listens on every network.
+    if (name === 'api') assert.deepEqual([authMode({ ...config, host: '0.0.0.0' }), config.trustProxy], ['required', ['uniquelocal']])
     assert.deepEqual([config.s3Bucket, config.s3SecretAccessKey], ['calotype', variables.STORE_SECRET_KEY])
     for (const url of [config.databaseUrl, config.redisUrl, config.s3Endpoint]) assert.ok(new URL(url).hostname in services, url)
   }

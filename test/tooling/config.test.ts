@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { envExample, readConfig, settingsHelp } from '../../src/config.ts'
+import { authMode, envExample, readConfig, settingsHelp } from '../../src/config.ts'
 import { StartError } from '../../src/errors.ts'
 
 test('nothing set gives the defaults', () => {
@@ -41,6 +41,11 @@ const BAD = [
   ['PROCESS_TIMEOUT_MS', '2147483648'],
   ['LOG_LEVEL', 'loud'],
   ['MEDIA_ACCESS', 'secret'],
+  ['AUTH', 'maybe'],
+  ['SESSION_IDLE_HOURS', '0'],
+  ['TRUST_PROXY', '*'],
+  ['TRUST_PROXY', '10.0.0.0/33'],
+  ['TRUST_PROXY', '10.0.0.1,proxy.example'],
   ['CORS_ORIGINS', '*'],
   ['CORS_ORIGINS', 'https://a.example/'],
   ['CORS_ORIGINS', 'https://a.example,b.example'],
@@ -55,6 +60,22 @@ for (const [name, value] of BAD) {
     )
   })
 }
+
+test('a server is open on this machine alone, unless AUTH says what it is', () => {
+  for (const host of ['127.0.0.1', '127.0.0.2', '::1', 'localhost']) {
+    assert.equal(authMode({ host, auth: null }), 'open')
+    assert.equal(authMode({ host, auth: 'required' }), 'required')
+  }
+  for (const host of ['0.0.0.0', '::', '10.0.0.1', '127.example.org', 'localhost.example.org']) {
+    assert.throws(() => authMode({ host, auth: null }), { name: 'StartError', message: /AUTH=required.*AUTH=open/ })
+    assert.equal(authMode({ host, auth: 'open' }), 'open')
+  }
+})
+
+test('proxies are addresses, ranges and names of ranges', () => {
+  const { trustProxy } = readConfig({ TRUST_PROXY: '127.0.0.1, 10.0.0.0/8,fd00::/8,uniquelocal' })
+  assert.deepEqual(trustProxy, ['127.0.0.1', '10.0.0.0/8', 'fd00::/8', 'uniquelocal'])
+})
 
 test('.env.example is what the table says', () => {
   assert.equal(readFileSync(new URL('../../.env.example', import.meta.url), 'utf8'), envExample())

@@ -1,0 +1,13 @@
+// What the flows of accounts need.
+import type { AccountStore, SessionLimits } from '../accounts/account-store.ts'
+import type { AuditLog } from '../accounts/audit-log.ts'
+import type { EndedCredentials } from '../accounts/ended-credentials.ts'
+import type { Passwords } from '../accounts/passwords.ts'
+
+export interface AccountDeps {
+  accounts: AccountStore
+  audit: AuditLog
+  passwords: Passwords
+  sessionLimits: SessionLimits
+  ended: EndedCredentials
+}

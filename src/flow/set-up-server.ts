@@ -1,0 +1,33 @@
+// The first administrator of a server: a link that works once, for a day, while nobody has an account.
+import { v7 as uuidv7 } from 'uuid'
+import { hashToken, newToken } from '../accounts/tokens.ts'
+import type { AccountDeps } from './account-deps.ts'
+import { actorOfSession, startSession, type Client, type SignedIn } from './sign-in.ts'
+
+const LINK_LIFETIME_MS = 24 * 60 * 60_000
+
+/** The secret of a new link, or null where somebody has an account. Each server that starts has its own; the first that is used ends all. */
+export async function offerSetup({ accounts }: Pick<AccountDeps, 'accounts'>): Promise<string | null> {
+  if (await accounts.hasUsers()) return null
+  const token = newToken()
+  await accounts.addSetupToken(hashToken(token), LINK_LIFETIME_MS)
+  return token
+}
+
+/** Makes the first administrator and signs them in. Throws `setup_link_invalid`. */
+export async function setUpServer(
+  deps: AccountDeps,
+  { token, email, name, password, client }: { token: string; email: string; name: string; password: string; client: Client },
+): Promise<SignedIn> {
+  const passwordHash = await deps.passwords.hash(password)
+  const user = await deps.accounts.addFirstUser({ id: uuidv7(), email, name, role: 'admin', passwordHash }, hashToken(token))
+  const signedIn = await startSession(deps, user, client)
+  const actor = actorOfSession(signedIn, client)
+  await deps.audit.record({
+    actor,
+    action: 'user.created',
+    target: { kind: 'user', id: user.id },
+    detail: { email, role: 'admin', by: 'set-up link' },
+  })
+  return signedIn
+}

@@ -1,0 +1,253 @@
+// What every account store guarantees; run on each database.
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import { v7 as uuidv7 } from 'uuid'
+import type { AccountStore, NewUser, SessionLimits } from '../../src/accounts/account-store.ts'
+import { createSqlAccountStore } from '../../src/accounts/sql-account-store.ts'
+import { hashToken, newToken } from '../../src/accounts/tokens.ts'
+import type { Database } from '../../src/db/schema.ts'
+import type { OpenDatabase } from '../support/databases.ts'
+
+const HOUR_MS = 60 * 60_000
+const LIMITS: SessionLimits = { idleMs: HOUR_MS, maxMs: 24 * HOUR_MS }
+const WINDOW_MS = 15 * 60_000
+
+const person = (name: string, role: 'admin' | 'member' = 'member'): NewUser => ({
+  id: uuidv7(),
+  email: `${name}@example.org`,
+  name,
+  role,
+  passwordHash: `hash of ${name}`,
+})
+
+async function signIn(store: AccountStore, userId: string) {
+  const tokenHash = hashToken(newToken())
+  const id = uuidv7()
+  await store.addSession({ id, userId, tokenHash, address: '192.0.2.1', userAgent: 'test' }, LIMITS)
+  return { id, tokenHash }
+}
+
+async function makeKey(store: AccountStore, userId: string, more: { scopes?: 'admin' | 'read'; expiresAt?: number | null } = {}) {
+  const tokenHash = hashToken(newToken())
+  const { scopes = 'read', expiresAt = null } = more
+  const key = await store.addKey({
+    id: uuidv7(),
+    prefix: 'calo_abc',
+    name: 'a key',
+    userId,
+    scopes: ['read', scopes],
+    expiresAt,
+    tokenHash,
+  })
+  return { key, tokenHash }
+}
+
+export function accountStoreContract(open: OpenDatabase): void {
+  const it = (name: string, body: (store: AccountStore, database: Database) => Promise<void>): void =>
+    void test(name, async () => {
+      const { database, close } = await open()
+      try {
+        await body(createSqlAccountStore(database), database)
+      } finally {
+        await close()
+      }
+    })
+
+  it('an e-mail address has one account, however it is written', async (store) => {
+    assert.equal(await store.hasUsers(), false)
+    const { passwordHash, ...ada } = person('ada')
+    const made = await store.addUser({ ...ada, passwordHash, email: 'Ada@Example.org' })
+    assert.deepEqual({ ...made, createdAt: 0 }, { ...ada, createdAt: 0, disabledAt: null })
+    assert.ok(Math.abs(made.createdAt - Date.now()) < 60_000)
+    await assert.rejects(store.addUser({ ...person('ada'), email: 'ADA@example.ORG' }), { code: 'email_taken' })
+    assert.deepEqual(await store.findUser('ada@example.org'), { user: made, passwordHash })
+    assert.deepEqual(await store.getUser(made.id), made)
+    assert.equal(await store.findUser('nobody@example.org'), null)
+    assert.equal(await store.hasUsers(), true)
+  })
+
+  it('users come by pages, the newest first, and are found by address and name', async (store) => {
+    for (const name of ['ada', 'ben', 'cyd', 'dan', 'e_e']) await store.addUser(person(name))
+    const seen: string[] = []
+    let cursor: string | null | undefined
+    while (cursor !== null) {
+      const page = await store.listUsers({ limit: 2, ...(cursor && { cursor }) })
+      seen.push(...page.items.map(({ name }) => name))
+      cursor = page.next
+    }
+    assert.deepEqual(seen, ['e_e', 'dan', 'cyd', 'ben', 'ada'])
+    const found = async (q: string) => (await store.listUsers({ limit: 10, q })).items.map(({ name }) => name)
+    assert.deepEqual(await found('DAN@'), ['dan'])
+    assert.deepEqual(await found('_'), ['e_e'])
+    assert.deepEqual(await found('%'), [])
+    await assert.rejects(store.listUsers({ limit: 2, cursor: 'none of ours' }), { code: 'bad_request' })
+  })
+
+  it('the last administrator stays one, also when two are demoted at the same moment', async (store) => {
+    const [ada, ben] = [await store.addUser(person('ada', 'admin')), await store.addUser(person('ben', 'admin'))]
+    const both = await Promise.allSettled([ada, ben].map(({ id }) => store.changeUser(id, { role: 'member' })))
+    assert.deepEqual(both.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+    const left = (await store.listUsers({ limit: 10 })).items.find(({ role }) => role === 'admin')!
+    await assert.rejects(store.changeUser(left.id, { disabled: true }), { code: 'last_admin' })
+    await assert.rejects(store.changeUser(left.id, { role: 'member' }), { code: 'last_admin' })
+    assert.equal((await store.changeUser(left.id, { name: 'Still here' }))!.user.name, 'Still here')
+    assert.equal(await store.changeUser(randomUUID(), { name: 'Nobody' }), null)
+  })
+
+  it('a set-up link makes one administrator, once, and all others end with it', async (store, { write }) => {
+    const [first, second, old] = [newToken(), newToken(), newToken()].map(hashToken) as [string, string, string]
+    await store.addSetupToken(first, HOUR_MS)
+    await store.addSetupToken(second, HOUR_MS)
+    await store.addSetupToken(old, -1)
+    await assert.rejects(store.addFirstUser(person('eve', 'admin'), hashToken('guessed')), { code: 'setup_link_invalid' })
+    await assert.rejects(store.addFirstUser(person('eve', 'admin'), old), { code: 'setup_link_invalid' })
+    const race = await Promise.allSettled([
+      store.addFirstUser(person('ada', 'admin'), first),
+      store.addFirstUser(person('ben', 'admin'), second),
+    ])
+    assert.deepEqual(race.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+    for (const link of [first, second]) {
+      await assert.rejects(store.addFirstUser(person('eve', 'admin'), link), { code: 'setup_link_invalid' })
+    }
+    assert.equal((await store.listUsers({ limit: 10 })).items.length, 1)
+    assert.deepEqual(await write.selectFrom('setup_tokens').select('token_hash').where('expires_at', '>', Date.now()).execute(), [])
+  })
+
+  it('a session lives until it is idle, old, or ended; using it puts off only the idle end', async (store, { write }) => {
+    const ada = await store.addUser(person('ada', 'admin'))
+    const { id, tokenHash } = await signIn(store, ada.id)
+    const principal = (await store.whoseSession(tokenHash, LIMITS))!
+    assert.deepEqual(principal, {
+      via: 'session',
+      userId: ada.id,
+      role: 'admin',
+      scopes: new Set(['upload', 'read', 'delete', 'admin']),
+      credentialId: id,
+    })
+    assert.equal(await store.whoseSession(hashToken('guessed'), LIMITS), null)
+
+    const seenAt = async () => (await store.listSessions(ada.id, LIMITS))[0]?.lastSeenAt
+    const before = Date.now() - HOUR_MS / 2
+    await write.updateTable('sessions').set({ last_seen_at: before }).execute()
+    assert.equal(await seenAt(), before)
+    await store.whoseSession(tokenHash, LIMITS)
+    const seen = (await seenAt())!
+    assert.ok(seen > before)
+    await store.whoseSession(tokenHash, LIMITS)
+    assert.equal(await seenAt(), seen, 'written once a minute at most')
+
+    await write
+      .updateTable('sessions')
+      .set({ last_seen_at: Date.now() - HOUR_MS - 1000 })
+      .execute()
+    assert.equal(await store.whoseSession(tokenHash, LIMITS), null)
+    assert.deepEqual(await store.listSessions(ada.id, LIMITS), [])
+    assert.deepEqual(await store.endedOf([id], LIMITS), [id])
+    await write.updateTable('sessions').set({ last_seen_at: Date.now() }).execute()
+    assert.ok(await store.whoseSession(tokenHash, LIMITS))
+    await write
+      .updateTable('sessions')
+      .set({ expires_at: Date.now() - 1000 })
+      .execute()
+    assert.equal(await store.whoseSession(tokenHash, LIMITS), null)
+    await store.sweep(LIMITS, WINDOW_MS)
+    assert.deepEqual(await write.selectFrom('sessions').select('id').execute(), [])
+
+    const other = await signIn(store, ada.id)
+    assert.equal(await store.endSession(other.id, randomUUID()), false)
+    assert.equal(await store.endSession(other.id, ada.id), true)
+    assert.equal(await store.endSession(other.id, ada.id), false)
+    assert.equal(await store.whoseSession(other.tokenHash, LIMITS), null)
+  })
+
+  it('who is disabled has no session and no key; their keys live again with them, their sessions do not', async (store) => {
+    await store.addUser(person('root', 'admin'))
+    const ada = await store.addUser(person('ada'))
+    const session = await signIn(store, ada.id)
+    const { key, tokenHash } = await makeKey(store, ada.id)
+    assert.deepEqual(await store.endedOf([session.id, key.id, 'unknown'], LIMITS), ['unknown'])
+    const { user, ended } = (await store.changeUser(ada.id, { disabled: true }))!
+    assert.ok(user.disabledAt !== null)
+    assert.deepEqual(ended.sort(), [session.id, key.id].sort())
+    assert.equal(await store.whoseSession(session.tokenHash, LIMITS), null)
+    assert.equal(await store.whoseKey(tokenHash), null)
+    assert.deepEqual(await store.endedOf([session.id, key.id], LIMITS), [session.id, key.id])
+    await store.changeUser(ada.id, { disabled: false })
+    assert.equal(await store.whoseSession(session.tokenHash, LIMITS), null)
+    assert.ok(await store.whoseKey(tokenHash))
+  })
+
+  it('a new password ends every session but the one that is kept', async (store) => {
+    const ada = await store.addUser(person('ada'))
+    const [kept, other] = [await signIn(store, ada.id), await signIn(store, ada.id)]
+    assert.deepEqual(await store.setPassword(ada.id, 'another hash', kept.id), [other.id])
+    assert.equal((await store.findUser(ada.email))!.passwordHash, 'another hash')
+    assert.ok(await store.whoseSession(kept.tokenHash, LIMITS))
+    assert.deepEqual(await store.setPassword(ada.id, 'one more', null), [kept.id])
+  })
+
+  it('a key lives until it expires or is revoked, and may no more than the role of its owner', async (store, { write }) => {
+    await store.addUser(person('root', 'admin'))
+    const ada = await store.addUser(person('ada', 'admin'))
+    const { key, tokenHash } = await makeKey(store, ada.id, { scopes: 'admin', expiresAt: Date.now() + HOUR_MS })
+    assert.deepEqual([key.email, key.lastUsedAt, key.revokedAt], [ada.email, null, null])
+    const scopes = async () => [...((await store.whoseKey(tokenHash))?.scopes ?? [])].sort()
+    assert.deepEqual(await scopes(), ['admin', 'read'])
+    const [listed] = (await store.listKeys(ada.id, { limit: 10 })).items
+    assert.ok(listed!.lastUsedAt !== null)
+    await store.changeUser(ada.id, { role: 'member' })
+    assert.deepEqual(await scopes(), ['read'])
+
+    await write
+      .updateTable('api_keys')
+      .set({ expires_at: Date.now() - 1000 })
+      .execute()
+    assert.equal(await store.whoseKey(tokenHash), null)
+    assert.deepEqual(await store.endedOf([key.id], LIMITS), [key.id])
+    await write.updateTable('api_keys').set({ expires_at: null }).execute()
+    assert.ok(await store.whoseKey(tokenHash))
+
+    assert.equal(await store.revokeKey(key.id, randomUUID()), null, 'of another user')
+    const revoked = await store.revokeKey(key.id, ada.id)
+    assert.equal((await store.revokeKey(key.id, null))!.revokedAt, revoked!.revokedAt, 'twice does no harm')
+    assert.equal(await store.whoseKey(tokenHash), null)
+    assert.equal((await store.listKeys(null, { limit: 10, q: 'ADA@' })).items.length, 1)
+    assert.equal((await store.listKeys(null, { limit: 10, q: 'nothing like it' })).items.length, 0)
+  })
+
+  it('guesses are counted before they are looked at: of many at once no more than their number get through', async (store, { write }) => {
+    const limits = [
+      { subject: 'account:a', most: 5 },
+      { subject: 'address:1', most: 20 },
+    ]
+    for (let i = 0; i < 5; i += 1) assert.equal(await store.countAttempt(uuidv7(), limits, WINDOW_MS), null)
+    const waitS = (await store.countAttempt(uuidv7(), limits, WINDOW_MS))!
+    assert.ok(waitS > WINDOW_MS / 1000 - 120 && waitS <= WINDOW_MS / 1000, `${waitS} s`)
+    // Refused ones don't put the end off.
+    await write
+      .updateTable('login_attempts')
+      .set({ at: Date.now() - WINDOW_MS + 60_000 })
+      .execute()
+    const soonS = (await store.countAttempt(uuidv7(), limits, WINDOW_MS))!
+    assert.ok(soonS > 30 && soonS <= 60, `${soonS} s`)
+    await write
+      .updateTable('login_attempts')
+      .set({ at: Date.now() - WINDOW_MS - 1000 })
+      .execute()
+    assert.equal(await store.countAttempt(uuidv7(), limits, WINDOW_MS), null)
+    await store.sweep(LIMITS, WINDOW_MS)
+    assert.equal((await write.selectFrom('login_attempts').select('at').execute()).length, 2)
+
+    const right = uuidv7()
+    assert.equal(await store.countAttempt(right, limits, WINDOW_MS), null)
+    await store.forgive(right, 'account:a')
+    const left = await write.selectFrom('login_attempts').select('subject').execute()
+    assert.deepEqual(left, [{ subject: 'address:1' }], 'the address keeps its wrong ones')
+
+    const many = await Promise.all(
+      Array.from({ length: 40 }, () => store.countAttempt(uuidv7(), [{ subject: 'account:b', most: 5 }], WINDOW_MS)),
+    )
+    assert.ok(many.filter((wait) => wait === null).length <= 5)
+  })
+}
