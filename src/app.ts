@@ -2,6 +2,7 @@
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Config } from './config.ts'
+import type { SchemaVersion } from './db/migrations.ts'
 import { processImages } from './flow/process-images.ts'
 import { collect, recover, removeOrphans, sweep, sweepWork } from './flow/sweep.ts'
 import { createServer, type HttpServer } from './http/server.ts'
@@ -25,10 +26,12 @@ const SWEEP_INTERVAL_MS = 10_000
 // Beside the lease of `flow/process-images.ts`: together, how long the work of a dead worker lies.
 const SWEEP_WORK_INTERVAL_MS = 2_000
 
-const isCluster = (config: Config) => config.redisUrl !== ''
+export const isCluster = (config: Config) => config.redisUrl !== ''
+export const sqliteFile = (config: Config) => join(config.dataDir, 'calotype.sqlite')
 
-async function openBlobs(config: Config, log: Logger) {
-  if (config.s3Endpoint === '') return openFilesystemStore(config.dataDir, { isShared: isCluster(config) })
+/** A visitor may open it beside a server, and touches nothing that others stage. */
+export async function openBlobs(config: Config, log: Logger, { asVisitor = false } = {}) {
+  if (config.s3Endpoint === '') return openFilesystemStore(config.dataDir, { isShared: isCluster(config), asVisitor })
   const { openS3Store } = await import('./store/s3.ts')
   const {
     s3Endpoint: endpoint,
@@ -39,16 +42,16 @@ async function openBlobs(config: Config, log: Logger) {
     s3PublicEndpoint: publicEndpoint,
   } = config
   const settings = { endpoint, bucket, region, accessKeyId, secretAccessKey }
-  return openS3Store({ ...settings, publicEndpoint, stagingFolder: join(config.dataDir, 'tmp'), log })
+  return openS3Store({ ...settings, publicEndpoint, asVisitor, stagingFolder: join(config.dataDir, 'tmp'), log })
 }
 
-async function openDatabase(config: Config, log: Logger) {
+export async function openDatabase(config: Config, log: Logger, options: { version?: SchemaVersion; readOnly?: boolean } = {}) {
   if (isCluster(config)) {
     const { openPostgres } = await import('./db/open-postgres.ts')
-    return openPostgres({ url: config.databaseUrl, maxConnections: config.databasePool, log })
+    return openPostgres({ url: config.databaseUrl, maxConnections: config.databasePool, log, version: options.version ?? 'latest' })
   }
   const { openSqlite } = await import('./db/open-sqlite.ts')
-  return openSqlite(join(config.dataDir, 'calotype.sqlite'))
+  return openSqlite(sqliteFile(config), options)
 }
 
 /** What servers, workers and commands need: rows and bytes; and, embedded, the folder for this process alone. */

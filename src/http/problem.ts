@@ -37,6 +37,8 @@ export const STATUS_OF = {
   too_many_frames: 422,
   processing_crashed: 422,
   processing_timeout: 422,
+  original_missing: 500,
+  original_damaged: 500,
   internal: 500,
   overloaded: 503,
   shutting_down: 503,
