@@ -45,7 +45,7 @@ program
   .option('--repair', 'mend what can be mended: develop again, mark images of lost originals as failed, remove what nobody uses')
   .option('--sample <originals>', 'read only so many originals whole, chosen at random, instead of all; 0: none')
   .option('--grace <seconds>', 'let files that no image uses, and temporary files, be until they are so old', '3600')
-  .option('--url <url>', 'the address people use: examine the way there, too (default: that of the server on DATA_DIR, if one runs)')
+  .option('--url <url>', 'the address people use: examine the way there, too')
   .option('--json', 'a JSON object a line: each finding, at the end {"summary":…}')
   .action(async (options: DoctorOptions) => void (process.exitCode = await examineAndTell(settings(), options)))
 

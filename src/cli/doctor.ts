@@ -3,7 +3,6 @@ import type { Config } from '../config.ts'
 import { StartError } from '../errors.ts'
 import { REMEDIES, type Finding } from '../flow/findings.ts'
 import { createLog } from '../log.ts'
-import { readServerInfo } from '../store/data-dir-lock.ts'
 import { examineFront } from './front.ts'
 import { createProgress } from './progress.ts'
 
@@ -27,7 +26,7 @@ export async function examineAndTell(config: Config, options: DoctorOptions): Pr
     if (!finding.mended) unmended++
     console.log(json ? JSON.stringify({ ...finding, remedy: REMEDIES[finding.code] }) : inWords(finding))
   }
-  const front = options.url ?? readServerInfo(config.dataDir)?.url
+  const { url: front } = options
   if (front !== undefined) {
     if (!URL.canParse(front) || !/^https?:/.test(front))
       throw new StartError(`--url is "${front}"; it must be like https://photos.example.org.`)

@@ -8,6 +8,7 @@ import type { RowArchive, TableName } from '../record/row-archive.ts'
 import type { RowSurvey } from '../record/row-survey.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import { atOnce } from './at-once.ts'
+import { sizeOfBlob } from './examine-original.ts'
 import {
   faultsFile,
   hashOfFile,
@@ -207,9 +208,9 @@ async function verify(
   const faults = await writeLines(faultsFile(folder))
   let [original_count, original_bytes] = [0, 0]
   const faultInStore = async ({ sha256, size }: Original): Promise<LostOriginal['code'] | null> => {
-    const found = await blobs.stat(originalKey(sha256))
-    if (!found) return 'original_missing'
-    return found.size === size ? null : 'original_damaged'
+    const found = await sizeOfBlob(blobs, originalKey(sha256))
+    if (found === null) return 'original_missing'
+    return found === size ? null : 'original_damaged'
   }
   await atOnce(AT_ONCE, readLines<Original>(rowsFile(folder, 'originals')), async (original) => {
     const code = await (bytes ? bytes.faultOf(original) : faultInStore(original))

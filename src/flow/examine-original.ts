@@ -14,16 +14,32 @@ export async function hashOfBlob(blobs: BlobStore, key: string): Promise<string>
   return hash.digest('hex')
 }
 
+/**
+ * Bytes of a blob; null when it is missing, for which two different questions have to be answered so: an answer to the first has nothing
+ * in it that shows who gave it. Rejects when that can not be told.
+ */
+export async function sizeOfBlob(blobs: BlobStore, key: string): Promise<number | null> {
+  const stat = await blobs.stat(key)
+  if (stat) return stat.size
+  try {
+    ;(await blobs.read(key)).destroy()
+  } catch (error) {
+    if (error instanceof CalotypeError && error.code === 'not_found') return null
+    throw error
+  }
+  throw new CalotypeError('storage_unavailable', `${key} is there and is not, by turns`)
+}
+
 type Fault = { code: 'original_missing' | 'original_damaged'; what: string }
 
 /** Null: it is sound. Rejects when that can not be told. `hash`: reads all of it. */
 async function faultOf(blobs: BlobStore, { sha256, size }: { sha256: string; size: number }, hash: boolean): Promise<Fault | null> {
   const key = originalKey(sha256)
   const missing: Fault = { code: 'original_missing', what: `An original is missing: ${key}` }
-  const stat = await blobs.stat(key)
-  if (!stat) return missing
-  if (stat.size !== size) {
-    return { code: 'original_damaged', what: `An original has ${stat.size} bytes where ${size} were uploaded: ${key}` }
+  const found = await sizeOfBlob(blobs, key)
+  if (found === null) return missing
+  if (found !== size) {
+    return { code: 'original_damaged', what: `An original has ${found} bytes where ${size} were uploaded: ${key}` }
   }
   if (!hash) return null
   try {

@@ -4,7 +4,7 @@ import type { ImageStore } from '../record/image-store.ts'
 import type { HeldDevelopment, HeldOriginal, RowSurvey } from '../record/row-survey.ts'
 import type { BlobStat, BlobStore } from '../store/blob-store.ts'
 import { atOnce } from './at-once.ts'
-import { examineOriginal, isKnownLost } from './examine-original.ts'
+import { examineOriginal, isKnownLost, sizeOfBlob } from './examine-original.ts'
 import { examineStuck } from './examine-stuck.ts'
 import { inWords, mend, reasonOf, type Report } from './findings.ts'
 
@@ -185,9 +185,9 @@ class Examination {
       const held = await survey.original(sha256)
       const development = held?.developments.find((one) => one.recipe === recipe && one.status === 'completed')
       for (const { key, size } of development ? renditionsOf(development) : []) {
-        const stat = await blobs.stat(key)
-        if (!stat) return { key, what: `A developed image is missing: ${key}` }
-        if (stat.size !== size) return { key, what: `A developed image has ${stat.size} bytes where ${size} were stored: ${key}` }
+        const found = await sizeOfBlob(blobs, key)
+        if (found === null) return { key, what: `A developed image is missing: ${key}` }
+        if (found !== size) return { key, what: `A developed image has ${found} bytes where ${size} were stored: ${key}` }
       }
       return undefined
     })
