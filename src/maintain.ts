@@ -13,7 +13,7 @@ import type { Logger } from './log.ts'
 import { createSqlImageStore } from './record/sql-image-store.ts'
 import { createSqlRowArchive } from './record/sql-row-archive.ts'
 import { createSqlRowSurvey } from './record/sql-row-survey.ts'
-import { lockDataDir } from './store/data-dir-lock.ts'
+import { lockDataDir, readServerInfo } from './store/data-dir-lock.ts'
 
 /** Rows as they are: nothing is migrated, and with `readOnly` nothing can be written (embedded). */
 async function visitRows(config: Config, log: Logger, { readOnly }: { readOnly: boolean }) {
@@ -28,7 +28,7 @@ async function visitRows(config: Config, log: Logger, { readOnly }: { readOnly: 
 export async function examine(
   config: Config,
   log: Logger,
-  options: ExamineOptions,
+  options: Omit<ExamineOptions, 'isServed'>,
   { report, onProgress }: { report: Report; onProgress(looked: number, of: number): void },
 ): Promise<Examined | null> {
   const usable = async <T>(code: FindingCode, open: () => Promise<T>): Promise<T | null> => {
@@ -46,7 +46,8 @@ export async function examine(
     await examineSurroundings(blobs, surroundings(config, log), report)
     if (!blobs) return null
     const survey = createSqlRowSurvey(database)
-    return await examineAll({ blobs, images: createSqlImageStore(database), survey, report, onProgress }, options)
+    const isServed = isCluster(config) || readServerInfo(config.dataDir) !== null
+    return await examineAll({ blobs, images: createSqlImageStore(database), survey, report, onProgress }, { ...options, isServed })
   } finally {
     await blobs?.close()
     await database.close()
@@ -130,7 +131,7 @@ export async function restore(config: Config, log: Logger, folder: string, { rep
           report({ code, what: `An original is not in the backup as it was uploaded: ${sha256}`, mended: true })
         const deps = { blobs, images: createSqlImageStore(database), survey, report, onProgress }
         // The bytes came from elsewhere: whether they are there, and what was made of them.
-        if (manifest.originals === 'list') await examineAll(deps, { repair: true, sample: 0, graceMs: Infinity })
+        if (manifest.originals === 'list') await examineAll(deps, { repair: true, sample: 0, graceMs: Infinity, isServed: false })
       } finally {
         await database.close()
       }

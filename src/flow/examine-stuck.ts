@@ -12,11 +12,17 @@ interface Deps {
   report: Report
 }
 
+interface Options {
+  repair: boolean
+  graceMs: number
+  isServed: boolean
+}
+
 // Servers and workers renew what they have in hand every few seconds, and look for what they have to do as often.
 const OVERDUE_MS = 10 * 60 * 1000
 
 /** Rejects when the rows can not be read. */
-export async function examineStuck({ blobs, images, survey, report }: Deps, repair: boolean, graceMs: number): Promise<void> {
+export async function examineStuck({ blobs, images, survey, report }: Deps, { repair, graceMs, isServed }: Options): Promise<void> {
   const stuck = await survey.stuck(OVERDUE_MS)
   const examine = async (code: FindingCode, { count, longestMs }: Stuck, what: string, action?: () => Promise<unknown>) => {
     if (count === 0) return
@@ -36,5 +42,5 @@ export async function examineStuck({ blobs, images, survey, report }: Deps, repa
   )
   await examine('never_expired', stuck.unexpired, 'declared batches should have expired, for', () => images.expireDeclared())
   await examine('removal_unfinished', stuck.removing, 'originals are being removed since', () => collect({ blobs, images }, graceMs))
-  await examine('nobody_develops', stuck.waiting, 'images wait, and nothing has been developed for')
+  if (isServed) await examine('nobody_develops', stuck.waiting, 'images wait, and nothing has been developed for')
 }

@@ -24,6 +24,8 @@ export interface ExamineOptions {
   sample: number | null
   /** Files that no row knows, and temporary ones, are let be until they are so old. */
   graceMs: number
+  /** Whether somebody should be developing what waits. */
+  isServed: boolean
 }
 
 export interface Examined {
@@ -92,8 +94,7 @@ class Examination {
   }
 
   rows() {
-    const { repair, graceMs } = this.#options
-    return this.#look('stuck rows', () => examineStuck(this.#deps, repair, graceMs))
+    return this.#look('stuck rows', () => examineStuck(this.#deps, this.#options))
   }
 
   temporaryFiles() {

@@ -78,7 +78,7 @@ describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () =
       report: (finding: Finding) => findings.push(finding),
       onProgress() {},
     }
-    const summary = await examine(deps, { repair: true, sample: null, graceMs: 0 })
+    const summary = await examine(deps, { repair: true, sample: null, graceMs: 0, isServed: true })
     return { summary, findings, codes: [...new Set(findings.map(({ code }) => code))], status: (await images.get(imageId))?.status }
   }
 
