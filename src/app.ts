@@ -10,6 +10,7 @@ import { authMode, type Config } from './config.ts'
 import type { Database } from './db/schema.ts'
 import type { AccountDeps } from './flow/account-deps.ts'
 import { ATTEMPTS_WINDOW_MS } from './flow/guess-password.ts'
+import type { SchemaVersion } from './db/migrations.ts'
 import { processImages } from './flow/process-images.ts'
 import { collect, recover, removeOrphans, sweep, sweepWork } from './flow/sweep.ts'
 import { offerSetup } from './flow/set-up-server.ts'
@@ -39,10 +40,12 @@ const SWEEP_WORK_INTERVAL_MS = 2_000
 
 const SWEEP_ACCOUNTS_INTERVAL_MS = 60_000
 
-const isCluster = (config: Config) => config.redisUrl !== ''
+export const isCluster = (config: Config) => config.redisUrl !== ''
+export const sqliteFile = (config: Config) => join(config.dataDir, 'calotype.sqlite')
 
-async function openBlobs(config: Config, log: Logger) {
-  if (config.s3Endpoint === '') return openFilesystemStore(config.dataDir, { isShared: isCluster(config) })
+/** A visitor may open it beside a server, and touches nothing that others stage. */
+export async function openBlobs(config: Config, log: Logger, { asVisitor = false } = {}) {
+  if (config.s3Endpoint === '') return openFilesystemStore(config.dataDir, { isShared: isCluster(config), asVisitor })
   const { openS3Store } = await import('./store/s3.ts')
   const {
     s3Endpoint: endpoint,
@@ -53,16 +56,16 @@ async function openBlobs(config: Config, log: Logger) {
     s3PublicEndpoint: publicEndpoint,
   } = config
   const settings = { endpoint, bucket, region, accessKeyId, secretAccessKey }
-  return openS3Store({ ...settings, publicEndpoint, stagingFolder: join(config.dataDir, 'tmp'), log })
+  return openS3Store({ ...settings, publicEndpoint, asVisitor, stagingFolder: join(config.dataDir, 'tmp'), log })
 }
 
-async function openDatabase(config: Config, log: Logger, { beside = false } = {}) {
+export async function openDatabase(config: Config, log: Logger, options: { version?: SchemaVersion; readOnly?: boolean } = {}) {
   if (isCluster(config)) {
     const { openPostgres } = await import('./db/open-postgres.ts')
-    return openPostgres({ url: config.databaseUrl, maxConnections: config.databasePool, log })
+    return openPostgres({ url: config.databaseUrl, maxConnections: config.databasePool, log, version: options.version ?? 'latest' })
   }
   const { openSqlite } = await import('./db/open-sqlite.ts')
-  return openSqlite(join(config.dataDir, 'calotype.sqlite'), { beside })
+  return openSqlite(sqliteFile(config), options)
 }
 
 const HOUR_MS = 60 * 60 * 1000
@@ -78,8 +81,8 @@ const accountDeps = (database: Database, { sessionIdleHours, sessionMaxHours }: 
 /** Accounts alone, for commands: also beside a server that runs on this DATA_DIR, whose database takes another writer. */
 export async function openAccounts(config: Config, log: Logger): Promise<AccountDeps & { close(): Promise<void> }> {
   if (!isCluster(config)) mkdirSync(config.dataDir, { recursive: true })
-  const beside = !isCluster(config) && readServerInfo(config.dataDir) !== null
-  const { database } = await openDatabase(config, log, { beside })
+  const isBeside = !isCluster(config) && readServerInfo(config.dataDir) !== null
+  const { database } = await openDatabase(config, log, { version: isBeside ? 'as it is' : 'latest' })
   return { ...accountDeps(database, config), close: () => database.close() }
 }
 

@@ -43,6 +43,8 @@ export const ERRORS = {
   too_many_frames: 'The animation has more frames than this server develops.',
   processing_crashed: 'The image crashed the decoder three times and was given up.',
   processing_timeout: 'The image took too long to develop and was given up.',
+  original_missing: 'The original is missing from the store. Upload the file again.',
+  original_damaged: 'The original in the store is no longer what was uploaded. Upload the file again.',
   internal: 'Something went wrong in the server. Try again; its log has the cause.',
   overloaded: 'Too much work is waiting. Try again after the time in Retry-After.',
   shutting_down: 'The server is stopping. Try again in a few seconds.',

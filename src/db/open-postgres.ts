@@ -3,7 +3,7 @@ import { Kysely, PostgresAdapter, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import { StartError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { migrateToLatest } from './migrations.ts'
+import { bringUpTo, type SchemaVersion } from './migrations.ts'
 import type { Database, RowsOf, Schema } from './schema.ts'
 
 const CONNECT_TIMEOUT_MS = 5_000
@@ -31,10 +31,17 @@ export interface PostgresOptions {
   /** Most connections of this process. */
   maxConnections: number
   log: Logger
+  /** Default: `latest`. */
+  version?: SchemaVersion
 }
 
 /** Connects and runs the migrations that are missing (one server at a time, whoever starts). Rejects with StartError if it can't connect. */
-export async function openPostgres({ url, maxConnections, log }: PostgresOptions): Promise<{ database: Database; migrated: string[] }> {
+export async function openPostgres({
+  url,
+  maxConnections,
+  log,
+  version = 'latest',
+}: PostgresOptions): Promise<{ database: Database; migrated: string[] }> {
   const pool = new pg.Pool({
     connectionString: url,
     max: maxConnections,
@@ -56,7 +63,7 @@ export async function openPostgres({ url, maxConnections, log }: PostgresOptions
   try {
     const migrated = await db.transaction().execute(async (trx) => {
       await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(trx)
-      return migrateToLatest(trx)
+      return bringUpTo(trx, version)
     })
     return {
       migrated,
@@ -72,11 +79,13 @@ export async function openPostgres({ url, maxConnections, log }: PostgresOptions
             for (const query of queries) results.push((await trx.executeQuery(query.compile())).rows)
             return results as unknown as RowsOf<typeof queries>
           }),
+        snapshot: (body) => db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(body),
         close: () => db.destroy(),
       },
     }
   } catch (error) {
     await db.destroy()
+    if (error instanceof StartError) throw error
     const { message } = error as Error
     throw new StartError(`DATABASE_URL: the database can't be used (${message}). Check that it runs and that the address is right.`, {
       cause: error,

@@ -1,21 +1,20 @@
 // Opens the embedded database; its file is made and brought up to date by `migrate` first.
 import { Kysely, sql } from 'kysely'
-import { StartError } from '../errors.ts'
-import { isUpToDate, migrateToLatest } from './migrations.ts'
+import { bringUpTo, type SchemaVersion } from './migrations.ts'
 import type { Database, RowsOf, Schema } from './schema.ts'
 import { sqliteDialect, type SqliteConnection } from './sqlite-dialect.ts'
 
 /**
- * Opens (or makes) the database at `path` and runs the migrations it lacks. Returns their names too. Beside a server that has it open,
- * nothing is migrated under its hands: StartError, if something would have to be.
+ * Opens (or makes) the database at `path` and runs the migrations it lacks. Returns their names too. `readOnly`: nothing is written,
+ * by anybody who has this `Database`; the file has to be there.
  */
-export async function openSqlite(path: string, { beside = false } = {}): Promise<{ database: Database; migrated: string[] }> {
-  const write = new Kysely<Schema>({ dialect: sqliteDialect(path, { readOnly: false }) })
+export async function openSqlite(
+  path: string,
+  { version = 'latest', readOnly = false }: { version?: SchemaVersion; readOnly?: boolean } = {},
+): Promise<{ database: Database; migrated: string[] }> {
+  const write = new Kysely<Schema>({ dialect: sqliteDialect(path, { readOnly }) })
   try {
-    if (beside && !(await isUpToDate(write))) {
-      throw new StartError('The server that runs is of another version than this command. Start it again, then try once more.')
-    }
-    const migrated = beside ? [] : await migrateToLatest(write)
+    const migrated = await bringUpTo(write, version)
     const read = new Kysely<Schema>({ dialect: sqliteDialect(path, { readOnly: true }) })
     return {
       migrated,
@@ -30,6 +29,7 @@ export async function openSqlite(path: string, { beside = false } = {}): Promise
             const results = await (connection as SqliteConnection).run(queries.map((query) => query.compile()))
             return results.map((result) => result.rows) as RowsOf<typeof queries>
           }),
+        snapshot: (body) => read.transaction().execute(body),
         async close() {
           await read.destroy()
           await write.destroy()

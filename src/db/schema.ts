@@ -222,5 +222,7 @@ export interface Database {
   isRemote: boolean
   /** Runs queries that do not depend on each other's results as one transaction, in as few round trips as the database has. */
   transact<const Queries extends readonly Compilable<unknown>[]>(queries: Queries): Promise<RowsOf<Queries>>
+  /** All that `body` reads is as of one moment, however long it takes. Nothing else reads here meanwhile. */
+  snapshot<T>(body: (rows: Kysely<Schema>) => Promise<T>): Promise<T>
   close(): Promise<void>
 }

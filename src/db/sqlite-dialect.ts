@@ -100,8 +100,8 @@ class SqliteDriver implements Driver {
   }
 
   async beginTransaction() {
-    // Immediate: a reader that turned writer half-way would have to be tried again.
-    await this.#connection.executeQuery(CompiledQuery.raw('begin immediate'))
+    // Immediate: a reader that turned writer half-way would have to be tried again. One that only reads sees one moment.
+    await this.#connection.executeQuery(CompiledQuery.raw(this.#exclusive ? 'begin immediate' : 'begin'))
   }
 
   async commitTransaction() {
@@ -117,7 +117,7 @@ class SqliteDriver implements Driver {
   }
 }
 
-/** A writing connection hands itself to one user at a time; a reading one has no transactions and is shared. */
+/** A writing connection hands itself to one user at a time; a reading one is shared, so a transaction on it is for who is alone. */
 export function sqliteDialect(path: string, { readOnly }: { readOnly: boolean }): Dialect {
   return {
     createDriver: () => new SqliteDriver(path, readOnly),

@@ -208,7 +208,7 @@ async function developAndStore(
       await Promise.all([blobs.discard(imagePath), blobs.discard(thumbnailPath)])
       const code = error instanceof CalotypeError ? error.code : 'internal'
       log.error({ err: error, sha256 }, 'an image could not be developed')
-      if (code === 'not_found') return failed('internal', 'The original is missing from the store. Upload it again.')
+      if (code === 'not_found') return failed('original_missing')
       if (!PASSING.includes(code)) return failed('internal')
     }
     if (isStopped()) return null

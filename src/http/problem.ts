@@ -44,6 +44,8 @@ export const STATUS_OF = {
   processing_crashed: 422,
   processing_timeout: 422,
   too_many_attempts: 429,
+  original_missing: 500,
+  original_damaged: 500,
   internal: 500,
   overloaded: 503,
   shutting_down: 503,

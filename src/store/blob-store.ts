@@ -27,6 +27,11 @@ export interface BlobStore {
   put(stagedPath: string, key: string, options?: { synced: boolean }): Promise<void>
   /** Removes a staged file, if it is still there. Never rejects. */
   discard(stagedPath: string): Promise<void>
+  /**
+   * Local files that were staged and neither put nor discarded, by this process or others that stage in the same folder; what is being
+   * written just now is among them. `discard` removes one.
+   */
+  staged(): AsyncIterable<{ path: string } & BlobStat>
   /** A local path to read the blob from, for programs that take paths; `release` when done. Rejects with `not_found` if it is gone. */
   checkout(key: string): Promise<{ path: string; release(): Promise<void> }>
   /** Null when it is missing, which is never guessed from a timeout. */
