@@ -2,11 +2,15 @@
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Config } from './config.ts'
+import type { OnRoundTrip } from './db/schema.ts'
 import { processImages } from './flow/process-images.ts'
 import { collect, recover, removeOrphans, sweep, sweepWork } from './flow/sweep.ts'
 import { createServer, type HttpServer } from './http/server.ts'
 import { createWorkerServer } from './http/worker-server.ts'
 import type { Logger } from './log.ts'
+import { observeBlobs, observeDeveloper, observeFeed, observeImages, observeSweep } from './observe/observe-steps.ts'
+import type { Observer } from './observe/observer.ts'
+import { openObserving } from './observe/open-observing.ts'
 import { createChildPool } from './process/child-pool.ts'
 import { createMemoryFeed } from './publish/memory-feed.ts'
 import { createMemoryQueue } from './queue/memory-queue.ts'
@@ -17,6 +21,8 @@ import { openFilesystemStore } from './store/filesystem.ts'
 export interface App {
   /** Resolves once it listens; rejects with the error of the socket. */
   listen(): Promise<{ url: string }>
+  /** Likewise, the metrics; null if nobody asked for them. */
+  listenForMetrics(): Promise<{ url: string } | null>
   /** Refuses new work, finishes what is in hand within `graceMs`, closes everything. Nothing acknowledged is lost, whatever it cuts off. */
   close(graceMs: number): Promise<void>
 }
@@ -42,21 +48,22 @@ async function openBlobs(config: Config, log: Logger) {
   return openS3Store({ ...settings, publicEndpoint, stagingFolder: join(config.dataDir, 'tmp'), log })
 }
 
-async function openDatabase(config: Config, log: Logger) {
+async function openDatabase(config: Config, log: Logger, observer?: Observer) {
+  const onRoundTrip: OnRoundTrip | undefined = observer && ((trip) => observer.tell({ what: 'round-trip', ...trip }))
   if (isCluster(config)) {
     const { openPostgres } = await import('./db/open-postgres.ts')
-    return openPostgres({ url: config.databaseUrl, maxConnections: config.databasePool, log })
+    return openPostgres({ url: config.databaseUrl, maxConnections: config.databasePool, onRoundTrip, log })
   }
   const { openSqlite } = await import('./db/open-sqlite.ts')
-  return openSqlite(join(config.dataDir, 'calotype.sqlite'))
+  return openSqlite(join(config.dataDir, 'calotype.sqlite'), onRoundTrip)
 }
 
 /** What servers, workers and commands need: rows and bytes; and, embedded, the folder for this process alone. */
-async function openData(config: Config, log: Logger) {
+async function openData(config: Config, log: Logger, observer?: Observer) {
   const lock = isCluster(config) ? null : lockDataDir(config.dataDir, { pid: process.pid })
   try {
     const blobs = await openBlobs(config, log)
-    const { database, migrated } = await openDatabase(config, log)
+    const { database, migrated } = await openDatabase(config, log, observer)
     for (const name of migrated) log.info({ migration: name }, 'migrated the database')
     const images = createSqlImageStore(database)
     if (lock?.afterCrash) log.info({ removed: await removeOrphans({ blobs, images, log }) }, 'checked the store after a crash')
@@ -65,7 +72,9 @@ async function openData(config: Config, log: Logger) {
       await database.close()
       lock?.release()
     }
-    return { lock, blobs, images, migrated, close }
+    observer?.watch({ connections: database.connections, backlog: images.backlog })
+    const watched = observer ? { blobs: observeBlobs(blobs, observer), images: observeImages(images, observer) } : { blobs, images }
+    return { lock, ...watched, migrated, close }
   } catch (error) {
     lock?.release()
     throw error
@@ -73,7 +82,13 @@ async function openData(config: Config, log: Logger) {
 }
 
 /** Queue and feed; a worker only publishes. */
-async function openMessaging(config: Config, log: Logger, role: 'server' | 'worker') {
+async function openMessaging(config: Config, log: Logger, role: 'server' | 'worker', observer?: Observer) {
+  const { queue, feed } = await connectMessaging(config, log, role)
+  observer?.watch({ hints: queue.depth })
+  return { queue, feed: observer ? observeFeed(feed, observer, { hears: role === 'server' }) : feed }
+}
+
+async function connectMessaging(config: Config, log: Logger, role: 'server' | 'worker') {
   if (!isCluster(config)) return { queue: createMemoryQueue(), feed: createMemoryFeed({ history: config.eventHistory }) }
   const { createBullmqQueue } = await import('./queue/bullmq.ts')
   const { createRedisFeed } = await import('./publish/redis-feed.ts')
@@ -121,8 +136,10 @@ async function listenOn(server: HttpServer, host: string, port: number): Promise
 }
 
 /** Work that is begun in this process, and its orderly end. */
-function startProcessing(deps: Parameters<typeof recover>[0], config: Config) {
-  const developer = startChildren(config, deps.log)
+function startProcessing(deps: Parameters<typeof recover>[0], config: Config, observer?: Observer) {
+  const children = startChildren(config, deps.log)
+  const developer = observer ? observeDeveloper(children, observer) : children
+  observer?.watch({ children: developer.stats })
   const processing = processImages({ ...deps, developer })
   return {
     developer,
@@ -136,23 +153,36 @@ function startProcessing(deps: Parameters<typeof recover>[0], config: Config) {
 
 /** An API server; embedded, it develops as well. */
 export async function createApp(config: Config, log: Logger): Promise<App> {
-  const { lock, blobs, images, close: closeData } = await openData(config, log)
-  const { queue, feed } = await openMessaging(config, log, 'server')
+  const observing = await openObserving({ ...config, role: 'server', log })
+  const { observer } = observing
+  const { lock, blobs, images, close: closeData } = await openData(config, log, observer)
+  const { queue, feed } = await openMessaging(config, log, 'server', observer)
   const deps = { blobs, images, queue, feed, log }
   await recover(deps, !isCluster(config))
-  const work = isCluster(config) ? null : startProcessing(deps, config)
+  const work = isCluster(config) ? null : startProcessing(deps, config, observer)
   let stopping = false
   const server = await createServer({
     ...deps,
     limits: config,
     corsOrigins: config.corsOrigins,
     pages: pages(config),
+    observer,
     isStopping: () => stopping,
   })
   const ages = { graceMs: config.blobGraceSeconds * 1000, batchTtlMs: config.batchTtlHours * 60 * 60 * 1000 }
   const sweeps = [
-    repeat('the sweep', SWEEP_INTERVAL_MS, log, () => sweep(deps, ages)),
-    repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, () => sweepWork(deps)),
+    repeat(
+      'the sweep',
+      SWEEP_INTERVAL_MS,
+      log,
+      observeSweep('all', observer, () => sweep(deps, ages)),
+    ),
+    repeat(
+      'the sweep of work',
+      SWEEP_WORK_INTERVAL_MS,
+      log,
+      observeSweep('work', observer, () => sweepWork(deps)),
+    ),
   ]
 
   return {
@@ -161,6 +191,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       lock?.announce(listening.url)
       return listening
     },
+    listenForMetrics: observing.listen,
     async close(graceMs) {
       stopping = true
       // In hand are the bodies that are arriving and the images being developed; what waits in the queue is found in the rows again.
@@ -173,22 +204,31 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       for (const { end } of sweeps) await end()
       await queue.close()
       await closeData()
+      await observing.close()
     },
   }
 }
 
 /** A worker of a cluster: develops, and tells on a port of its own whether it is well. */
 export async function createWorker(config: Config, log: Logger): Promise<App> {
-  const { blobs, images, close: closeData } = await openData(config, log)
-  const { queue, feed } = await openMessaging(config, log, 'worker')
+  const observing = await openObserving({ ...config, role: 'worker', log })
+  const { observer } = observing
+  const { blobs, images, close: closeData } = await openData(config, log, observer)
+  const { queue, feed } = await openMessaging(config, log, 'worker', observer)
   const deps = { blobs, images, queue, feed, log }
-  const work = startProcessing(deps, config)
+  const work = startProcessing(deps, config, observer)
   let stopping = false
   const server = await createWorkerServer({ images, developer: work.developer, log, isStopping: () => stopping })
-  const sweeping = repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, () => sweepWork(deps))
+  const sweeping = repeat(
+    'the sweep of work',
+    SWEEP_WORK_INTERVAL_MS,
+    log,
+    observeSweep('work', observer, () => sweepWork(deps)),
+  )
 
   return {
     listen: () => listenOn(server, config.workerHost, config.workerPort),
+    listenForMetrics: observing.listen,
     async close(graceMs) {
       stopping = true
       await sweeping.end()
@@ -197,6 +237,7 @@ export async function createWorker(config: Config, log: Logger): Promise<App> {
       await server.close()
       await feed.close()
       await closeData()
+      await observing.close()
     },
   }
 }

@@ -4,7 +4,7 @@ import pg from 'pg'
 import { StartError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { migrateToLatest } from './migrations.ts'
-import type { Database, RowsOf, Schema } from './schema.ts'
+import type { Database, OnRoundTrip, RowsOf, Schema } from './schema.ts'
 
 const CONNECT_TIMEOUT_MS = 5_000
 const STATEMENT_TIMEOUT_MS = 30_000
@@ -30,11 +30,17 @@ export interface PostgresOptions {
   url: string
   /** Most connections of this process. */
   maxConnections: number
+  onRoundTrip?: OnRoundTrip | undefined
   log: Logger
 }
 
 /** Connects and runs the migrations that are missing (one server at a time, whoever starts). Rejects with StartError if it can't connect. */
-export async function openPostgres({ url, maxConnections, log }: PostgresOptions): Promise<{ database: Database; migrated: string[] }> {
+export async function openPostgres({
+  url,
+  maxConnections,
+  onRoundTrip,
+  log,
+}: PostgresOptions): Promise<{ database: Database; migrated: string[] }> {
   const pool = new pg.Pool({
     connectionString: url,
     max: maxConnections,
@@ -52,7 +58,12 @@ export async function openPostgres({ url, maxConnections, log }: PostgresOptions
   // One that is lent out, lost between two queries of a transaction, says so outside of any query: its next one rejects, too. Without
   // a listener it would end the process.
   pool.on('connect', (client) => client.on('error', () => {}))
-  const db = new Kysely<Schema>({ dialect: new PooledPostgresDialect({ pool }) })
+  const db = new Kysely<Schema>({
+    dialect: new PooledPostgresDialect({ pool }),
+    ...(onRoundTrip && {
+      log: ({ level, queryDurationMillis: ms }) => onRoundTrip({ statements: 1, ms, failed: level === 'error' }),
+    }),
+  })
   try {
     const migrated = await db.transaction().execute(async (trx) => {
       await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(trx)
@@ -72,6 +83,7 @@ export async function openPostgres({ url, maxConnections, log }: PostgresOptions
             for (const query of queries) results.push((await trx.executeQuery(query.compile())).rows)
             return results as unknown as RowsOf<typeof queries>
           }),
+        connections: () => ({ open: pool.totalCount, inUse: pool.totalCount - pool.idleCount, waiting: pool.waitingCount }),
         close: () => db.destroy(),
       },
     }

@@ -1,15 +1,17 @@
 // Opens the embedded database; its file is made and brought up to date by `migrate` first.
 import { Kysely, sql } from 'kysely'
 import { migrateToLatest } from './migrations.ts'
-import type { Database, RowsOf, Schema } from './schema.ts'
-import { sqliteDialect, type SqliteConnection } from './sqlite-dialect.ts'
+import type { Database, OnRoundTrip, RowsOf, Schema } from './schema.ts'
+import { emptyLoad, sqliteDialect, type SqliteConnection } from './sqlite-dialect.ts'
 
 /** Opens (or makes) the database at `path` and runs the migrations it lacks. Returns their names too. */
-export async function openSqlite(path: string): Promise<{ database: Database; migrated: string[] }> {
-  const write = new Kysely<Schema>({ dialect: sqliteDialect(path, { readOnly: false }) })
+export async function openSqlite(path: string, onRoundTrip?: OnRoundTrip): Promise<{ database: Database; migrated: string[] }> {
+  const [writeLoad, readLoad] = [emptyLoad(), emptyLoad()]
+  const loads = [writeLoad, readLoad]
+  const write = new Kysely<Schema>({ dialect: sqliteDialect(path, { readOnly: false, load: writeLoad, onRoundTrip }) })
   try {
     const migrated = await migrateToLatest(write)
-    const read = new Kysely<Schema>({ dialect: sqliteDialect(path, { readOnly: true }) })
+    const read = new Kysely<Schema>({ dialect: sqliteDialect(path, { readOnly: true, load: readLoad, onRoundTrip }) })
     return {
       migrated,
       database: {
@@ -23,6 +25,12 @@ export async function openSqlite(path: string): Promise<{ database: Database; mi
             const results = await (connection as SqliteConnection).run(queries.map((query) => query.compile()))
             return results.map((result) => result.rows) as RowsOf<typeof queries>
           }),
+        connections: () => ({
+          open: loads.length,
+          inUse: loads.filter(({ inFlight }) => inFlight > 0).length,
+          // A connection does one thing at a time.
+          waiting: loads.reduce((sum, { inFlight, waiting }) => sum + waiting + Math.max(0, inFlight - 1), 0),
+        }),
         async close() {
           await read.destroy()
           await write.destroy()

@@ -5,6 +5,7 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import { CalotypeError } from '../errors.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import type { Logger } from '../log.ts'
+import type { Observer } from '../observe/observer.ts'
 import { archiveRoutes } from './archive.ts'
 import { batchRoutes } from './batches.ts'
 import { eventRoutes } from './events.ts'
@@ -13,6 +14,7 @@ import { imageRoutes } from './images.ts'
 import { addLiveFeed } from './live.ts'
 import { manyRoutes } from './many.ts'
 import { mediaRoutes } from './media.ts'
+import { observeRequests } from './observe-requests.ts'
 import { isAllowedOrigin } from './origin.ts'
 import { pageRoutes, type PagesDeps } from './pages.ts'
 import { answerProblems, problemOptions } from './problem.ts'
@@ -25,6 +27,7 @@ export interface ServerDeps extends UploadDeps {
   limits: UploadLimits
   corsOrigins: string[]
   pages: PagesDeps
+  observer?: Observer | undefined
   /** True once the server is stopping: what is in hand is finished, nothing new is begun. */
   isStopping: () => boolean
 }
@@ -49,6 +52,7 @@ export async function createServer(deps: ServerDeps): Promise<HttpServer> {
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
   answerProblems(server)
+  if (deps.observer) observeRequests(server, deps.observer)
   server.addHook('onRequest', async ({ method, headers }) => {
     if (SAFE_METHODS.includes(method)) return
     if (!isAllowedOrigin(headers.origin, headers.host, corsOrigins)) throw new CalotypeError('origin_not_allowed')
@@ -71,5 +75,6 @@ export async function createServer(deps: ServerDeps): Promise<HttpServer> {
   await server.register(eventRoutes, { feed })
   await server.register(pageRoutes, deps.pages)
   addHealth(server, { images, isStopping })
+  deps.observer?.watch({ watchers: () => server.websocketServer.clients.size })
   return server
 }

@@ -8,10 +8,12 @@ import { uploadOnce } from '../flow/repeat-upload.ts'
 import type { Upload, UploadDeps } from '../flow/upload.ts'
 import { uploadDeclared } from '../flow/upload-declared.ts'
 import { waitForImage } from '../flow/wait-for-image.ts'
-import { receiveFiles } from '../receive/receive-files.ts'
+import type { Observer } from '../observe/observer.ts'
+import { receiveFiles, type ReceiveOptions } from '../receive/receive-files.ts'
 import type { BatchKind } from '../record/batch-ledger.ts'
 import { drainRefused } from './drain.ts'
 import { keyOf } from './idempotency-key.ts'
+import { observeFiles } from './observe-requests.ts'
 import { sendProblem } from './problem.ts'
 import { toApiImage } from './wire.ts'
 
@@ -24,7 +26,7 @@ export interface UploadLimits {
   batchTtlHours: number
 }
 
-type Deps = UploadDeps & { limits: UploadLimits }
+type Deps = UploadDeps & { limits: UploadLimits; observer?: Observer | undefined }
 
 const initiated = (message: (taken: number) => string) => (upload: Upload) =>
   JSON.stringify({
@@ -103,8 +105,9 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
   }
 }
 
-function receive({ limits, blobs }: Deps, request: FastifyRequest, kind: BatchKind, indexField?: string) {
-  return receiveFiles(request.body as Readable, request.headers as { 'content-type': string }, {
+function receive({ limits, blobs, observer }: Deps, request: FastifyRequest, kind: BatchKind, indexField?: string) {
+  const receiving = (how: ReceiveOptions) => receiveFiles(request.body as Readable, request.headers as { 'content-type': string }, how)
+  const options: ReceiveOptions = {
     field: kind === 'sync' ? 'image' : 'images',
     ...(indexField !== undefined && { indexField }),
     maxFiles: kind === 'sync' ? 1 : limits.maxFiles,
@@ -112,5 +115,6 @@ function receive({ limits, blobs }: Deps, request: FastifyRequest, kind: BatchKi
     idleTimeoutMs: limits.uploadIdleTimeoutMs,
     stage: () => blobs.stage(),
     discard: (path) => blobs.discard(path),
-  })
+  }
+  return observer ? observeFiles(observer, options, receiving) : receiving(options)
 }
