@@ -62,7 +62,9 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
 
   async function take(request: FastifyRequest, kind: BatchKind, answer: ((upload: Upload) => string) | null) {
     const key = keyOf(request.headers)
-    return finishing(uploadOnce(deps, { kind, files: receive(deps, request, kind), key, answer }))
+    const taken = await finishing(uploadOnce(deps, { kind, files: receive(deps, request, kind), key, answer }))
+    if ('upload' in taken) logUpload(request, taken.upload)
+    return taken
   }
 
   fastify.post('/api/upload', async (request, reply) => {
@@ -97,12 +99,23 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
       throw new CalotypeError('not_found', 'There is no such batch. Declare it with POST /api/batches, or send the files without one.')
     }
     const upload = await finishing(uploadDeclared(deps, batch, receive(deps, request, 'batch', 'index')))
+    logUpload(request, upload)
     const first = upload.rejected[0]
     if (first && upload.images.length === 0) {
       return sendProblem(reply, new CalotypeError(first.code, first.error), { rejected: upload.rejected })
     }
     return reply.code(202).type('application/json; charset=utf-8').send(batchAnswer(upload))
   }
+}
+
+// A batch has thousands: its id finds them.
+const MOST_IDS_LOGGED = 10
+
+function logUpload({ log }: FastifyRequest, { batchId, images, rejected }: Upload) {
+  const ids = images.slice(0, MOST_IDS_LOGGED).map(({ id }) => id)
+  const codes = rejected.map(({ code }) => code)
+  const reasons = Object.fromEntries([...new Set(codes)].map((code) => [code, codes.filter((one) => one === code).length]))
+  log.info({ batch: batchId, taken: images.length, image: ids.length === 1 ? ids[0] : ids, rejected: reasons }, 'upload taken')
 }
 
 function receive({ limits, blobs, observer }: Deps, request: FastifyRequest, kind: BatchKind, indexField?: string) {
