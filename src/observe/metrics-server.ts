@@ -1,5 +1,5 @@
 // Serves the metrics on a port of their own, so that nobody who reaches the API reaches them.
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Metrics } from './prometheus.ts'
 
@@ -13,7 +13,7 @@ const MAX_CONNECTIONS = 32
 
 /** `GET /metrics`, and nothing else. */
 export function createMetricsServer(metrics: Pick<Metrics, 'render'>): MetricsServer {
-  const server = createServer(async ({ method, url }, response) => {
+  async function answer({ method, url }: IncomingMessage, response: ServerResponse) {
     const isAsked = url?.split('?', 1)[0] === '/metrics'
     if (!isAsked || (method !== 'GET' && method !== 'HEAD')) {
       response.writeHead(isAsked ? 405 : 404, { 'content-type': 'text/plain; charset=utf-8', ...(isAsked && { allow: 'GET, HEAD' }) })
@@ -25,7 +25,8 @@ export function createMetricsServer(metrics: Pick<Metrics, 'render'>): MetricsSe
     } catch (error) {
       response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' }).end(`${(error as Error).message}\n`)
     }
-  })
+  }
+  const server = createServer((request, response) => void answer(request, response))
   server.maxConnections = MAX_CONNECTIONS
 
   return {

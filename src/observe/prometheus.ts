@@ -40,7 +40,13 @@ export function createMetrics({ role }: { role: 'server' | 'worker' }): Metrics 
     })
 
   const requests = counter('http_requests_total', 'Requests answered, by pattern of the address.', 'route', 'method', 'status')
-  const requestSeconds = histogram('http_request_duration_seconds', 'From the head of a request to the end of its answer.', STEP_SECONDS, 'route', 'method') // prettier-ignore
+  const requestSeconds = histogram(
+    'http_request_duration_seconds',
+    'From the head of a request to the end of its answer.',
+    STEP_SECONDS,
+    'route',
+    'method',
+  )
   const receivedBytes = counter('http_received_bytes_total', 'Bytes that came in requests, heads and bodies.')
   const files = counter('files_received_total', 'Files of uploads that came whole.')
   const fileBytes = counter('file_bytes_total', 'Bytes of the files that came whole.')
@@ -52,7 +58,11 @@ export function createMetrics({ role }: { role: 'server' | 'worker' }): Metrics 
   const eventLag = histogram('event_lag_seconds', 'From the commit of a final state to its being heard here.', STEP_SECONDS)
   const published = counter('events_published_total', 'Changes of images announced from here.')
   const statements = counter('database_statements_total', 'Statements sent to the database.', 'outcome')
-  const roundTrips = histogram('database_round_trip_duration_seconds', 'Round trips to the database, waiting for it included.', QUICK_SECONDS) // prettier-ignore
+  const roundTrips = histogram(
+    'database_round_trip_duration_seconds',
+    'Round trips to the database, waiting for it included.',
+    QUICK_SECONDS,
+  )
   const blobs = histogram('blob_operation_duration_seconds', 'Operations of the store of bytes.', QUICK_SECONDS, 'operation')
   const blobErrors = counter('blob_errors_total', 'Operations of the store that failed, by reason.', 'operation', 'code')
   const sweeps = counter('sweeps_total', 'Sweeps that ran.', 'sweep', 'outcome')

@@ -54,7 +54,7 @@ test('a journey at info: lines of JSON with the ids of images, and no header of 
     return found.some(({ msg }) => msg === 'image failed') && found
   })
   const [first, second] = lines.filter(({ msg }) => msg === 'upload taken')
-  assert.deepEqual([first!.level, first!.image, first!.taken, first!.rejected], ['info', good.body.image!.id, 1, {}])
+  assert.deepEqual([first!.level, first!.image, first!.taken, first!.rejected], ['info', good.body.image.id, 1, {}])
   assert.deepEqual([second!.image, second!.batch, second!.rejected], [damaged, mixed.body.job_id, { unsupported_format: 1 }])
   assert.match(first!.reqId!, /./)
   assert.notEqual(first!.reqId, second!.reqId)

@@ -1,6 +1,6 @@
 // A small collector of OpenTelemetry: takes traces by OTLP over HTTP, as JSON, and keeps the spans.
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 
@@ -56,7 +56,7 @@ const msOf = (nanoseconds: string) => Number(BigInt(nanoseconds) / 1000n) / 1000
 
 export async function startCollector(): Promise<Collector> {
   const spans: CollectedSpan[] = []
-  const server = createServer(async (request, response) => {
+  async function take(request: IncomingMessage, response: ServerResponse) {
     if (request.url !== '/v1/traces') return response.writeHead(404).end()
     const { resourceSpans } = (await json(request)) as Sent
     for (const { resource, scopeSpans } of resourceSpans) {
@@ -76,7 +76,8 @@ export async function startCollector(): Promise<Collector> {
         })
     }
     response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
-  }).listen(0, '127.0.0.1')
+  }
+  const server = createServer((request, response) => void take(request, response)).listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
