@@ -54,9 +54,9 @@ export function observeImages(images: ImageStore, { tell }: Observer): ImageStor
           if (batchId !== undefined) tell({ what: 'recorded', batchId, isDeclared: false, images: recorded, took })
         },
       ),
-    arrive: (batchId, arrivals) =>
+    arrive: (batchId, ...what) =>
       timed(
-        () => images.arrive(batchId, arrivals),
+        () => images.arrive(batchId, ...what),
         (took, arrived) => {
           const taken = arrived.flatMap((one) => ('image' in one && one.isNew ? one.image : []))
           tell({ what: 'recorded', batchId, isDeclared: true, images: taken, took })
@@ -80,9 +80,9 @@ export function observeImages(images: ImageStore, { tell }: Observer): ImageStor
         () => images.giveBack(hashes, recipe, token),
         () => tell({ what: 'given-back', hashes }),
       ),
-    finish: (result, canWait) =>
+    finish: (result, ...when) =>
       timed(
-        () => images.finish(result, canWait),
+        () => images.finish(result, ...when),
         (took, changed) => tell({ what: 'finished', sha256: result.sha256, images: changed, took }),
       ),
     reclaim: (isOnlyServer) =>
