@@ -53,7 +53,19 @@ module.exports = {
       layer(`${step}-is-a-step-alone`, `^src/${step}/`, [BASE, '^src/db/'], 'Steps know neither each other nor who calls them.'),
     ),
     layer('flow-tells-the-story-of-steps', '^src/flow/', [BASE, STEP], 'A flow knows the steps, and neither http nor the app.'),
-    layer('http-calls-flows', '^src/http/', [BASE, STEP, '^src/flow/'], 'http knows flows and steps, not the app.'),
+    layer('observe-watches-steps', '^src/observe/', [BASE, STEP], 'Who watches knows the contracts of the steps; they do not know it.'),
+    {
+      name: 'who-watches-knows-contracts-only',
+      severity: 'error',
+      from: { path: '^src/observe/' },
+      to: { path: STEP, dependencyTypesNot: ['type-only'] },
+    },
+    layer(
+      'http-calls-flows',
+      '^src/http/',
+      [BASE, STEP, '^src/flow/', '^src/observe/observer[.]ts$'],
+      'http knows flows and steps, not the app.',
+    ),
     {
       name: 'only-app-chooses-adapters',
       comment: 'Others import the types of a contract, never the code behind it.',
@@ -65,7 +77,12 @@ module.exports = {
         dependencyTypesNot: ['type-only'],
       },
     },
-    layer('app-composes', '^src/(app|maintain)[.]ts$', [BASE, STEP, '^src/(db|flow|http)/'], 'The app does not know the command line.'),
+    layer(
+      'app-composes',
+      '^src/(app|maintain)[.]ts$',
+      [BASE, STEP, '^src/(db|flow|http|observe)/'],
+      'The app does not know the command line.',
+    ),
     {
       name: 'only-cli-starts-the-app',
       severity: 'error',
@@ -75,6 +92,7 @@ module.exports = {
     knownOnlyTo('only-db-knows-ioredis', packages('ioredis'), '^src/db/'),
     knownOnlyTo('only-queue-knows-bullmq', packages('bullmq'), '^src/queue/'),
     knownOnlyTo('only-store-knows-s3', packages('@aws-sdk', '@smithy'), '^src/store/'),
+    knownOnlyTo('only-observe-knows-prometheus-and-opentelemetry', packages('@prometheus-io', '@opentelemetry'), '^src/observe/'),
     knownOnlyTo('only-db-knows-pg', packages('pg'), '^src/db/'),
     knownOnlyTo('only-process-knows-sharp', packages('sharp'), '^src/process/'),
     knownOnlyTo('only-http-knows-fastify', packages('fastify', 'fastify-[^/]+', '@fastify/(?!busboy/)[^/]+'), '^src/http/'),

@@ -7,16 +7,19 @@ import { createPasswords } from './accounts/passwords.ts'
 import { createSqlAccountStore } from './accounts/sql-account-store.ts'
 import { createSqlAuditLog } from './accounts/sql-audit-log.ts'
 import { authMode, type Config } from './config.ts'
-import type { Database } from './db/schema.ts'
+import type { SchemaVersion } from './db/migrations.ts'
+import type { Database, OnRoundTrip } from './db/schema.ts'
 import type { AccountDeps } from './flow/account-deps.ts'
 import { ATTEMPTS_WINDOW_MS } from './flow/guess-password.ts'
-import type { SchemaVersion } from './db/migrations.ts'
 import { processImages } from './flow/process-images.ts'
 import { collect, recover, removeOrphans, sweep, sweepWork } from './flow/sweep.ts'
 import { offerSetup } from './flow/set-up-server.ts'
 import { createServer, type HttpServer } from './http/server.ts'
 import { createWorkerServer } from './http/worker-server.ts'
 import type { Logger } from './log.ts'
+import { observeBlobs, observeDeveloper, observeFeed, observeImages, observeSweep } from './observe/observe-steps.ts'
+import type { Observer } from './observe/observer.ts'
+import { openObserving } from './observe/open-observing.ts'
 import { createChildPool } from './process/child-pool.ts'
 import { createMemoryFeed } from './publish/memory-feed.ts'
 import { createMemoryQueue } from './queue/memory-queue.ts'
@@ -30,6 +33,8 @@ export interface App {
    * there is none and one is needed.
    */
   listen(): Promise<{ url: string; setupUrl?: string }>
+  /** Likewise, the metrics; null if nobody asked for them. */
+  listenForMetrics(): Promise<{ url: string } | null>
   /** Refuses new work, finishes what is in hand within `graceMs`, closes everything. Nothing acknowledged is lost, whatever it cuts off. */
   close(graceMs: number): Promise<void>
 }
@@ -59,13 +64,20 @@ export async function openBlobs(config: Config, log: Logger, { asVisitor = false
   return openS3Store({ ...settings, publicEndpoint, asVisitor, stagingFolder: join(config.dataDir, 'tmp'), log })
 }
 
-export async function openDatabase(config: Config, log: Logger, options: { version?: SchemaVersion; readOnly?: boolean } = {}) {
+export async function openDatabase(
+  config: Config,
+  log: Logger,
+  options: { version?: SchemaVersion; readOnly?: boolean } = {},
+  observer?: Observer,
+) {
+  const onRoundTrip: OnRoundTrip | undefined = observer && ((trip) => observer.tell({ what: 'round-trip', ...trip }))
   if (isCluster(config)) {
     const { openPostgres } = await import('./db/open-postgres.ts')
-    return openPostgres({ url: config.databaseUrl, maxConnections: config.databasePool, log, version: options.version ?? 'latest' })
+    const { databaseUrl: url, databasePool: maxConnections } = config
+    return openPostgres({ url, maxConnections, onRoundTrip, log, version: options.version ?? 'latest' })
   }
   const { openSqlite } = await import('./db/open-sqlite.ts')
-  return openSqlite(sqliteFile(config), options)
+  return openSqlite(sqliteFile(config), { ...options, onRoundTrip })
 }
 
 const HOUR_MS = 60 * 60 * 1000
@@ -87,11 +99,11 @@ export async function openAccounts(config: Config, log: Logger): Promise<Account
 }
 
 /** What servers, workers and commands need: rows and bytes; and, embedded, the folder for this process alone. */
-async function openData(config: Config, log: Logger) {
+async function openData(config: Config, log: Logger, observer?: Observer) {
   const lock = isCluster(config) ? null : lockDataDir(config.dataDir, { pid: process.pid })
   try {
     const blobs = await openBlobs(config, log)
-    const { database, migrated } = await openDatabase(config, log)
+    const { database, migrated } = await openDatabase(config, log, {}, observer)
     for (const name of migrated) log.info({ migration: name }, 'migrated the database')
     const images = createSqlImageStore(database)
     if (lock?.afterCrash) log.info({ removed: await removeOrphans({ blobs, images, log }) }, 'checked the store after a crash')
@@ -100,7 +112,9 @@ async function openData(config: Config, log: Logger) {
       await database.close()
       lock?.release()
     }
-    return { lock, blobs, images, database, migrated, close }
+    observer?.watch({ connections: database.connections, backlog: images.backlog })
+    const watched = observer ? { blobs: observeBlobs(blobs, observer), images: observeImages(images, observer) } : { blobs, images }
+    return { lock, ...watched, database, migrated, close }
   } catch (error) {
     lock?.release()
     throw error
@@ -108,7 +122,13 @@ async function openData(config: Config, log: Logger) {
 }
 
 /** Queue and feed; a worker only publishes. */
-async function openMessaging(config: Config, log: Logger, role: 'server' | 'worker') {
+async function openMessaging(config: Config, log: Logger, role: 'server' | 'worker', observer?: Observer) {
+  const { queue, feed } = await connectMessaging(config, log, role)
+  observer?.watch({ hints: queue.depth })
+  return { queue, feed: observer ? observeFeed(feed, observer, { hears: role === 'server' }) : feed }
+}
+
+async function connectMessaging(config: Config, log: Logger, role: 'server' | 'worker') {
   if (!isCluster(config)) return { queue: createMemoryQueue(), feed: createMemoryFeed({ history: config.eventHistory }) }
   const { createBullmqQueue } = await import('./queue/bullmq.ts')
   const { createRedisFeed } = await import('./publish/redis-feed.ts')
@@ -163,8 +183,10 @@ function setupUrl(url: string, token: string): string {
 }
 
 /** Work that is begun in this process, and its orderly end. */
-function startProcessing(deps: Parameters<typeof recover>[0], config: Config) {
-  const developer = startChildren(config, deps.log)
+function startProcessing(deps: Parameters<typeof recover>[0], config: Config, observer?: Observer) {
+  const children = startChildren(config, deps.log)
+  const developer = observer ? observeDeveloper(children, observer) : children
+  observer?.watch({ children: developer.stats })
   const processing = processImages({ ...deps, developer })
   return {
     developer,
@@ -179,12 +201,14 @@ function startProcessing(deps: Parameters<typeof recover>[0], config: Config) {
 /** An API server; embedded, it develops as well. */
 export async function createApp(config: Config, log: Logger): Promise<App> {
   const auth = authMode(config)
-  const { lock, blobs, images, database, close: closeData } = await openData(config, log)
-  const { queue, feed } = await openMessaging(config, log, 'server')
+  const observing = await openObserving({ ...config, role: 'server', log })
+  const { observer } = observing
+  const { lock, blobs, images, database, close: closeData } = await openData(config, log, observer)
+  const { queue, feed } = await openMessaging(config, log, 'server', observer)
   const deps = { blobs, images, queue, feed, log }
   const people = accountDeps(database, config)
   await recover(deps, !isCluster(config))
-  const work = isCluster(config) ? null : startProcessing(deps, config)
+  const work = isCluster(config) ? null : startProcessing(deps, config, observer)
   let stopping = false
   const server = await createServer({
     ...deps,
@@ -195,12 +219,23 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     corsOrigins: config.corsOrigins,
     mediaAccess: config.mediaAccess,
     pages: pages(config),
+    observer,
     isStopping: () => stopping,
   })
   const ages = { graceMs: config.blobGraceSeconds * 1000, batchTtlMs: config.batchTtlHours * 60 * 60 * 1000 }
   const sweeps = [
-    repeat('the sweep', SWEEP_INTERVAL_MS, log, () => sweep(deps, ages)),
-    repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, () => sweepWork(deps)),
+    repeat(
+      'the sweep',
+      SWEEP_INTERVAL_MS,
+      log,
+      observeSweep('all', observer, () => sweep(deps, ages)),
+    ),
+    repeat(
+      'the sweep of work',
+      SWEEP_WORK_INTERVAL_MS,
+      log,
+      observeSweep('work', observer, () => sweepWork(deps)),
+    ),
     repeat('the sweep of accounts', SWEEP_ACCOUNTS_INTERVAL_MS, log, () => people.accounts.sweep(people.sessionLimits, ATTEMPTS_WINDOW_MS)),
   ]
 
@@ -211,6 +246,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       const token = auth === 'required' ? await offerSetup(people) : null
       return token === null ? listening : { ...listening, setupUrl: setupUrl(listening.url, token) }
     },
+    listenForMetrics: observing.listen,
     async close(graceMs) {
       stopping = true
       // In hand are the bodies that are arriving and the images being developed; what waits in the queue is found in the rows again.
@@ -223,22 +259,31 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       for (const { end } of sweeps) await end()
       await queue.close()
       await closeData()
+      await observing.close()
     },
   }
 }
 
 /** A worker of a cluster: develops, and tells on a port of its own whether it is well. */
 export async function createWorker(config: Config, log: Logger): Promise<App> {
-  const { blobs, images, close: closeData } = await openData(config, log)
-  const { queue, feed } = await openMessaging(config, log, 'worker')
+  const observing = await openObserving({ ...config, role: 'worker', log })
+  const { observer } = observing
+  const { blobs, images, close: closeData } = await openData(config, log, observer)
+  const { queue, feed } = await openMessaging(config, log, 'worker', observer)
   const deps = { blobs, images, queue, feed, log }
-  const work = startProcessing(deps, config)
+  const work = startProcessing(deps, config, observer)
   let stopping = false
   const server = await createWorkerServer({ images, developer: work.developer, log, isStopping: () => stopping })
-  const sweeping = repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, () => sweepWork(deps))
+  const sweeping = repeat(
+    'the sweep of work',
+    SWEEP_WORK_INTERVAL_MS,
+    log,
+    observeSweep('work', observer, () => sweepWork(deps)),
+  )
 
   return {
     listen: () => listenOn(server, config.workerHost, config.workerPort),
+    listenForMetrics: observing.listen,
     async close(graceMs) {
       stopping = true
       await sweeping.end()
@@ -247,6 +292,7 @@ export async function createWorker(config: Config, log: Logger): Promise<App> {
       await server.close()
       await feed.close()
       await closeData()
+      await observing.close()
     },
   }
 }

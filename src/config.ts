@@ -101,6 +101,18 @@ function readProxies(list: string): string[] {
   })
 }
 
+function readPortOrNone(port: string): number | null {
+  if (port === '') return null
+  if (/^\d+$/.test(port) && Number(port) <= 65_535) return Number(port)
+  throw bad('METRICS_PORT', port, 'a whole number from 0 to 65535, or empty')
+}
+
+function readCollector(endpoint: string): string {
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined
+  if (endpoint === '' || url?.protocol === 'http:' || url?.protocol === 'https:') return endpoint.replace(/\/+$/, '')
+  throw bad('OTEL_EXPORTER_OTLP_ENDPOINT', endpoint, 'the address of a collector, like http://127.0.0.1:4318')
+}
+
 const SETTINGS = {
   host: text('HOST', '127.0.0.1', 'Address to listen on; 0.0.0.0 is every network of this machine.', String),
   port: integer('PORT', 8000, 'Port to listen on; 0 takes any free one.', { min: 0, max: 65_535 }),
@@ -163,6 +175,19 @@ const SETTINGS = {
   ),
   workerHost: text('WORKER_HOST', '127.0.0.1', 'Address on which a worker tells whether it is well.', String),
   workerPort: integer('WORKER_PORT', 8001, 'Port for that; 0 takes any free one.', { min: 0, max: 65_535 }),
+  metricsPort: text(
+    'METRICS_PORT',
+    '',
+    'Port of GET /metrics, for Prometheus, of each server and worker; 0 takes any free one.',
+    readPortOrNone,
+  ),
+  metricsHost: text('METRICS_HOST', '127.0.0.1', 'Address for that.', String),
+  otlpEndpoint: text(
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    '',
+    'Collector that takes traces of uploads by OTLP over HTTP: http://host:4318.',
+    readCollector,
+  ),
   logLevel: text('LOG_LEVEL', 'info', `Least severe messages logged: ${LOG_LEVELS.join(', ')}.`, readLogLevel),
 } satisfies Record<string, Setting<unknown>>
 

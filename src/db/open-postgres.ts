@@ -4,7 +4,7 @@ import pg from 'pg'
 import { StartError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { bringUpTo, type SchemaVersion } from './migrations.ts'
-import type { Database, RowsOf, Schema } from './schema.ts'
+import type { Database, OnRoundTrip, RowsOf, Schema } from './schema.ts'
 
 const CONNECT_TIMEOUT_MS = 5_000
 const STATEMENT_TIMEOUT_MS = 30_000
@@ -30,6 +30,7 @@ export interface PostgresOptions {
   url: string
   /** Most connections of this process. */
   maxConnections: number
+  onRoundTrip?: OnRoundTrip | undefined
   log: Logger
   /** Default: `latest`. */
   version?: SchemaVersion
@@ -39,6 +40,7 @@ export interface PostgresOptions {
 export async function openPostgres({
   url,
   maxConnections,
+  onRoundTrip,
   log,
   version = 'latest',
 }: PostgresOptions): Promise<{ database: Database; migrated: string[] }> {
@@ -59,7 +61,12 @@ export async function openPostgres({
   // One that is lent out, lost between two queries of a transaction, says so outside of any query: its next one rejects, too. Without
   // a listener it would end the process.
   pool.on('connect', (client) => client.on('error', () => {}))
-  const db = new Kysely<Schema>({ dialect: new PooledPostgresDialect({ pool }) })
+  const db = new Kysely<Schema>({
+    dialect: new PooledPostgresDialect({ pool }),
+    ...(onRoundTrip && {
+      log: ({ level, queryDurationMillis: ms }) => onRoundTrip({ statements: 1, ms, failed: level === 'error' }),
+    }),
+  })
   try {
     const migrated = await db.transaction().execute(async (trx) => {
       await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(trx)
@@ -80,6 +87,7 @@ export async function openPostgres({
             return results as unknown as RowsOf<typeof queries>
           }),
         snapshot: (body) => db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(body),
+        connections: () => ({ open: pool.totalCount, inUse: pool.totalCount - pool.idleCount, waiting: pool.waitingCount }),
         close: () => db.destroy(),
       },
     }

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CalotypeError, ERRORS, type ErrorCode } from '../errors.ts'
-import { imageKey, originalKey, RECIPE, thumbnailKey, type Development, type Failure, type Rendition } from '../image.ts'
+import { imageKey, originalKey, RECIPE, thumbnailKey, type Development, type Failure, type Image, type Rendition } from '../image.ts'
 import type { Logger } from '../log.ts'
 import type { Developer } from '../process/developer.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
@@ -91,7 +91,9 @@ export function processImages(deps: ProcessDeps): Processing {
       const canWait = areComing || claimed.length + finishing.size > outcomes
       const canWaitMs = canWait ? Math.min(OUTCOMES_TOGETHER * outcomeEveryMs, MOST_TOGETHER_MS) : 0
       const changed = await persist('recording an outcome', () => images.finish({ ...result, token: lease.token }, canWaitMs))
-      if (changed) await feed.publish(changed)
+      if (!changed) return
+      for (const image of changed) logOutcome(log, image)
+      await feed.publish(changed)
     } finally {
       outcomes--
     }
@@ -171,6 +173,13 @@ export function processImages(deps: ProcessDeps): Processing {
       clearInterval(renewing)
     },
   }
+}
+
+/** A file that can't be developed is its sender's concern, and worth a line for who is asked about it; one that can is not. */
+function logOutcome(log: Logger, { id, batchId, sha256, failure }: Image) {
+  const image = { image: id, batch: batchId, sha256 }
+  if (failure) log.info({ ...image, code: failure.code }, 'image failed')
+  else log.debug(image, 'image completed')
 }
 
 type Outcome = Omit<Finished, 'token'> & ({ rendition: Rendition } | { failure: Failure })

@@ -7,6 +7,7 @@ import { CalotypeError } from '../errors.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import type { Logger } from '../log.ts'
 import type { AccountDeps } from '../flow/account-deps.ts'
+import type { Observer } from '../observe/observer.ts'
 import { adminRoutes } from './admin.ts'
 import { archiveRoutes } from './archive.ts'
 import { auditRoutes } from './audit.ts'
@@ -19,6 +20,7 @@ import { keyRoutes } from './keys.ts'
 import { addLiveFeed } from './live.ts'
 import { manyRoutes } from './many.ts'
 import { mediaRoutes } from './media.ts'
+import { observeRequests } from './observe-requests.ts'
 import { isAllowedOrigin } from './origin.ts'
 import { pageRoutes, type PagesDeps } from './pages.ts'
 import { addPrincipal, type Identify } from './principal.ts'
@@ -40,6 +42,7 @@ export interface ServerDeps extends UploadDeps, AccountDeps {
   corsOrigins: string[]
   mediaAccess: 'public' | 'private'
   pages: PagesDeps
+  observer?: Observer | undefined
   /** True once the server is stopping: what is in hand is finished, nothing new is begun. */
   isStopping: () => boolean
 }
@@ -67,6 +70,7 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
   server.setSerializerCompiler(serializerCompiler)
   answerProblems(server)
   requireAccess(server)
+  if (deps.observer) observeRequests(server, deps.observer)
   server.addHook('onRequest', async (request, reply) => {
     const { headers, protocol } = request
     if (protocol === 'https') reply.header('strict-transport-security', HSTS)
@@ -98,5 +102,6 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
   await server.register(eventRoutes, { feed })
   await server.register(pageRoutes, deps.pages)
   addHealth(server, { images, isStopping })
+  deps.observer?.watch({ watchers: () => server.websocketServer.clients.size })
   return server
 }

@@ -65,6 +65,21 @@ export const storeTests =
 export function imageStoreContract(open: Open): void {
   const storeTest = storeTests(open)
 
+  storeTest('the backlog is what waits, what is in hand, and the age of what waits longest', async (store) => {
+    assert.deepEqual(await store.backlog(), { pending: 0, processing: 0, oldestPendingMs: 0 })
+    const [first] = await upload(store, 'first', 'second')
+    await sleep(50)
+    await upload(store, 'third')
+    const before = await store.backlog()
+    assert.deepEqual([before.pending, before.processing], [3, 0])
+    assert.ok(before.oldestPendingMs >= 49 && before.oldestPendingMs < 60_000, String(before.oldestPendingMs))
+    await store.claim([first!.sha256], RECIPE, lease)
+    const claimed = await store.backlog()
+    assert.deepEqual([claimed.pending, claimed.processing], [2, 1])
+    for (const content of ['first', 'second', 'third']) await develop(store, content)
+    assert.deepEqual(await store.backlog(), { pending: 0, processing: 0, oldestPendingMs: 0 })
+  })
+
   storeTest('an image goes from pending through processing to completed', async (store) => {
     const [image] = await upload(store, 'one')
     assert.equal(image?.status, 'pending')
