@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Config } from './config.ts'
 import { processImages } from './flow/process-images.ts'
 import { collect, recover, removeOrphans, sweep, sweepWork } from './flow/sweep.ts'
+import { isLoopback } from './http/host.ts'
 import { createServer, type HttpServer } from './http/server.ts'
 import { createWorkerServer } from './http/worker-server.ts'
 import type { Logger } from './log.ts'
@@ -146,6 +147,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     ...deps,
     limits: config,
     corsOrigins: config.corsOrigins,
+    allowedHosts: isLoopback(config.host) ? config.allowedHosts : ['*'],
     pages: pages(config),
     isStopping: () => stopping,
   })

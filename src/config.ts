@@ -60,6 +60,14 @@ function readOrigins(list: string): string[] {
   })
 }
 
+function readHosts(list: string): string[] {
+  const hosts = list.split(',').map((host) => host.trim().toLowerCase())
+  return hosts.filter(Boolean).map((host) => {
+    if (host === '*' || URL.parse(`http://${host}/`)?.hostname === host && !host.includes(':')) return host
+    throw bad('ALLOWED_HOSTS', host, 'host names without scheme and port, separated by commas')
+  })
+}
+
 function readLogLevel(level: string): LogLevel {
   const known = LOG_LEVELS.find((name) => name === level)
   if (!known) throw bad('LOG_LEVEL', level, `one of ${LOG_LEVELS.join(', ')}`)
@@ -71,6 +79,12 @@ const SETTINGS = {
   port: integer('PORT', 8000, 'Port to listen on; 0 takes any free one.', { min: 0, max: 65_535 }),
   dataDir: text('DATA_DIR', './data', 'Folder that keeps everything: originals, developed images, database.', (path) => resolve(path)),
   corsOrigins: text('CORS_ORIGINS', '', 'Origins of web pages elsewhere that may use the API, separated by commas.', readOrigins),
+  allowedHosts: text(
+    'ALLOWED_HOSTS',
+    '',
+    'Names, besides localhost, by which a server that listens on this machine alone may be asked, separated by commas; * is any.',
+    readHosts,
+  ),
   maxFileBytes: integer('MAX_FILE_BYTES', 64 * 1024 * 1024, 'Largest file taken, in bytes.'),
   maxFiles: integer('MAX_FILES', 5_000, 'Most files in one request.'),
   maxPending: integer('MAX_PENDING', 100_000, 'Most images waiting to be developed; beyond it, uploads get 503.'),

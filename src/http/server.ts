@@ -9,6 +9,7 @@ import { archiveRoutes } from './archive.ts'
 import { batchRoutes } from './batches.ts'
 import { eventRoutes } from './events.ts'
 import { addHealth } from './health.ts'
+import { isAllowedHost } from './host.ts'
 import { imageRoutes } from './images.ts'
 import { addLiveFeed } from './live.ts'
 import { manyRoutes } from './many.ts'
@@ -24,6 +25,8 @@ export interface ServerDeps extends UploadDeps {
   log: Logger
   limits: UploadLimits
   corsOrigins: string[]
+  /** Names it may be asked by, beside addresses and localhost; `*` is any. */
+  allowedHosts: string[]
   pages: PagesDeps
   /** True once the server is stopping: what is in hand is finished, nothing new is begun. */
   isStopping: () => boolean
@@ -34,7 +37,7 @@ const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
 const HEADERS_TIMEOUT_MS = 60_000
 
 export async function createServer(deps: ServerDeps): Promise<HttpServer> {
-  const { log, corsOrigins, isStopping, feed, images, blobs } = deps
+  const { log, corsOrigins, allowedHosts, isStopping, feed, images, blobs } = deps
   const loggerInstance: FastifyBaseLogger = log
   const server = Fastify({
     ...problemOptions,
@@ -50,6 +53,7 @@ export async function createServer(deps: ServerDeps): Promise<HttpServer> {
   server.setSerializerCompiler(serializerCompiler)
   answerProblems(server)
   server.addHook('onRequest', async ({ method, headers }) => {
+    if (!isAllowedHost(headers.host, allowedHosts)) throw new CalotypeError('host_not_allowed')
     if (SAFE_METHODS.includes(method)) return
     if (!isAllowedOrigin(headers.origin, headers.host, corsOrigins)) throw new CalotypeError('origin_not_allowed')
     if (isStopping()) throw new CalotypeError('shutting_down', undefined, { retryAfterSeconds: 5 })
