@@ -46,13 +46,15 @@ export async function createServer(deps: ServerDeps): Promise<HttpServer> {
     // Ours, with a code and Retry-After, comes from the hook below.
     return503OnClosing: false,
     requestTimeout: 0,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // Asked for below, with a code.
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, requireHostHeader: false },
     routerOptions: { maxParamLength: 200 },
   })
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
   answerProblems(server)
-  server.addHook('onRequest', async ({ method, headers }) => {
+  server.addHook('onRequest', async ({ method, headers, raw }) => {
+    if (headers.host === undefined && raw.httpVersion !== '1.0') throw new CalotypeError('bad_request', 'The request has no Host header.')
     if (!isAllowedHost(headers.host, allowedHosts)) throw new CalotypeError('host_not_allowed')
     if (SAFE_METHODS.includes(method)) return
     if (!isAllowedOrigin(headers.origin, headers.host, corsOrigins)) throw new CalotypeError('origin_not_allowed')

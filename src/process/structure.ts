@@ -17,7 +17,7 @@ const MAX_STRAY_BYTES = 64 * 1024
 interface Walk {
   file: FileWindow
   /** Each throws if that is too much. */
-  metadata(bytes: number): void
+  metadata(at: number, bytes: number): void
   frame(): void
   block(): void
   /** The width and height that something in the file claims for an image. */
@@ -33,8 +33,9 @@ export function checkStructure(path: string, format: Format, { maxFrames, maxSid
   let [blocks, frames, metadataBytes] = [0, 0, 0]
   WALKS[format]({
     file,
-    metadata(bytes) {
-      metadataBytes += bytes
+    metadata(at, bytes) {
+      // What a length claims beyond the end of the file is not there.
+      metadataBytes += Math.max(0, Math.min(bytes, file.size - at))
       if (metadataBytes > MAX_METADATA_BYTES) throw new CalotypeError('metadata_too_large')
     },
     frame() {
@@ -86,7 +87,7 @@ function walkJpeg({ file, metadata, block }: Walk): void {
     }
     const length = file.bytes(at + 2, 2)?.readUInt16BE() ?? 0
     if (length < 2) return
-    if (isMetadata(marker)) metadata(length)
+    if (isMetadata(marker)) metadata(at, length)
     at += 2 + length
   }
 }
@@ -99,7 +100,7 @@ function walkPng({ file, metadata, block }: Walk): void {
     if (!head || type === 'IDAT' || type === 'IEND') return
     block()
     const length = head.readUInt32BE()
-    if (type !== 'IHDR' && type !== 'PLTE') metadata(length)
+    if (type !== 'IHDR' && type !== 'PLTE') metadata(at, length)
     at += 12 + length
   }
 }
@@ -113,7 +114,7 @@ function walkWebp({ file, metadata, frame, block }: Walk): void {
     const type = head.toString('latin1', 0, 4)
     const length = head.readUInt32LE(4)
     if (type === 'ANMF') frame()
-    else if (!['VP8 ', 'VP8L', 'VP8X', 'ANIM', 'ALPH'].includes(type)) metadata(length)
+    else if (!['VP8 ', 'VP8L', 'VP8X', 'ANIM', 'ALPH'].includes(type)) metadata(at, length)
     at += 8 + length + (length % 2)
   }
 }
@@ -138,7 +139,7 @@ function walkGif({ file, metadata, frame, block }: Walk): void {
     if (introducer === EXTENSION) {
       block()
       const end = afterSubBlocks(at + 2)
-      metadata((end < 0 ? file.size : end) - at)
+      metadata(at, (end < 0 ? file.size : end) - at)
       at = end
     } else if (introducer === IMAGE) {
       block()
@@ -165,7 +166,7 @@ function walkAvif({ file, metadata, block, size: claim }: Walk): void {
       if (size === 1) size = head.length >= 16 ? Number(head.readBigUInt64BE(8)) : 0
       if (size === 0) size = end - at
       if (size < 8) return
-      if (top && (type === 'meta' || type === 'moov')) metadata(size)
+      if (top && (type === 'meta' || type === 'moov')) metadata(at, size)
       // The decoder's own reading of it has a sign, and takes what is beyond for one pixel.
       if (type === 'ispe' && head.length === 20) claim(head.readUInt32BE(12), head.readUInt32BE(16))
       const inner = CONTAINERS[type]
