@@ -126,10 +126,10 @@ const colourTable = (packed: number) => (packed & 0x80 ? 3 * 2 ** ((packed & 7) 
 
 /** GIF89a, sections 15 to 26: blocks to the end, each with sub-blocks of 255 bytes at most. */
 function walkGif({ file, metadata, frame, block }: Walk): void {
-  /** Where the sub-blocks from `at` on end; -1 where the file does first. */
-  const afterSubBlocks = (at: number): number => {
-    for (let length = file.byte(at); ; length = file.byte(at)) {
-      if (length < 0) return -1
+  /** Where the sub-blocks from `from` on end; -1 where the file does first, or `most` bytes. */
+  const afterSubBlocks = (from: number, most = Infinity): number => {
+    for (let at = from, length = file.byte(at); ; length = file.byte(at)) {
+      if (length < 0 || at - from > most) return -1
       at += 1 + length
       if (length === 0) return at
     }
@@ -138,7 +138,7 @@ function walkGif({ file, metadata, frame, block }: Walk): void {
     const introducer = file.byte(at)
     if (introducer === EXTENSION) {
       block()
-      const end = afterSubBlocks(at + 2)
+      const end = afterSubBlocks(at + 2, MAX_METADATA_BYTES)
       metadata(at, (end < 0 ? file.size : end) - at)
       at = end
     } else if (introducer === IMAGE) {
