@@ -30,7 +30,13 @@ await inScratch(async (root) => {
     peakMb: round(judged.peakMb, 1),
   }))
   if (options.json) return console.log(JSON.stringify({ bombs }))
-  const lines = bombs.map(({ format, name, bytes, code, cpuMs, peakMb }) => [`${format}, ${name}`, cell(bytes), cell(cpuMs, 1), cell(peakMb, 1), code])
+  const lines = bombs.map(({ format, name, bytes, code, cpuMs, peakMb }) => [
+    `${format}, ${name}`,
+    cell(bytes),
+    cell(cpuMs, 1),
+    cell(peakMb, 1),
+    code,
+  ])
   console.log(columns([['bomb', 'bytes', 'CPU ms', 'peak MB', 'refused with'], ...lines]))
   console.log(`\n${MOST_CPU_MS} ms and ${MOST_PEAK_MB} MB are wanted at most.`)
 })

@@ -63,7 +63,7 @@ function readOrigins(list: string): string[] {
 function readHosts(list: string): string[] {
   const hosts = list.split(',').map((host) => host.trim().toLowerCase())
   return hosts.filter(Boolean).map((host) => {
-    if (host === '*' || URL.parse(`http://${host}/`)?.hostname === host && !host.includes(':')) return host
+    if (host === '*' || (URL.parse(`http://${host}/`)?.hostname === host && !host.includes(':'))) return host
     throw bad('ALLOWED_HOSTS', host, 'host names without scheme and port, separated by commas')
   })
 }

@@ -62,13 +62,7 @@ async function askAs(url: string, host: string, path: string, options: { method?
 
 test('a page whose name was bound to this machine is refused everywhere, with the setting to change', async () => {
   await using server = await startServer({ env: { ALLOWED_HOSTS: 'photos.example' } })
-  const asked = [
-    ['/api/list'],
-    ['/'],
-    ['/healthz'],
-    ['/api/upload', { method: 'POST' }],
-    ['/ws/upload/', { upgrade: true }],
-  ] as const
+  const asked = [['/api/list'], ['/'], ['/healthz'], ['/api/upload', { method: 'POST' }], ['/ws/upload/', { upgrade: true }]] as const
   for (const [path, options] of asked) {
     const { status, text } = await askAs(server.url, 'evil.example', path, options)
     assert.equal(status, 421, path)

@@ -19,7 +19,11 @@ before(async () => {
 after(() => server?.stop())
 
 /** A frame (RFC 6455, 5.2), masked as a client's must be. */
-function frame(opcode: number, payload: Buffer = Buffer.alloc(0), { fin = true, masked = true, reserved = 0, claims = payload.length } = {}): Buffer {
+function frame(
+  opcode: number,
+  payload: Buffer = Buffer.alloc(0),
+  { fin = true, masked = true, reserved = 0, claims = payload.length } = {},
+): Buffer {
   const first = (fin ? 0x80 : 0) | (reserved << 4) | opcode
   const bit = masked ? 0x80 : 0
   let head: Buffer
@@ -61,7 +65,9 @@ async function othersAreUnaffected(): Promise<void> {
   using other = await watch(server)
   const { status, body, text } = await upload(server, 'sync', [{ name: 'a.jpg', bytes: await smallPhotograph({ seed: seed++ }) }])
   assert.equal(status, 200, text)
-  await eventually('the other watcher hears of it', async () => other.messages.some(({ id, status: said }) => id === body.image.id && said === 'completed'))
+  await eventually('the other watcher hears of it', async () =>
+    other.messages.some(({ id, status: said }) => id === body.image.id && said === 'completed'),
+  )
 }
 
 describe('closed with a code', () => {
@@ -69,7 +75,14 @@ describe('closed with a code', () => {
     ['a message of 5,000 bytes', 1009, [frame(TEXT, Buffer.alloc(5_000, 'x'))]],
     ['a message that claims 8 GB', 1009, [frame(TEXT, Buffer.alloc(10), { claims: 2 ** 33 })]],
     ['a message that claims 2^62 bytes', 1009, [frame(TEXT, Buffer.alloc(10), { claims: 2 ** 62 })]],
-    ['fragments without end', 1009, [frame(TEXT, Buffer.alloc(100, 'x'), { fin: false }), ...Array<Buffer>(1_000).fill(frame(CONTINUATION, Buffer.alloc(100, 'x'), { fin: false }))]],
+    [
+      'fragments without end',
+      1009,
+      [
+        frame(TEXT, Buffer.alloc(100, 'x'), { fin: false }),
+        ...Array<Buffer>(1_000).fill(frame(CONTINUATION, Buffer.alloc(100, 'x'), { fin: false })),
+      ],
+    ],
     ['text that is no UTF-8', 1007, [frame(TEXT, Buffer.from([0xc3, 0x28, 0xff, 0xfe]))]],
     ['a fragment that continues nothing', 1002, [frame(CONTINUATION, Buffer.from('x'))]],
     ['a message within a message', 1002, [frame(TEXT, Buffer.from('a'), { fin: false }), frame(TEXT, Buffer.from('b'))]],
@@ -104,10 +117,26 @@ describe('closed with a code', () => {
 
 describe('not heard', () => {
   const unheard: [what: string, frames: Buffer[]][] = [
-    ['JSON of any shape', ['{}', '[]', 'null', '{"__proto__":{"x":1}}', '{"type":"send_upload_notification"}', '[[[[[[', '"\\u0000"', '1e999', '{"since":{}}'].map((text) => frame(TEXT, Buffer.from(text)))],
+    [
+      'JSON of any shape',
+      [
+        '{}',
+        '[]',
+        'null',
+        '{"__proto__":{"x":1}}',
+        '{"type":"send_upload_notification"}',
+        '[[[[[[',
+        '"\\u0000"',
+        '1e999',
+        '{"since":{}}',
+      ].map((text) => frame(TEXT, Buffer.from(text))),
+    ],
     ['bytes', [frame(BINARY, Buffer.alloc(4_000, 0xff))]],
     ['10,000 tiny messages', Array<Buffer>(10_000).fill(frame(TEXT, Buffer.from('x')))],
-    ['10,000 empty fragments of one message', [frame(TEXT, Buffer.alloc(0), { fin: false }), ...Array<Buffer>(10_000).fill(frame(CONTINUATION, Buffer.alloc(0), { fin: false }))]],
+    [
+      '10,000 empty fragments of one message',
+      [frame(TEXT, Buffer.alloc(0), { fin: false }), ...Array<Buffer>(10_000).fill(frame(CONTINUATION, Buffer.alloc(0), { fin: false }))],
+    ],
     ['pongs that nobody asked for', Array<Buffer>(1_000).fill(frame(PONG, Buffer.from('x')))],
   ]
   for (const [what, frames] of unheard) {

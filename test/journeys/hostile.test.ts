@@ -39,7 +39,12 @@ const MOST_GROWTH_MB = 60
 
 let server: Server
 before(async () => {
-  const env = { PROCESS_TIMEOUT_MS: String(DEADLINE_MS), PROCESS_MEMORY_BYTES: String(MEMORY_MB * 1e6), UPLOAD_IDLE_TIMEOUT_MS: '5000', LOG_LEVEL: 'warn' }
+  const env = {
+    PROCESS_TIMEOUT_MS: String(DEADLINE_MS),
+    PROCESS_MEMORY_BYTES: String(MEMORY_MB * 1e6),
+    UPLOAD_IDLE_TIMEOUT_MS: '5000',
+    LOG_LEVEL: 'warn',
+  }
   server = await startServer({ env: { ...env, BLOB_GRACE_SECONDS: '0', EVENT_HISTORY: '1000', MAX_PIXELS: '5000000' } })
 })
 after(() => server?.stop())
@@ -56,7 +61,8 @@ function print(title: string, rows: Record<string, string | number>) {
   console.log([title, ...Object.entries(rows).map(([name, value]) => `  ${name.padEnd(width)}  ${value}`)].join('\n'))
 }
 
-const noTemporaryFile = () => eventually('no temporary file is left', async () => (await filesIn(server.dataDir, 'tmp')).length === 0, 15_000)
+const noTemporaryFile = () =>
+  eventually('no temporary file is left', async () => (await filesIn(server.dataDir, 'tmp')).length === 0, 15_000)
 const count = async (table: string) => (await query<{ n: number }>(server, `select count(*) as n from ${table}`))[0]!.n
 
 test(`${FILES} malformed files`, { timeout: 60 * 60_000 }, async () => {
@@ -70,7 +76,9 @@ test(`${FILES} malformed files`, { timeout: 60 * 60_000 }, async () => {
   /** How long no image ended although some waited: with as many children as cores, none can be late for longer. */
   const notice = async () => {
     const done = (await query<{ n: number }>(server, `select count(*) as n from developments where status in ('completed', 'error')`))[0]!.n
-    const waiting = (await query<{ n: number }>(server, `select count(*) as n from developments where status in ('pending', 'processing')`))[0]!.n
+    const waiting = (
+      await query<{ n: number }>(server, `select count(*) as n from developments where status in ('pending', 'processing')`)
+    )[0]!.n
     if (done !== outcomes || waiting === 0) outcomeAt = performance.now()
     outcomes = done
     silenceMs = Math.max(silenceMs, performance.now() - outcomeAt)
@@ -122,12 +130,16 @@ test(`${FILES} malformed files`, { timeout: 60 * 60_000 }, async () => {
 
 /** Of one request: every row ends, an error has a code that is the file's own fault, what was developed has nothing of a polyglot. */
 async function assertFinal(files: HostileFile[], add: (code: string) => void): Promise<void> {
-  await eventually('every image is final', async () => {
-    for (const status of ['pending', 'processing']) {
-      if ((await ask<ApiImage[]>(server, `/api/images?status=${status}&limit=1`)).body.length > 0) return false
-    }
-    return true
-  }, FILES_A_REQUEST * DEADLINE_MS)
+  await eventually(
+    'every image is final',
+    async () => {
+      for (const status of ['pending', 'processing']) {
+        if ((await ask<ApiImage[]>(server, `/api/images?status=${status}&limit=1`)).body.length > 0) return false
+      }
+      return true
+    },
+    FILES_A_REQUEST * DEADLINE_MS,
+  )
   const newest = (await ask<ApiImage[]>(server, `/api/images?limit=${FILES_A_REQUEST}`)).body
   const byName = new Map(files.map((file) => [file.name, file]))
   for (const image of newest) {
@@ -135,12 +147,14 @@ async function assertFinal(files: HostileFile[], add: (code: string) => void): P
     if (!file) continue
     add(image.status === 'completed' ? 'completed' : (image.code ?? 'none'))
     if (image.status === 'error') {
-      if (!image.code || !(image.code in ERRORS) || image.code === 'internal') assert.fail(`${image.name} ended in ${image.code}; ${await keep([file])}`)
+      if (!image.code || !(image.code in ERRORS) || image.code === 'internal')
+        assert.fail(`${image.name} ended in ${image.code}; ${await keep([file])}`)
     } else if (file.polyglot) {
       const response = await fetch(server.url + image.image)
       assert.match(response.headers.get('content-type') ?? '', /^image\//)
       const developed = Buffer.from(await response.arrayBuffer())
-      if (developed.includes(PAYLOAD) || developed.includes('PK\x03\x04')) assert.fail(`${image.name} kept its payload; ${await keep([file])}`)
+      if (developed.includes(PAYLOAD) || developed.includes('PK\x03\x04'))
+        assert.fail(`${image.name} kept its payload; ${await keep([file])}`)
     }
   }
 }
@@ -185,7 +199,11 @@ test(`${BODIES} malformed bodies`, { timeout: 60 * 60_000 }, async () => {
     seconds: ((performance.now() - startedAt) / 1000).toFixed(0),
   })
   const ids = new Set(rows.map(({ id }) => id))
-  assert.deepEqual([...acknowledged].filter((id) => !ids.has(id)), [], 'acknowledged, and not there')
+  assert.deepEqual(
+    [...acknowledged].filter((id) => !ids.has(id)),
+    [],
+    'acknowledged, and not there',
+  )
   assert.equal(unacknowledged, 0, `rows nobody was told of; seed ${SEED}`)
   assert.deepEqual(await query(server, 'select id from batches where received_at is null'), [])
   await assertWell()

@@ -33,9 +33,22 @@ test('a child has nothing of the server’s environment', async () => {
   try {
     await withChild(20_000, (pid) => {
       if (!isLinux) return
-      const names = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean).map((entry) => entry.split('=')[0]!)
-      const allowed = ['MALLOC_ARENA_MAX', 'UV_THREADPOOL_SIZE', 'VIPS_DISC_THRESHOLD', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'PWD']
-      assert.deepEqual(names.filter((name) => !allowed.includes(name)), [])
+      const names = readFileSync(`/proc/${pid}/environ`, 'utf8')
+        .split('\0')
+        .filter(Boolean)
+        .map((entry) => entry.split('=')[0]!)
+      const allowed = [
+        'MALLOC_ARENA_MAX',
+        'UV_THREADPOOL_SIZE',
+        'VIPS_DISC_THRESHOLD',
+        'NODE_CHANNEL_FD',
+        'NODE_CHANNEL_SERIALIZATION_MODE',
+        'PWD',
+      ]
+      assert.deepEqual(
+        names.filter((name) => !allowed.includes(name)),
+        [],
+      )
     })
   } finally {
     delete process.env.S3_SECRET_ACCESS_KEY
@@ -76,7 +89,9 @@ test('where the system grants it, a child has no network and can gain no privile
 
 test('an encoder that heeds no time limit is dead within a second of the deadline', async (t) => {
   // Noise: an AVIF of 1500×16,000 px takes its encoder many seconds in one piece.
-  const noise = { create: { width: 1500, height: 16_000, channels: 3, background: 'grey', noise: { type: 'gaussian', mean: 128, sigma: 60 } } } as const
+  const noise = {
+    create: { width: 1500, height: 16_000, channels: 3, background: 'grey', noise: { type: 'gaussian', mean: 128, sigma: 60 } },
+  } as const
   const slow = await sharp(noise).avif({ effort: 0, quality: 90 }).toBuffer()
   const job = await darkroom.job(slow, 'avif')
   const timeoutMs = 1_000

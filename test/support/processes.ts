@@ -25,7 +25,8 @@ export function processesOfGroup(group: number): ProcessEntry[] {
 }
 
 /** Whether a process is alive; one that nobody has waited for yet is not. */
-export const isAlive = (pid: number) => (process.platform === 'linux' ? fromProc([String(pid)]) : fromPs()).some((entry) => entry.pid === pid)
+export const isAlive = (pid: number) =>
+  (process.platform === 'linux' ? fromProc([String(pid)]) : fromPs()).some((entry) => entry.pid === pid)
 
 /** One tick of the times in /proc: 1/100 s on every Linux that Node runs on (`getconf CLK_TCK`). */
 const TICK_MS = 10

@@ -11,7 +11,19 @@ export interface HostileBody {
 
 const ANSWER_TIMEOUT_MS = 20_000
 const CRLF = '\r\n'
-const TRICKY = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'images[]', 'images ', '', 'a'.repeat(5_000), '\u202eimages', '0', 'index']
+const TRICKY = [
+  '__proto__',
+  'constructor',
+  'toString',
+  'hasOwnProperty',
+  'images[]',
+  'images ',
+  '',
+  'a'.repeat(5_000),
+  '\u202eimages',
+  '0',
+  'index',
+]
 
 type Mutation = (body: Buffer, dice: Dice, file: Buffer) => Buffer
 
@@ -37,10 +49,12 @@ const disposition = (field: string, fileName: string) => `content-disposition: f
 
 const MUTATIONS: Record<string, Mutation> = {
   'boundary cut': (body, dice) => replace(body, dice.oneOf(delimiters(body)) + dice.below(delimiter.length), 1 + dice.below(5), ''),
-  'boundary doubled': (body, dice) => replace(body, dice.oneOf(delimiters(body)), 0, `--${BOUNDARY}${dice.oneOf(['', CRLF, `${CRLF}${CRLF}`])}`),
+  'boundary doubled': (body, dice) =>
+    replace(body, dice.oneOf(delimiters(body)), 0, `--${BOUNDARY}${dice.oneOf(['', CRLF, `${CRLF}${CRLF}`])}`),
   'boundary missing': (body, dice) => replace(body, dice.oneOf(delimiters(body)), delimiter.length, ''),
   'boundary ends early': (body, dice) => replace(body, dice.oneOf(delimiters(body)) + delimiter.length, 0, '--'),
-  'boundary with more': (body, dice) => replace(body, dice.oneOf(delimiters(body)) + delimiter.length, 0, dice.oneOf([' ', '\t', 'x', '-', '\0'])),
+  'boundary with more': (body, dice) =>
+    replace(body, dice.oneOf(delimiters(body)) + delimiter.length, 0, dice.oneOf([' ', '\t', 'x', '-', '\0'])),
   truncated: (body, dice) => body.subarray(0, dice.below(body.length)),
   flipped(body, dice) {
     const flipped: Buffer = Buffer.from(body)
@@ -63,14 +77,24 @@ const MUTATIONS: Record<string, Mutation> = {
       dice,
       `content-disposition: ${dice.oneOf(['attachment', 'form-data', 'form-data; name', 'form-data; name=', `form-data; name="images`, `form-data; name="images"; filename*=utf-8''%ff%00`, `form-data; filename="a"; filename="b"; name="images"; name="x"`, ';;;;', `form-data; name="images"; filename="\\"\\\\"`])}`,
     ),
-  'odd type': (body, dice) => inHeader(body, dice, `content-type: ${dice.oneOf(['multipart/mixed; boundary=x', ';', 'text/plain; charset=utf-99', 'application/octet-stream', 'x'.repeat(3_000)])}`),
-  'odd encoding': (body, dice) => inHeader(body, dice, `content-transfer-encoding: ${dice.oneOf(['base64', 'quoted-printable', '7bit', 'nonsense'])}`),
+  'odd type': (body, dice) =>
+    inHeader(
+      body,
+      dice,
+      `content-type: ${dice.oneOf(['multipart/mixed; boundary=x', ';', 'text/plain; charset=utf-99', 'application/octet-stream', 'x'.repeat(3_000)])}`,
+    ),
+  'odd encoding': (body, dice) =>
+    inHeader(body, dice, `content-transfer-encoding: ${dice.oneOf(['base64', 'quoted-printable', '7bit', 'nonsense'])}`),
   'large header': (body, dice) => inHeader(body, dice, `x-large: ${'y'.repeat(dice.oneOf([1_000, 65_000, 65_536, 70_000, 200_000]))}`),
-  'many headers': (body, dice) => inHeader(body, dice, Array.from({ length: dice.oneOf([10, 1_999, 2_001, 4_000]) }, (_, i) => `x-${i}: y`).join(CRLF)),
-  'many fields': (body, dice) => Buffer.concat([...Array.from({ length: dice.oneOf([10, 999, 1_001]) }, (_, i) => part(dice.oneOf(TRICKY) + i, null, 'x')), body]),
+  'many headers': (body, dice) =>
+    inHeader(body, dice, Array.from({ length: dice.oneOf([10, 1_999, 2_001, 4_000]) }, (_, i) => `x-${i}: y`).join(CRLF)),
+  'many fields': (body, dice) =>
+    Buffer.concat([...Array.from({ length: dice.oneOf([10, 999, 1_001]) }, (_, i) => part(dice.oneOf(TRICKY) + i, null, 'x')), body]),
   'field of a kind': (body, dice) => Buffer.concat([part(dice.oneOf(TRICKY), null, 'x'.repeat(dice.oneOf([0, 1, 65_536, 70_000]))), body]),
-  nested: (body, _dice, file) => Buffer.concat([part('images', 'nested', Buffer.concat([part('images', 'inner.jpg', file), END_OF_PARTS])), body]),
-  preamble: (body, dice) => Buffer.concat([Buffer.from(dice.oneOf(['preamble', CRLF, '--', `--${BOUNDARY.slice(0, 5)}\r\n`]).repeat(50)), body]),
+  nested: (body, _dice, file) =>
+    Buffer.concat([part('images', 'nested', Buffer.concat([part('images', 'inner.jpg', file), END_OF_PARTS])), body]),
+  preamble: (body, dice) =>
+    Buffer.concat([Buffer.from(dice.oneOf(['preamble', CRLF, '--', `--${BOUNDARY.slice(0, 5)}\r\n`]).repeat(50)), body]),
   epilogue: (body, _dice, file) => Buffer.concat([body, part('images', 'late.jpg', file), END_OF_PARTS]),
   nothing: () => Buffer.alloc(0),
   'only the end': () => END_OF_PARTS,
@@ -110,29 +134,64 @@ export const WRAPPINGS: Record<string, Wrapping> = {
   'folded coding': (body, dice) => request([TYPE, `transfer-encoding:${CRLF} chunked`, CLOSE], chunked(body, dice)),
   'space before colon': (body, dice) => request([TYPE, 'transfer-encoding : chunked', length(body), CLOSE], chunked(body, dice)),
   'two codings': (body, dice) => request([TYPE, 'transfer-encoding: chunked', 'transfer-encoding: identity', CLOSE], chunked(body, dice)),
-  'coding unknown': (body, dice) => request([TYPE, `transfer-encoding: ${dice.oneOf(['xchunked', 'chunked, gzip', 'chunked, chunked', '\x0bchunked'])}`, CLOSE], chunked(body, dice)),
-  'chunk size no number': (body, dice) => request([TYPE, 'transfer-encoding: chunked', CLOSE], chunked(body, dice, () => dice.oneOf(['zz', '-1', '0x10', '', ' 5', 'ffffffffffffffffff']))),
-  'chunk size a lie': (body, dice) => request([TYPE, 'transfer-encoding: chunked', CLOSE], chunked(body, dice, (bytes) => (bytes + dice.oneOf([-1, 1])).toString(16))),
-  'chunk extensions': (body, dice) => request([TYPE, 'transfer-encoding: chunked', CLOSE], chunked(body, dice, (bytes) => `${bytes.toString(16)};${'x'.repeat(dice.oneOf([1, 500, 20_000]))}`)),
-  'bare line feeds': (body) => Buffer.from(request([TYPE, length(body), CLOSE], Buffer.alloc(0)).toString('latin1').replaceAll(CRLF, '\n') + body.toString('latin1'), 'latin1'),
+  'coding unknown': (body, dice) =>
+    request(
+      [TYPE, `transfer-encoding: ${dice.oneOf(['xchunked', 'chunked, gzip', 'chunked, chunked', '\x0bchunked'])}`, CLOSE],
+      chunked(body, dice),
+    ),
+  'chunk size no number': (body, dice) =>
+    request(
+      [TYPE, 'transfer-encoding: chunked', CLOSE],
+      chunked(body, dice, () => dice.oneOf(['zz', '-1', '0x10', '', ' 5', 'ffffffffffffffffff'])),
+    ),
+  'chunk size a lie': (body, dice) =>
+    request(
+      [TYPE, 'transfer-encoding: chunked', CLOSE],
+      chunked(body, dice, (bytes) => (bytes + dice.oneOf([-1, 1])).toString(16)),
+    ),
+  'chunk extensions': (body, dice) =>
+    request(
+      [TYPE, 'transfer-encoding: chunked', CLOSE],
+      chunked(body, dice, (bytes) => `${bytes.toString(16)};${'x'.repeat(dice.oneOf([1, 500, 20_000]))}`),
+    ),
+  'bare line feeds': (body) =>
+    Buffer.from(
+      request([TYPE, length(body), CLOSE], Buffer.alloc(0))
+        .toString('latin1')
+        .replaceAll(CRLF, '\n') + body.toString('latin1'),
+      'latin1',
+    ),
   'huge head': (body, dice) => request([TYPE, length(body), `x: ${'y'.repeat(dice.oneOf([16_000, 20_000, 100_000]))}`, CLOSE], body),
   'many heads': (body) => request([TYPE, length(body), ...Array.from({ length: 3_000 }, (_, i) => `x${i}:`), CLOSE], body),
-  'no host': (body) => Buffer.concat([Buffer.from([`POST /api/async/upload HTTP/1.1`, TYPE, length(body), CLOSE, '', ''].join(CRLF)), body]),
-  'tricky heads': (body) => request([TYPE, length(body), '__proto__: x', 'constructor: y', 'idempotency-key: __proto__' , CLOSE], body),
-  'boundary of a kind': (body, dice) => request([`content-type: multipart/form-data; boundary=${dice.oneOf(['', '""', '"', 'x'.repeat(2_000), '__proto__', '"a;b"'])}`, length(body), CLOSE], body),
+  'no host': (body) =>
+    Buffer.concat([Buffer.from([`POST /api/async/upload HTTP/1.1`, TYPE, length(body), CLOSE, '', ''].join(CRLF)), body]),
+  'tricky heads': (body) => request([TYPE, length(body), '__proto__: x', 'constructor: y', 'idempotency-key: __proto__', CLOSE], body),
+  'boundary of a kind': (body, dice) =>
+    request(
+      [
+        `content-type: multipart/form-data; boundary=${dice.oneOf(['', '""', '"', 'x'.repeat(2_000), '__proto__', '"a;b"'])}`,
+        length(body),
+        CLOSE,
+      ],
+      body,
+    ),
   pipelined: (body, dice) => {
     const once = request([TYPE, length(body)], body)
     return Buffer.concat([...Array<Buffer>(1 + dice.below(3)).fill(once), GET])
   },
-  'smuggled': (body) => {
+  smuggled: (body) => {
     const hidden = Buffer.from(`0${CRLF}${CRLF}DELETE /api/images HTTP/1.1${CRLF}host: localhost${CRLF}${CRLF}`)
-    return Buffer.concat([request([TYPE, length(hidden), 'transfer-encoding: chunked'], hidden), request([TYPE, length(body), CLOSE], body)])
+    return Buffer.concat([
+      request([TYPE, length(hidden), 'transfer-encoding: chunked'], hidden),
+      request([TYPE, length(body), CLOSE], body),
+    ])
   },
 }
 const WRAPPING_NAMES = Object.keys(WRAPPINGS)
 
 /** A whole form of one to three files, as a client would send it. */
-export const wholeForm = (files: Buffer[]) => Buffer.concat([...files.map((file, index) => part('images', `${index}.jpg`, file)), END_OF_PARTS])
+export const wholeForm = (files: Buffer[]) =>
+  Buffer.concat([...files.map((file, index) => part('images', `${index}.jpg`, file)), END_OF_PARTS])
 
 export function hostileBodies(seed: number, files: Buffer[]): (index: number) => HostileBody {
   return (index) => {
@@ -192,7 +251,9 @@ function parseAnswers(bytes: Buffer): RawAnswer[] {
     const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1] ?? 0)
     if (end < 0 || status === 0) return [...answers, { status, text: head, json: null }]
     const size = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? Number.NaN)
-    const { text, next } = Number.isNaN(size) ? readChunks(bytes, end + 4) : { text: bytes.toString('utf8', end + 4, end + 4 + size), next: end + 4 + size }
+    const { text, next } = Number.isNaN(size)
+      ? readChunks(bytes, end + 4)
+      : { text: bytes.toString('utf8', end + 4, end + 4 + size), next: end + 4 + size }
     if (status !== 100) answers.push({ status, text, json: parseJson(text) })
     at = next
   }

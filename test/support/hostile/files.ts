@@ -42,7 +42,9 @@ const MUTATIONS: Record<string, Mutation> = {
   },
   limits: (file, dice, grammar) => changeNumber(file, dice, grammar, () => dice.oneOf(EXTREMES)),
   lie: (file, dice, grammar) =>
-    changeNumber(file, dice, grammar, (value) => Math.max(0, dice.oneOf([value - 1, value + 1, value * 2, Math.floor(value / 2), value + dice.below(4096)]))),
+    changeNumber(file, dice, grammar, (value) =>
+      Math.max(0, dice.oneOf([value - 1, value + 1, value * 2, Math.floor(value / 2), value + dice.below(4096)])),
+    ),
   reordered: (file, dice, { split }) =>
     changeBlocks(split(file), (blocks) => {
       const [from, to] = [1 + dice.below(blocks.length - 1), 1 + dice.below(blocks.length - 1)]
@@ -51,7 +53,11 @@ const MUTATIONS: Record<string, Mutation> = {
   repeated: (file, dice, { split }) =>
     changeBlocks(split(file), (blocks) => {
       const block = blocks[1 + dice.below(blocks.length - 1)]!
-      blocks.splice(1 + dice.below(blocks.length), 0, ...Array<Buffer>(Math.min(dice.oneOf([1, 2, 50, 700]), Math.ceil(MOST_BYTES / block.length))).fill(block))
+      blocks.splice(
+        1 + dice.below(blocks.length),
+        0,
+        ...Array<Buffer>(Math.min(dice.oneOf([1, 2, 50, 700]), Math.ceil(MOST_BYTES / block.length))).fill(block),
+      )
     }),
   dropped: (file, dice, { split }) => changeBlocks(split(file), (blocks) => void blocks.splice(dice.below(blocks.length), 1)),
   hole(file, dice) {

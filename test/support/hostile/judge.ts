@@ -23,7 +23,9 @@ export async function judgeBombs(folder: string, bytes: number): Promise<(Bomb &
   const child = fork(join(import.meta.dirname, 'judge-child.ts'), { env: { MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '3' }, execArgv: [] })
   try {
     child.send({ warm, files })
-    const ended = once(child, 'exit').then(([code, signal]) => Promise.reject(new Error(`It ended with ${signal ?? code} before it was done.`)))
+    const ended = once(child, 'exit').then(([code, signal]) =>
+      Promise.reject(new Error(`It ended with ${signal ?? code} before it was done.`)),
+    )
     const [judged] = (await Promise.race([once(child, 'message'), ended])) as [Judged[]]
     ended.catch(() => {})
     return bombs.map((bomb, index) => ({ ...bomb, judged: judged[index]! }))

@@ -26,7 +26,8 @@ export const webp: Grammar = {
         // Flags, canvas.
         if (type === 'VP8X') return [length, field(at + 8, 1), field(at + 12, 3), field(at + 15, 3)]
         // Place, size, duration, flags; then the length of what is inside.
-        if (type === 'ANMF') return [length, ...[8, 11, 14, 17, 20].map((offset) => field(at + offset, 3)), field(at + 23, 1), field(at + 28, 4)]
+        if (type === 'ANMF')
+          return [length, ...[8, 11, 14, 17, 20].map((offset) => field(at + offset, 3)), field(at + 23, 1), field(at + 28, 4)]
         // Key frame: tag, start code, sides with their scale.
         if (type === 'VP8 ') return [length, field(at + 8, 3), field(at + 11, 1), field(at + 14, 2), field(at + 16, 2)]
         // Signature, sides of 14 bits, alpha, version.
