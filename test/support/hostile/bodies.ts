@@ -274,7 +274,7 @@ function readChunks(bytes: Buffer, from: number): { text: string; next: number }
 function parseJson(text: string): RawAnswer['json'] {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' ? (value as RawAnswer['json']) : null
+    return typeof value === 'object' ? value : null
   } catch {
     return null
   }

@@ -1,6 +1,5 @@
 // A process like a child of the process step that only judges headers, and tells what each cost it.
-import type { ErrorCode } from '../../../src/errors.ts'
-import { CalotypeError } from '../../../src/errors.ts'
+import { CalotypeError, type ErrorCode } from '../../../src/errors.ts'
 import type { Format } from '../../../src/image.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { prepareDecoder, warmUp } from '../../../src/process/decoder.ts'
@@ -51,7 +50,7 @@ async function judge({ path, format }: ToJudge): Promise<Judged> {
 }
 
 process.once('disconnect', () => process.exit())
-process.on('message', async ({ warm, files }: { warm: ToJudge[]; files: ToJudge[] }) => {
+async function judgeAll({ warm, files }: { warm: ToJudge[]; files: ToJudge[] }): Promise<void> {
   prepareDecoder()
   await warmUp()
   for (const file of warm) await judge(file)
@@ -62,4 +61,6 @@ process.on('message', async ({ warm, files }: { warm: ToJudge[]; files: ToJudge[
     judged.push(first)
   }
   process.send?.(judged)
-})
+}
+
+process.on('message', (message: Parameters<typeof judgeAll>[0]) => void judgeAll(message))
