@@ -6,7 +6,7 @@ import { createEndedCredentials } from './accounts/ended-credentials.ts'
 import { createPasswords } from './accounts/passwords.ts'
 import { createSqlAccountStore } from './accounts/sql-account-store.ts'
 import { createSqlAuditLog } from './accounts/sql-audit-log.ts'
-import { authMode, type Config } from './config.ts'
+import { authMode, isLoopback, type Config } from './config.ts'
 import type { SchemaVersion } from './db/migrations.ts'
 import type { Database, OnRoundTrip } from './db/schema.ts'
 import type { AccountDeps } from './flow/account-deps.ts'
@@ -218,6 +218,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     limits: config,
     corsOrigins: config.corsOrigins,
     mediaAccess: config.mediaAccess,
+    allowedHosts: isLoopback(config.host) ? config.allowedHosts : ['*'],
     pages: pages(config),
     observer,
     isStopping: () => stopping,

@@ -61,6 +61,14 @@ function readOrigins(list: string): string[] {
   })
 }
 
+function readHosts(list: string): string[] {
+  const hosts = list.split(',').map((host) => host.trim().toLowerCase())
+  return hosts.filter(Boolean).map((host) => {
+    if (host === '*' || (URL.parse(`http://${host}/`)?.hostname === host && !host.includes(':'))) return host
+    throw bad('ALLOWED_HOSTS', host, 'host names without scheme and port, separated by commas')
+  })
+}
+
 function readLogLevel(level: string): LogLevel {
   const known = LOG_LEVELS.find((name) => name === level)
   if (!known) throw bad('LOG_LEVEL', level, `one of ${LOG_LEVELS.join(', ')}`)
@@ -138,6 +146,12 @@ const SETTINGS = {
     'Who sees developed images: everyone who knows their URL, which nobody guesses (public), or who may see the image (private).',
     readMediaAccess,
   ),
+  allowedHosts: text(
+    'ALLOWED_HOSTS',
+    '',
+    'Names, besides localhost, by which a server that listens on this machine alone may be asked, separated by commas; * is any.',
+    readHosts,
+  ),
   maxFileBytes: integer('MAX_FILE_BYTES', 64 * 1024 * 1024, 'Largest file taken, in bytes.'),
   maxFiles: integer('MAX_FILES', 5_000, 'Most files in one request.'),
   maxPending: integer('MAX_PENDING', 100_000, 'Most images waiting to be developed; beyond it, uploads get 503.'),
@@ -206,7 +220,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return config
 }
 
-const isLoopback = (host: string) => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+/** Whether an address to listen on is for programs of this machine alone. */
+export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 
 /** Whether people have to say who they are. Throws StartError where that would be a guess: on a network, unless AUTH says it. */
 export function authMode({ auth, host }: Pick<Config, 'auth' | 'host'>): AuthMode {

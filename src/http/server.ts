@@ -15,6 +15,7 @@ import { authRoutes } from './auth.ts'
 import { batchRoutes } from './batches.ts'
 import { eventRoutes } from './events.ts'
 import { addHealth } from './health.ts'
+import { isAllowedHost } from './host.ts'
 import { imageRoutes } from './images.ts'
 import { keyRoutes } from './keys.ts'
 import { addLiveFeed } from './live.ts'
@@ -41,6 +42,8 @@ export interface ServerDeps extends UploadDeps, AccountDeps {
   limits: UploadLimits
   corsOrigins: string[]
   mediaAccess: 'public' | 'private'
+  /** Names it may be asked by, beside addresses and localhost; `*` is any. */
+  allowedHosts: string[]
   pages: PagesDeps
   observer?: Observer | undefined
   /** True once the server is stopping: what is in hand is finished, nothing new is begun. */
@@ -53,7 +56,7 @@ const HSTS = `max-age=${365 * 24 * 60 * 60}`
 
 /** `identify` adds the hook that sets `request.principal`, before anything of a body is read. */
 export async function createServer(deps: ServerDeps, identify: Identify = (server) => addPrincipal(server, deps)): Promise<HttpServer> {
-  const { log, corsOrigins, isStopping, feed, images, blobs, mediaAccess, trustProxy } = deps
+  const { log, corsOrigins, allowedHosts, isStopping, feed, images, blobs, mediaAccess, trustProxy } = deps
   const loggerInstance: FastifyBaseLogger = log
   const server = Fastify({
     ...problemOptions,
@@ -63,7 +66,8 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
     return503OnClosing: false,
     requestTimeout: 0,
     trustProxy: trustProxy.length > 0 && trustProxy,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // Asked for below, with a code.
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, requireHostHeader: false },
     routerOptions: { maxParamLength: 200 },
   })
   server.setValidatorCompiler(validatorCompiler)
@@ -72,8 +76,10 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
   requireAccess(server)
   if (deps.observer) observeRequests(server, deps.observer)
   server.addHook('onRequest', async (request, reply) => {
-    const { headers, protocol } = request
+    const { headers, protocol, raw } = request
     if (protocol === 'https') reply.header('strict-transport-security', HSTS)
+    if (headers.host === undefined && raw.httpVersion !== '1.0') throw new CalotypeError('bad_request', 'The request has no Host header.')
+    if (!isAllowedHost(headers.host, allowedHosts)) throw new CalotypeError('host_not_allowed')
     if (isSafe(request)) return
     if (!isAllowedOrigin(headers.origin, headers.host, corsOrigins)) throw new CalotypeError('origin_not_allowed')
     if (isStopping()) throw new CalotypeError('shutting_down', undefined, { retryAfterSeconds: 5 })
