@@ -13,6 +13,7 @@ import type { AccountDeps } from './flow/account-deps.ts'
 import { ATTEMPTS_WINDOW_MS } from './flow/guess-password.ts'
 import { processImages } from './flow/process-images.ts'
 import { collect, recover, removeOrphans, sweep, sweepWork } from './flow/sweep.ts'
+import { remakeLost } from './flow/remake-lost.ts'
 import { offerSetup } from './flow/set-up-server.ts'
 import { createServer, type HttpServer } from './http/server.ts'
 import { createWorkerServer } from './http/worker-server.ts'
@@ -24,6 +25,7 @@ import { createChildPool } from './process/child-pool.ts'
 import { createMemoryFeed } from './publish/memory-feed.ts'
 import { createMemoryQueue } from './queue/memory-queue.ts'
 import { createSqlImageStore } from './record/sql-image-store.ts'
+import { createSqlRowSurvey } from './record/sql-row-survey.ts'
 import { lockDataDir, readServerInfo } from './store/data-dir-lock.ts'
 import { openFilesystemStore } from './store/filesystem.ts'
 
@@ -106,7 +108,11 @@ async function openData(config: Config, log: Logger, observer?: Observer) {
     const { database, migrated } = await openDatabase(config, log, {}, observer)
     for (const name of migrated) log.info({ migration: name }, 'migrated the database')
     const images = createSqlImageStore(database)
-    if (lock?.afterCrash) log.info({ removed: await removeOrphans({ blobs, images, log }) }, 'checked the store after a crash')
+    if (lock?.afterCrash) {
+      const removed = await removeOrphans({ blobs, images, log })
+      const remade = await remakeLost({ blobs, survey: createSqlRowSurvey(database) })
+      log.info({ removed, remade }, 'checked the store after a crash')
+    }
     const close = async () => {
       await blobs.close()
       await database.close()

@@ -203,8 +203,8 @@ async function developAndStore(
         if (result.outcome === 'developed') {
           developed()
           await Promise.all([
-            blobs.put(imagePath, imageKey(development), { synced: true }),
-            blobs.put(thumbnailPath, thumbnailKey(development), { synced: true }),
+            blobs.put(imagePath, imageKey(development), { canBeMadeAgain: true }),
+            blobs.put(thumbnailPath, thumbnailKey(development), { canBeMadeAgain: true }),
           ])
           return { sha256, recipe, rendition: result.rendition }
         }

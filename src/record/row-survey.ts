@@ -20,6 +20,13 @@ export interface HeldOriginal {
 }
 
 /** Rows of one kind that should have gone on long ago. */
+/** A development that was completed, and what was made of it. */
+export interface Recent extends Development {
+  /** Bytes. */
+  imageSize: number
+  thumbnailSize: number
+}
+
 export interface Stuck {
   count: number
   /** How long the oldest is overdue, in milliseconds. */
@@ -48,6 +55,8 @@ export interface RowSurvey {
   originals(prefix: string, after: string, limit: number): Promise<HeldOriginal[]>
   /** The one with this hash as it is now; null if no image uses it any more. */
   original(sha256: string): Promise<HeldOriginal | null>
+  /** Those completed within `withinMs` of the last that was, by their key, from behind `after`. */
+  recentlyCompleted(withinMs: number, after: Pick<Development, 'sha256' | 'recipe'> | null, limit: number): Promise<Recent[]>
   /** Overdue for so long at least. */
   stuck(overdueMs: number): Promise<StuckRows>
   /** Images say what their developments do. Returns those that changed. */

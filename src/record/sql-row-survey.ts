@@ -3,8 +3,8 @@ import { sql, type ExpressionBuilder, type Kysely, type Transaction } from 'kyse
 import { retryConflicts } from '../db/retry-conflicts.ts'
 import type { Database, Schema } from '../db/schema.ts'
 import type { ErrorCode } from '../errors.ts'
-import type { Failure, Image } from '../image.ts'
-import type { HeldOriginal, RowSurvey, Stuck, StuckRows } from './row-survey.ts'
+import type { Development, Failure, Image } from '../image.ts'
+import type { HeldOriginal, Recent, RowSurvey, Stuck, StuckRows } from './row-survey.ts'
 import { IMAGE_COLUMNS, slices, toImage } from './rows.ts'
 
 const LOST: ErrorCode[] = ['original_missing', 'original_damaged']
@@ -31,6 +31,31 @@ async function withDevelopments(db: Kysely<Schema>, originals: { sha256: string;
       imageSize,
       thumbnailSize,
     })),
+  }))
+}
+
+async function recentlyCompleted(
+  db: Kysely<Schema>,
+  withinMs: number,
+  after: Pick<Development, 'sha256' | 'recipe'> | null,
+  limit: number,
+): Promise<Recent[]> {
+  const rows = await db
+    .selectFrom('developments')
+    .select(['sha256', 'recipe', 'format', 'image_size', 'thumbnail_size'])
+    .where('status', '=', 'completed')
+    .where('finished_at', '>=', ({ selectFrom }) =>
+      selectFrom('developments').select(sql<number>`max(finished_at) - ${withinMs}`.as('from')),
+    )
+    .$if(after !== null, (query) => query.where((eb) => eb(eb.refTuple('sha256', 'recipe'), '>', eb.tuple(after!.sha256, after!.recipe))))
+    .orderBy('sha256')
+    .orderBy('recipe')
+    .limit(limit)
+    .execute()
+  return rows.map(({ image_size, thumbnail_size, ...development }) => ({
+    ...development,
+    imageSize: Number(image_size),
+    thumbnailSize: Number(thumbnail_size),
   }))
 }
 
@@ -192,6 +217,7 @@ export function createSqlRowSurvey(database: Database): RowSurvey {
       const [found] = await withDevelopments(read, await used(read).where('sha256', '=', sha256).execute())
       return found ?? null
     },
+    recentlyCompleted: (withinMs, after, limit) => recentlyCompleted(read, withinMs, after, limit),
     stuck: (overdueMs) => stuckRows(database, overdueMs),
     untangle: () => change((trx) => untangle(trx, now)),
     redevelop: (developments) => change((trx) => redevelop(trx, developments)),

@@ -140,12 +140,14 @@ export async function openFilesystemStore(folder: string, options: FilesystemOpt
   return {
     stage: () => join(staging, randomUUID()),
 
-    async put(stagedPath, key, { synced } = { synced: false }) {
+    async put(stagedPath, key, { synced = false, canBeMadeAgain = false } = {}) {
       try {
-        if (!synced) await sync(stagedPath)
+        // A shared folder may lie on another machine, whose crash nobody here would hear of.
+        const durably = options.isShared || !canBeMadeAgain
+        if (durably && !synced) await sync(stagedPath)
         const target = join(folder, key)
         await rename(stagedPath, target)
-        await syncFolder(dirname(target))
+        if (durably) await syncFolder(dirname(target))
       } catch (error) {
         throw toCalotypeError(error)
       }

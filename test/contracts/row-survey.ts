@@ -42,6 +42,26 @@ export function rowSurveyContract(open: Open): void {
     assert.equal(await survey.original(hashOf('gone')), null)
   })
 
+  surveyTest('tells what was completed last, in pages', async (store, { survey }) => {
+    await upload(store, 'one', 'two', 'three', 'waits')
+    for (const content of ['one', 'two', 'three']) await develop(store, content)
+    const hashes = ['one', 'two', 'three'].map(hashOf).sort()
+    const [first, ...more] = await survey.recentlyCompleted(60_000, null, 2)
+    const { imageSize, thumbnailSize } = rendition
+    assert.deepEqual(first, { sha256: hashes[0], recipe: RECIPE, format: 'jpeg', imageSize, thumbnailSize })
+    const rest = await survey.recentlyCompleted(60_000, more.at(-1)!, 2)
+    assert.deepEqual(
+      [first!, ...more, ...rest].map(({ sha256 }) => sha256),
+      hashes,
+    )
+    await sleep(20)
+    await develop(store, 'waits')
+    assert.deepEqual(
+      (await survey.recentlyCompleted(5, null, 10)).map(({ sha256 }) => sha256),
+      [hashOf('waits')],
+    )
+  })
+
   surveyTest('what was developed is developed again, and looked for by whoever looks for work', async (store, { survey }) => {
     const [image] = await upload(store, 'one')
     await develop(store, 'one')
