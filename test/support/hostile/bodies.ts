@@ -236,7 +236,7 @@ export async function sendBody(url: string, { bytes }: Pick<HostileBody, 'bytes'
   socket.on('data', (data) => received.push(data))
   socket.on('end', () => resolve(true)).on('close', () => resolve(true))
   // Its half stays open for a while: a server must not wait for it.
-  socket.write(bytes, () => setTimeout(() => socket.end(), 1_000).unref())
+  socket.write(bytes, () => setTimeout(() => socket.end(), 3_000).unref())
   const closed = await promise
   clearTimeout(late)
   socket.destroy()
