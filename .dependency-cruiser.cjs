@@ -86,7 +86,7 @@ module.exports = {
       comment: 'The bench knows the recipe, for its bare loop, and the wire.',
       severity: 'error',
       from: { path: '^bench/' },
-      to: { path: '^src/', pathNot: '^src/(process/|image[.]ts$|api[.]ts$)' },
+      to: { path: '^src/', pathNot: '^src/(process/|image[.]ts$|api(-admin)?[.]ts$)' },
     },
     {
       name: 'web-knows-the-wire',
