@@ -3,8 +3,8 @@ import { Kysely, PostgresAdapter, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import { StartError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { migrateToLatest } from './migrations.ts'
-import type { Database, RowsOf, Schema } from './schema.ts'
+import { bringUpTo, type SchemaVersion } from './migrations.ts'
+import type { Database, OnRoundTrip, RowsOf, Schema } from './schema.ts'
 
 const CONNECT_TIMEOUT_MS = 5_000
 const STATEMENT_TIMEOUT_MS = 30_000
@@ -30,11 +30,20 @@ export interface PostgresOptions {
   url: string
   /** Most connections of this process. */
   maxConnections: number
+  onRoundTrip?: OnRoundTrip | undefined
   log: Logger
+  /** Default: `latest`. */
+  version?: SchemaVersion
 }
 
 /** Connects and runs the migrations that are missing (one server at a time, whoever starts). Rejects with StartError if it can't connect. */
-export async function openPostgres({ url, maxConnections, log }: PostgresOptions): Promise<{ database: Database; migrated: string[] }> {
+export async function openPostgres({
+  url,
+  maxConnections,
+  onRoundTrip,
+  log,
+  version = 'latest',
+}: PostgresOptions): Promise<{ database: Database; migrated: string[] }> {
   const pool = new pg.Pool({
     connectionString: url,
     max: maxConnections,
@@ -52,11 +61,16 @@ export async function openPostgres({ url, maxConnections, log }: PostgresOptions
   // One that is lent out, lost between two queries of a transaction, says so outside of any query: its next one rejects, too. Without
   // a listener it would end the process.
   pool.on('connect', (client) => client.on('error', () => {}))
-  const db = new Kysely<Schema>({ dialect: new PooledPostgresDialect({ pool }) })
+  const db = new Kysely<Schema>({
+    dialect: new PooledPostgresDialect({ pool }),
+    ...(onRoundTrip && {
+      log: ({ level, queryDurationMillis: ms }) => onRoundTrip({ statements: 1, ms, failed: level === 'error' }),
+    }),
+  })
   try {
     const migrated = await db.transaction().execute(async (trx) => {
       await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(trx)
-      return migrateToLatest(trx)
+      return bringUpTo(trx, version)
     })
     return {
       migrated,
@@ -73,11 +87,14 @@ export async function openPostgres({ url, maxConnections, log }: PostgresOptions
             for (const query of queries) results.push((await trx.executeQuery(query.compile())).rows)
             return results as unknown as RowsOf<typeof queries>
           }),
+        snapshot: (body) => db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(body),
+        connections: () => ({ open: pool.totalCount, inUse: pool.totalCount - pool.idleCount, waiting: pool.waitingCount }),
         close: () => db.destroy(),
       },
     }
   } catch (error) {
     await db.destroy()
+    if (error instanceof StartError) throw error
     const { message } = error as Error
     throw new StartError(`DATABASE_URL: the database can't be used (${message}). Check that it runs and that the address is right.`, {
       cause: error,

@@ -260,6 +260,9 @@ export type RowsOf<Queries extends readonly Compilable<unknown>[]> = {
   [K in keyof Queries]: Queries[K] extends Compilable<infer Row> ? Row[] : never
 }
 
+/** Told of each round trip: how many statements, for how long, and whether one of them failed. */
+export type OnRoundTrip = (trip: { statements: number; ms: number; failed: boolean }) => void
+
 /**
  * Two ways in: `write` serialises transactions, `read` never waits for them. What `write` has committed, `read` sees.
  */
@@ -276,5 +279,9 @@ export interface Database {
   isRemote: boolean
   /** Runs queries that do not depend on each other's results as one transaction, in as few round trips as the database has. */
   transact<const Queries extends readonly Compilable<unknown>[]>(queries: Queries): Promise<RowsOf<Queries>>
+  /** All that `body` reads is as of one moment, however long it takes. Nothing else reads here meanwhile. */
+  snapshot<T>(body: (rows: Kysely<Schema>) => Promise<T>): Promise<T>
+  /** Connections that are open, those in use, and how many wait for one. */
+  connections(): { open: number; inUse: number; waiting: number }
   close(): Promise<void>
 }

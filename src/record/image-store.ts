@@ -155,6 +155,8 @@ export interface ImageStore extends BatchLedger {
   pending(limit: number, cursor?: string): Promise<{ jobs: Waiting[]; next: string | null }>
   /** Images that wait or are in hand. */
   countPending(): Promise<number>
+  /** Those that wait, those in hand, and for how long the one that waits longest has been here, in milliseconds; one query. */
+  backlog(): Promise<{ pending: number; processing: number; oldestPendingMs: number }>
 
   get(id: string, owner: Owner): Promise<Image | null>
   /** The image at this place of a batch. */

@@ -1,7 +1,7 @@
 // Reads images: one, a page by keyset (the last page costs what the first does), what waits.
 import { sql, type Expression, type ExpressionBuilder, type Kysely, type OrderByDirection, type SqlBool } from 'kysely'
 import type { Owner } from '../access.ts'
-import type { Schema } from '../db/schema.ts'
+import type { Database, Schema } from '../db/schema.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Image } from '../image.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
@@ -135,4 +135,20 @@ export async function countPending(db: Kysely<Schema>): Promise<number> {
     .where('status', 'in', ['pending', 'processing'])
     .executeTakeFirstOrThrow()
   return Number(images)
+}
+
+/** Of the index by status only the part that is not done is read, however many images there are. */
+export async function readBacklog({ read, now }: Database) {
+  const rows = await read
+    .selectFrom('images')
+    .select(({ fn }) => ['status', fn.countAll<number>().as('images'), fn.min('uploaded_at').as('oldest'), now.as('now')])
+    .where('status', 'in', ['pending', 'processing'])
+    .groupBy('status')
+    .execute()
+  const [pending, processing] = (['pending', 'processing'] as const).map((status) => rows.find((row) => row.status === status))
+  return {
+    pending: Number(pending?.images ?? 0),
+    processing: Number(processing?.images ?? 0),
+    oldestPendingMs: pending ? Math.max(0, Number(pending.now) - Number(pending.oldest)) : 0,
+  }
 }

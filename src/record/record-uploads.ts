@@ -9,7 +9,8 @@ import { encodeName, failureOf, renditionOf, slices, toImage } from './rows.ts'
 
 type Now = Database['now']
 
-const WORTH_ANOTHER_TRY: ErrorCode[] = ['processing_crashed', 'processing_timeout', 'internal']
+// The bytes of an original that was lost came with the upload.
+const WORTH_ANOTHER_TRY: ErrorCode[] = ['processing_crashed', 'processing_timeout', 'original_missing', 'original_damaged', 'internal']
 
 const distinctOriginals = (images: NewImage[]) =>
   // Sorted, so that two servers lock rows in the same order.

@@ -26,7 +26,7 @@ import { groupCommit } from './group-commit.ts'
 import { renewUpload, reserveKey, sweepKeys, unreserveKey } from './idempotency.ts'
 import type { Entry, Finished, ImageStore, Lease } from './image-store.ts'
 import { deleteImages, getImages, retryImages } from './many-images.ts'
-import { countImages, countPending, getImage, getImageInBatch, listImages, pendingJobs, workOf } from './read-images.ts'
+import { countImages, countPending, getImage, getImageInBatch, listImages, pendingJobs, readBacklog, workOf } from './read-images.ts'
 import { getBatch, isCancelled, isDeclared, listBatches, listBatchFiles } from './read-batches.ts'
 import { recordUploads } from './record-uploads.ts'
 import { retryBatch, retryImage } from './retry.ts'
@@ -62,6 +62,7 @@ export function createSqlImageStore(database: Database): ImageStore {
     reclaim: (isOnlyServer) => retryConflicts(() => reclaimDevelopments(database, isOnlyServer)),
     pending: (limit, cursor) => pendingJobs(read, limit, cursor),
     countPending: () => countPending(read),
+    backlog: () => readBacklog(database),
     get: (id, owner) => getImage(read, id, owner),
     getInBatch: (batchId, index, owner) => getImageInBatch(read, batchId, index, owner),
     getMany: (ids, owner) => getImages(read, ids, owner),
