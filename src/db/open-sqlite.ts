@@ -1,6 +1,7 @@
 // Opens the embedded database; its file is made and brought up to date by `migrate` first.
 import { Kysely, sql } from 'kysely'
 import { bringUpTo, type SchemaVersion } from './migrations.ts'
+import { findNamesInSqlite } from './name-search.ts'
 import type { Database, OnRoundTrip, RowsOf, Schema } from './schema.ts'
 import { emptyLoad, sqliteDialect, type SqliteConnection } from './sqlite-dialect.ts'
 
@@ -31,6 +32,7 @@ export async function openSqlite(
         now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
         canSkipLocked: false,
         isRemote: false,
+        findNames: findNamesInSqlite,
         transact: (queries) =>
           write.getExecutor().provideConnection(async (connection) => {
             const results = await (connection as SqliteConnection).run(queries.map((query) => query.compile()))

@@ -3,8 +3,8 @@ export type ArchivedRow = Record<string, string | number | null>
 
 import type { Schema } from '../db/schema.ts'
 
-/** What is over within hours anyway stays behind: whoever restores signs in anew. */
-export type TableName = Exclude<keyof Schema, 'sessions' | 'login_attempts' | 'setup_tokens'>
+/** What is over within hours anyway stays behind: whoever restores signs in anew. Counts are kept by the database as rows are loaded. */
+export type TableName = Exclude<keyof Schema, 'sessions' | 'login_attempts' | 'setup_tokens' | 'kept_images' | 'kept_files'>
 
 export interface RowPage {
   table: TableName
