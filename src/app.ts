@@ -336,11 +336,18 @@ export async function createWorker(config: Config, log: Logger): Promise<App> {
   }
 }
 
-/** Brings the database up to date. Returns the names of the migrations that ran. */
+/** Brings the database up to date, and its counts, if they are not what the rows say. Returns what was done, line by line. */
 export async function migrate(config: Config, log: Logger): Promise<string[]> {
-  const { migrated, close } = await openData(config, log)
-  await close()
-  return migrated
+  const { migrated, images, close } = await openData(config, log)
+  try {
+    const differences = await images.recount()
+    return [
+      ...migrated.map((name) => `ran ${name}`),
+      ...differences.map(({ of, kept, counted }) => `counted anew: ${counted} ${of}, where ${kept} were kept`),
+    ]
+  } finally {
+    await close()
+  }
 }
 
 /** Empties rows and bytes of every image, and batches that have none yet. Returns how many images there were. */

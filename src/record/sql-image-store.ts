@@ -20,6 +20,7 @@ import {
   releaseOriginals,
   sweepAborted,
 } from './collect.ts'
+import { differingCounts, foldCounts, recount } from './counts.ts'
 import { declareBatch } from './declare.ts'
 import { cancelBatch, expireDeclared, forgetDeclared, sweepEmpty } from './end-batch.ts'
 import { groupCommit } from './group-commit.ts'
@@ -66,9 +67,12 @@ export function createSqlImageStore(database: Database): ImageStore {
     get: (id, owner) => getImage(read, id, owner),
     getInBatch: (batchId, index, owner) => getImageInBatch(read, batchId, index, owner),
     getMany: (ids, owner) => getImages(read, ids, owner),
-    list: (query, owner) => listImages(read, query, owner),
+    list: (query, owner) => listImages(database, query, owner),
     workOf: (ids) => workOf(read, ids),
-    count: (filter, owner) => countImages(read, filter, owner),
+    count: (filter, owner) => countImages(database, filter, owner),
+    foldCounts: () => foldCounts(database),
+    differingCounts: () => differingCounts(read),
+    recount: () => retryConflicts(() => recount(database)),
     declare: (declaration) => retryConflicts(() => declareBatch(database, declaration)),
     isDeclared: (batchId, owner) => isDeclared(read, batchId, owner),
     isCancelled: (batchId) => isCancelled(read, batchId),
