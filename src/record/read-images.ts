@@ -143,7 +143,7 @@ export async function workOf(db: Kysely<Schema>, ids: string[]): Promise<Map<str
       .innerJoin('developments', (join) =>
         join.onRef('developments.sha256', '=', 'images.sha256').onRef('developments.recipe', '=', 'images.recipe'),
       )
-      .select(['images.id', 'attempts', 'started_at', 'developments.finished_at', 'worker', 'code', 'error'])
+      .select(['images.id', 'attempts', 'started_at', 'developments.finished_at', 'worker', 'developments.code', 'error'])
       .where('images.id', 'in', slice)
       .execute()
     for (const { id, attempts, started_at: startedAt, finished_at: finishedAt, worker, ...row } of rows)
