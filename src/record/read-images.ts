@@ -58,7 +58,8 @@ function filtered(database: Database, filter: ImageFilter, sees: Owner, sort: So
     conditions.push(hasIndex ? sql<boolean>`images.format = ${format}` : isAmong(database, 'format', format))
   }
   if (batch) conditions.push(sql<boolean>`images.batch_id = ${batch}`)
-  if (code) conditions.push(sort !== null && batch === undefined ? sql<boolean>`images.code = ${code}` : sql<boolean>`images.code || '' = ${code}`)
+  if (code)
+    conditions.push(sort !== null && batch === undefined ? sql<boolean>`images.code = ${code}` : sql<boolean>`images.code || '' = ${code}`)
   // Of somebody else than who is seen: none.
   if (sees !== null && filter.owner !== undefined) conditions.push(isOf(filter.owner, 'images'))
   if (from !== undefined) conditions.push(sql<boolean>`images.uploaded_at >= ${from}`)
