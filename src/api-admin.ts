@@ -7,7 +7,7 @@ import type { Status } from './image.ts'
 export interface ApiOverview {
   /** Images by state, now. */
   images: Record<Status, number>
-  /** Bytes of the originals that images use. */
+  /** Bytes of all images as they were uploaded: the same ones for each. */
   original_bytes: number
   /** Milliseconds the oldest pending image has waited; null without one. */
   oldest_pending_ms: number | null
@@ -42,7 +42,10 @@ export interface ApiImageDetail extends ApiAdminImage {
   }[]
 }
 
-/** `GET /api/admin/batches?state=open|done|failed&owner=&from=&to=&limit=&cursor=`: newest first, as ApiBatch with its owner. */
+/**
+ * `GET /api/admin/batches?state=open|done|failed&owner=&from=&to=&limit=&cursor=`: newest first, as ApiBatch with its owner. `open`: not all
+ * of it is final; `done`: all is; `failed`: some of its images failed.
+ */
 export interface ApiAdminBatchOwner {
   owner: { id: string; email: string | null } | null
 }

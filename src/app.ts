@@ -1,17 +1,20 @@
 // The composition root: from settings to a running Calotype. The only place that knows which adapter stands behind a contract.
 import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createEndedCredentials } from './accounts/ended-credentials.ts'
 import { createPasswords } from './accounts/passwords.ts'
 import { createSqlAccountStore } from './accounts/sql-account-store.ts'
 import { createSqlAuditLog } from './accounts/sql-audit-log.ts'
-import { authMode, isLoopback, type Config } from './config.ts'
+import { authMode, describeSettings, isLoopback, type Config } from './config.ts'
 import type { SchemaVersion } from './db/migrations.ts'
 import type { Database, OnRoundTrip } from './db/schema.ts'
 import type { AccountDeps } from './flow/account-deps.ts'
 import { ATTEMPTS_WINDOW_MS } from './flow/guess-password.ts'
 import { processImages } from './flow/process-images.ts'
+import { createWorkerReport, REPORT_INTERVAL_MS } from './flow/report-worker.ts'
+import { createBulkRunner } from './flow/run-bulk-jobs.ts'
 import { collect, recover, removeOrphans, sweep, sweepWork } from './flow/sweep.ts'
 import { remakeLost } from './flow/remake-lost.ts'
 import { offerSetup } from './flow/set-up-server.ts'
@@ -24,8 +27,13 @@ import { openObserving } from './observe/open-observing.ts'
 import { createChildPool } from './process/child-pool.ts'
 import { createMemoryFeed } from './publish/memory-feed.ts'
 import { createMemoryQueue } from './queue/memory-queue.ts'
+import { createSqlBulkJobs } from './record/sql-bulk-jobs.ts'
 import { createSqlImageStore } from './record/sql-image-store.ts'
+import { createSqlOverview } from './record/sql-overview.ts'
 import { createSqlRowSurvey } from './record/sql-row-survey.ts'
+import { createSqlWorkPause } from './record/sql-work-pause.ts'
+import { createSqlWorkerRegistry } from './record/sql-worker-registry.ts'
+import type { WorkerRegistry, WorkerReport } from './record/worker-registry.ts'
 import { lockDataDir, readServerInfo } from './store/data-dir-lock.ts'
 import { openFilesystemStore } from './store/filesystem.ts'
 
@@ -46,6 +54,7 @@ const SWEEP_INTERVAL_MS = 10_000
 const SWEEP_WORK_INTERVAL_MS = 2_000
 
 const SWEEP_ACCOUNTS_INTERVAL_MS = 60_000
+const LOOK_FOR_JOBS_INTERVAL_MS = 1_000
 
 export const isCluster = (config: Config) => config.redisUrl !== ''
 export const sqliteFile = (config: Config) => join(config.dataDir, 'calotype.sqlite')
@@ -120,7 +129,8 @@ async function openData(config: Config, log: Logger, observer?: Observer) {
     }
     observer?.watch({ connections: database.connections, backlog: images.backlog })
     const watched = observer ? { blobs: observeBlobs(blobs, observer), images: observeImages(images, observer) } : { blobs, images }
-    return { lock, ...watched, database, migrated, close }
+    const work = { pause: createSqlWorkPause(database), workers: createSqlWorkerRegistry(database) }
+    return { lock, ...watched, ...work, database, migrated, close }
   } catch (error) {
     lock?.release()
     throw error
@@ -153,13 +163,21 @@ function startChildren(config: Config, log: Logger) {
 }
 
 /** Repeats `action` until ended; one that fails is logged, and tried again at its next turn. */
-function repeat(what: string, intervalMs: number, log: Logger, action: () => Promise<void>): { end(): Promise<void> } {
+function repeat(
+  what: string,
+  intervalMs: number,
+  log: Logger,
+  action: () => Promise<void>,
+  { atOnce = false } = {},
+): { end(): Promise<void> } {
   let running: Promise<void> | null = null
-  const timer = setInterval(() => {
+  const turn = () => {
     running ??= action()
       .catch((error: unknown) => log.error({ err: error }, `${what} failed`))
       .finally(() => (running = null))
-  }, intervalMs)
+  }
+  const timer = setInterval(turn, intervalMs)
+  if (atOnce) turn()
   return {
     async end() {
       clearInterval(timer)
@@ -189,17 +207,26 @@ function setupUrl(url: string, token: string): string {
 }
 
 /** Work that is begun in this process, and its orderly end. */
-function startProcessing(deps: Parameters<typeof recover>[0], config: Config, observer?: Observer) {
+function startProcessing(
+  deps: Parameters<typeof sweepWork>[0] & { workers: WorkerRegistry },
+  config: Config,
+  kind: WorkerReport['kind'],
+  observer?: Observer,
+) {
   const children = startChildren(config, deps.log)
   const developer = observer ? observeDeveloper(children, observer) : children
   observer?.watch({ children: developer.stats })
-  const processing = processImages({ ...deps, developer })
+  const worker = `${hostname()}-${process.pid}`
+  const processing = processImages({ ...deps, developer, worker })
+  const report = createWorkerReport({ ...deps, developer }, { id: worker, kind, concurrency: config.workerConcurrency })
+  const reporting = repeat('the report of a worker', REPORT_INTERVAL_MS, deps.log, report, { atOnce: true })
   return {
     developer,
     async stop(graceMs: number) {
       const finishing = processing.stop()
       await developer.close(graceMs)
       await finishing
+      await reporting.end()
     },
   }
 }
@@ -209,16 +236,19 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   const auth = authMode(config)
   const observing = await openObserving({ ...config, role: 'server', log })
   const { observer } = observing
-  const { lock, blobs, images, database, close: closeData } = await openData(config, log, observer)
+  const { lock, blobs, images, pause, workers, database, close: closeData } = await openData(config, log, observer)
   const { queue, feed } = await openMessaging(config, log, 'server', observer)
-  const deps = { blobs, images, queue, feed, log }
+  const deps = { blobs, images, pause, workers, jobs: createSqlBulkJobs(database), queue, feed, log }
   const people = accountDeps(database, config)
   await recover(deps, !isCluster(config))
-  const work = isCluster(config) ? null : startProcessing(deps, config, observer)
+  const work = isCluster(config) ? null : startProcessing(deps, config, 'server', observer)
+  const bulk = createBulkRunner({ ...deps, audit: people.audit })
   let stopping = false
   const server = await createServer({
     ...deps,
     ...people,
+    overview: createSqlOverview(database),
+    settings: describeSettings(),
     auth,
     trustProxy: config.trustProxy,
     limits: config,
@@ -243,6 +273,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       log,
       observeSweep('work', observer, () => sweepWork(deps)),
     ),
+    repeat('the look for bulk jobs', LOOK_FOR_JOBS_INTERVAL_MS, log, () => bulk.look()),
     repeat('the sweep of accounts', SWEEP_ACCOUNTS_INTERVAL_MS, log, () => people.accounts.sweep(people.sessionLimits, ATTEMPTS_WINDOW_MS)),
   ]
 
@@ -259,6 +290,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       // In hand are the bodies that are arriving and the images being developed; what waits in the queue is found in the rows again.
       const served = server.close()
       const cutOff = setTimeout(() => server.server.closeAllConnections(), graceMs)
+      await bulk.stop()
       await work?.stop(graceMs)
       await feed.close()
       await served
@@ -275,10 +307,10 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
 export async function createWorker(config: Config, log: Logger): Promise<App> {
   const observing = await openObserving({ ...config, role: 'worker', log })
   const { observer } = observing
-  const { blobs, images, close: closeData } = await openData(config, log, observer)
+  const { blobs, images, pause, workers, close: closeData } = await openData(config, log, observer)
   const { queue, feed } = await openMessaging(config, log, 'worker', observer)
-  const deps = { blobs, images, queue, feed, log }
-  const work = startProcessing(deps, config, observer)
+  const deps = { blobs, images, pause, workers, queue, feed, log }
+  const work = startProcessing(deps, config, 'worker', observer)
   let stopping = false
   const server = await createWorkerServer({ images, developer: work.developer, log, isStopping: () => stopping })
   const sweeping = repeat(
@@ -304,11 +336,18 @@ export async function createWorker(config: Config, log: Logger): Promise<App> {
   }
 }
 
-/** Brings the database up to date. Returns the names of the migrations that ran. */
+/** Brings the database up to date, and its counts, if they are not what the rows say. Returns what was done, line by line. */
 export async function migrate(config: Config, log: Logger): Promise<string[]> {
-  const { migrated, close } = await openData(config, log)
-  await close()
-  return migrated
+  const { migrated, images, close } = await openData(config, log)
+  try {
+    const differences = await images.recount()
+    return [
+      ...migrated.map((name) => `ran ${name}`),
+      ...differences.map(({ of, kept, counted }) => `counted anew: ${counted} ${of}, where ${kept} were kept`),
+    ]
+  } finally {
+    await close()
+  }
 }
 
 /** Empties rows and bytes of every image, and batches that have none yet. Returns how many images there were. */

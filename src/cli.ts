@@ -34,8 +34,8 @@ program
   .action(async () => {
     const config = settings()
     const { migrate } = await import('./app.ts')
-    const ran = await migrate(config, createLog(config.logLevel))
-    console.log(ran.length === 0 ? 'The database is up to date.' : ran.map((name) => `ran ${name}`).join('\n'))
+    const done = await migrate(config, createLog(config.logLevel))
+    console.log(done.length === 0 ? 'The database is up to date.' : done.join('\n'))
   })
 
 program

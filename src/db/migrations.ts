@@ -8,6 +8,8 @@ import * as leases from './migrations/0002-leases.ts'
 import * as ledger from './migrations/0003-ledger.ts'
 import * as owners from './migrations/0004-owners.ts'
 import * as accounts from './migrations/0005-accounts.ts'
+import * as countsAndSearch from './migrations/0006-counts-and-search.ts'
+import * as admin from './migrations/0007-admin.ts'
 
 const MIGRATIONS: Record<string, Migration> = {
   '0001-journey': journey,
@@ -15,6 +17,8 @@ const MIGRATIONS: Record<string, Migration> = {
   '0003-ledger': ledger,
   '0004-owners': owners,
   '0005-accounts': accounts,
+  '0006-counts-and-search': countsAndSearch,
+  '0007-admin': admin,
 }
 
 /** `latest` and a name run what is missing, up to there; `as it is` takes only what this program knows, and runs nothing. */

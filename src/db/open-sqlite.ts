@@ -1,6 +1,7 @@
 // Opens the embedded database; its file is made and brought up to date by `migrate` first.
 import { Kysely, sql } from 'kysely'
 import { bringUpTo, type SchemaVersion } from './migrations.ts'
+import { findNamesInSqlite } from './name-search.ts'
 import type { Database, OnRoundTrip, RowsOf, Schema } from './schema.ts'
 import { emptyLoad, sqliteDialect, type SqliteConnection } from './sqlite-dialect.ts'
 
@@ -29,8 +30,10 @@ export async function openSqlite(
         write,
         read,
         now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
+        sizeBytes: sql<number>`(select page_count * page_size from pragma_page_count(), pragma_page_size())`,
         canSkipLocked: false,
         isRemote: false,
+        findNames: findNamesInSqlite,
         transact: (queries) =>
           write.getExecutor().provideConnection(async (connection) => {
             const results = await (connection as SqliteConnection).run(queries.map((query) => query.compile()))

@@ -2,7 +2,7 @@
 import type { Compilable, Generated, Kysely, RawBuilder, Selectable } from 'kysely'
 import type { Role } from '../access.ts'
 import type { ErrorCode } from '../errors.ts'
-import type { Format, Status } from '../image.ts'
+import type { FileStatus, Format, Status } from '../image.ts'
 
 /** One upload request, or one declaration of files that come in any number of requests. */
 export interface BatchesTable {
@@ -61,6 +61,8 @@ export interface ImagesTable {
   status: Status
   uploaded_at: number
   finished_at: number | null
+  /** Why it failed, while its status is `error`; beside the development's, so that it can be counted by the row alone. */
+  code: ErrorCode | null
 }
 
 /** One original and one recipe: the unit of work, shared by all images with the same bytes. */
@@ -80,8 +82,11 @@ export interface DevelopmentsTable {
   /** While processing: who has it, and until when. A result is taken only from who has it. */
   lease_token: string | null
   lease_until: number | null
-  /** How often it was claimed since it last was finished. */
+  /** How often it was claimed, for the outcome it has or since the one before. */
   attempts: Generated<number>
+  /** When it was claimed last, and by which process. */
+  started_at: number | null
+  worker: string | null
 }
 
 /** The bytes of an original in the blob store. */
@@ -108,6 +113,27 @@ export interface IdempotencyKeysTable {
   answer: string | null
   /** While the first upload arrives: when the server that receives it is given up. */
   lease_until: number | null
+}
+
+/** How many images there are, kept by the database; several rows may have to be added up. A view. */
+export interface KeptImagesView {
+  /** Empty: without an owner. */
+  owner_id: string
+  status: Status
+  /** Empty: none. */
+  code: ErrorCode | ''
+  images: number
+  /** Of originals; one that several images share is counted for each. */
+  bytes: number
+}
+
+/** Where the files of a batch stand, likewise; those without an image too. A view. */
+export interface KeptFilesView {
+  batch_id: string
+  status: FileStatus
+  files: number
+  /** When the last of them was finished, if one was; else 0. */
+  last_at: number
 }
 
 /** Whoever has an account. */
@@ -184,13 +210,64 @@ export interface AuditLogTable {
   detail: string
 }
 
+/** Processes that develop, as they say of themselves. */
+export interface WorkersTable {
+  /** `<host>-<pid>`. */
+  id: string
+  kind: 'server' | 'worker'
+  started_at: number
+  seen_at: number
+  concurrency: number
+  busy: number
+  developed: number
+}
+
+/** While its one row's time is not over, no work is claimed. */
+export interface PausesTable {
+  id: number
+  paused_by: string
+  reason: string
+  since_at: number
+  until_at: number
+}
+
+/** What is done to many images, in steps. */
+export interface JobsTable {
+  id: string
+  action: 'delete' | 'retry'
+  /** JSON: the images it is about. */
+  selection: string
+  state: 'waiting' | 'running' | 'done' | 'cancelled' | 'failed'
+  seen: Generated<number>
+  changed: Generated<number>
+  total: number
+  /** Where the last step ended. */
+  cursor: string | null
+  /** JSON: the ids that the step in hand is about, until it is done. */
+  step: string | null
+  /** JSON: for the audit log. */
+  actor: string
+  /** For people: an e-mail address, or where it came from. */
+  made_by: string
+  created_at: number
+  finished_at: number | null
+  error: string | null
+  lease_token: string | null
+  lease_until: number | null
+}
+
 export interface Schema {
+  workers: WorkersTable
+  pauses: PausesTable
+  jobs: JobsTable
   batches: BatchesTable
   declared_files: DeclaredFilesTable
   images: ImagesTable
   developments: DevelopmentsTable
   originals: OriginalsTable
   idempotency_keys: IdempotencyKeysTable
+  kept_images: KeptImagesView
+  kept_files: KeptFilesView
   users: UsersTable
   sessions: SessionsTable
   api_keys: ApiKeysTable
@@ -208,6 +285,12 @@ export type RowsOf<Queries extends readonly Compilable<unknown>[]> = {
   [K in keyof Queries]: Queries[K] extends Compilable<infer Row> ? Row[] : never
 }
 
+/** All rows whose name may have a part, and few others, by an index: `key` of `images` is among `rows`. Its case is no matter. */
+export interface NamesFound {
+  key: RawBuilder<unknown>
+  rows: RawBuilder<unknown>
+}
+
 /** Told of each round trip: how many statements, for how long, and whether one of them failed. */
 export type OnRoundTrip = (trip: { statements: number; ms: number; failed: boolean }) => void
 
@@ -219,10 +302,14 @@ export interface Database {
   read: Kysely<Schema>
   /** The time by the database's clock, which all servers share: milliseconds since 1970, as an expression. */
   now: RawBuilder<number>
+  /** Bytes of everything in it, as an expression. */
+  sizeBytes: RawBuilder<number>
   /** Whether rows that another transaction holds can be passed over; a database with one writer has no such thing. */
   canSkipLocked: boolean
   /** Whether every statement is a round trip to another process, so that fewer of them are worth a short wait. */
   isRemote: boolean
+  /** Finds names by a part of them; null where there is no index of names. */
+  findNames: ((part: string) => NamesFound | null) | null
   /** Runs queries that do not depend on each other's results as one transaction, in as few round trips as the database has. */
   transact<const Queries extends readonly Compilable<unknown>[]>(queries: Queries): Promise<RowsOf<Queries>>
   /** All that `body` reads is as of one moment, however long it takes. Nothing else reads here meanwhile. */

@@ -20,6 +20,7 @@ export async function claimDevelopments(
         .where('developments.sha256', 'in', hashes)
         .where('developments.recipe', '=', recipe)
         .where('developments.status', '=', 'pending')
+        .where(({ not, exists, selectFrom }) => not(exists(selectFrom('pauses').select('pauses.id').where('pauses.until_at', '>', now))))
         // An image may have been deleted, or its upload cut off, while the hint waited.
         .where(({ exists, selectFrom }) =>
           exists(
@@ -37,7 +38,16 @@ export async function claimDevelopments(
             status: 'processing',
             lease_token: lease.token,
             lease_until: sql<number>`${now} + ${lease.ms}`,
-            attempts: eb(ref('attempts'), '+', 1),
+            // What was finished begins anew.
+            attempts: eb
+              .case()
+              .when(ref('finished_at'), 'is', null)
+              .then(eb(ref('attempts'), '+', 1))
+              .else(1)
+              .end(),
+            finished_at: null,
+            started_at: now,
+            worker: lease.worker,
           }))
           .where('sha256', 'in', canSkipLocked ? claimable.forUpdate().skipLocked() : claimable)
           .where('recipe', '=', recipe)
@@ -130,7 +140,7 @@ export async function finishDevelopments({ write, transact, now }: Database, res
   const finish = sql`
     update developments set status = outcome.column3, finished_at = ${now}, width = outcome.column4, height = outcome.column5,
       image_size = outcome.column6, thumbnail_size = outcome.column7, thumbhash = outcome.column8, code = outcome.column9,
-      error = outcome.column10, attempts = 0
+      error = outcome.column10
     from ${outcomeTable(results)}
     where developments.sha256 = outcome.column1 and developments.recipe = outcome.column2 and developments.status = 'processing'
       and developments.lease_token = outcome.column11
@@ -140,7 +150,7 @@ export async function finishDevelopments({ write, transact, now }: Database, res
     write
       .updateTable('images')
       .from('developments')
-      .set(({ ref }) => ({ status: ref('developments.status'), finished_at: now }))
+      .set(({ ref }) => ({ status: ref('developments.status'), finished_at: now, code: ref('developments.code') }))
       .whereRef('developments.sha256', '=', 'images.sha256')
       .whereRef('developments.recipe', '=', 'images.recipe')
       .where('developments.status', 'in', ['completed', 'error'])
@@ -148,7 +158,9 @@ export async function finishDevelopments({ write, transact, now }: Database, res
       .where('images.sha256', 'in', hashes)
       // One that failed before, for a passing reason, is healed by a later upload of the same bytes.
       .where('images.status', 'in', ['pending', 'processing', 'error'])
-      .whereRef('images.status', '<>', 'developments.status')
+      .where(({ or, eb, ref }) =>
+        or([eb('images.status', '<>', ref('developments.status')), eb('images.code', '<>', ref('developments.code'))]),
+      )
       .returning(IMAGE_COLUMNS),
   ])
   const changed = Map.groupBy(rows, (row) => `${row.sha256}-${row.recipe}`)
@@ -182,7 +194,7 @@ export async function reclaimDevelopments({ write, transact, now }: Database, is
     expired.set({ status: 'pending', lease_token: null, lease_until: null }),
     write
       .updateTable('images')
-      .set({ status: 'error', finished_at: now })
+      .set({ status: 'error', finished_at: now, code: failure.code })
       .where('images.status', 'in', ['pending', 'processing'])
       .where(({ exists, selectFrom }) =>
         exists(
@@ -212,7 +224,7 @@ export function abortBatch({ write, now }: Database, batchId: string): Promise<I
     if (!numUpdatedRows) return []
     const rows = await trx
       .updateTable('images')
-      .set({ status: 'aborted', finished_at: now })
+      .set({ status: 'aborted', finished_at: now, code: null })
       .where('batch_id', '=', batchId)
       .returningAll()
       .execute()

@@ -52,6 +52,8 @@ export type Finished = Pick<Development, 'sha256' | 'recipe'> & { token: string 
 export interface Lease {
   token: string
   ms: number
+  /** The process, as it calls itself. */
+  worker: string
 }
 
 /** Where work is found again: what the queue is told. */
@@ -69,6 +71,25 @@ export interface ImageFilter {
   status?: Status
   format?: Format
   batch?: string
+  /** Whose, among those that who asks sees. */
+  owner?: string
+  /** Why they failed. */
+  code?: ErrorCode
+  /** Uploaded then or later; before then. Milliseconds since 1970. */
+  from?: number
+  to?: number
+}
+
+/** What was done for an image so far: with all images of the same bytes, whose development it is. */
+export interface Work {
+  /** For the outcome it has, or since the one before. */
+  attempts: number
+  startedAt: number | null
+  finishedAt: number | null
+  /** The process that had it last. */
+  worker: string | null
+  /** Of the last outcome, also while there is another attempt. */
+  failure: Failure | null
 }
 
 export interface ListQuery extends ImageFilter {
@@ -79,7 +100,16 @@ export interface ListQuery extends ImageFilter {
   cursor?: string
 }
 
+/** A kept count that is not what the rows say. */
+export interface CountDifference {
+  /** For a person. */
+  of: string
+  kept: number
+  counted: number
+}
+
 export interface Page {
+  /** Fewer than asked for, even none, only at the end or in a search that has looked at so many names that it goes on in another page. */
   images: Image[]
   /** Null on the last page. */
   next: string | null
@@ -110,7 +140,10 @@ export interface ImageStore extends BatchLedger {
   /** Removes the rows of aborted batches. Returns how many images went. */
   sweepAborted(): Promise<number>
 
-  /** Takes work: what is still wanted among `hashes`, and not in other hands, becomes `processing`. Returns it, and the images that changed. */
+  /**
+   * Takes work: what is still wanted among `hashes`, and not in other hands, becomes `processing`. Returns it, and the images that changed.
+   * While there is a pause, nothing.
+   */
   claim(hashes: string[], recipe: string, lease: Lease): Promise<{ developments: Development[]; images: Image[] }>
   /** Whatever is still held under this token is held for so much longer. */
   renew(lease: Lease): Promise<void>
@@ -140,8 +173,16 @@ export interface ImageStore extends BatchLedger {
   /** Those of `ids` that are there, in this order. */
   getMany(ids: string[], owner: Owner): Promise<Image[]>
   list(query: ListQuery, owner: Owner): Promise<Page>
+  /** Of those of `ids` that are there, by their id. */
+  workOf(ids: string[]): Promise<Map<string, Work>>
   /** How many the list has with this filter. */
   count(filter: ImageFilter, owner: Owner): Promise<number>
+  /** Adds up what was counted since: a sweep's work, so that asking stays quick. The counts are right before and after. */
+  foldCounts(): Promise<void>
+  /** Where the kept counts are not what the rows say: nowhere, unless someone changed them by hand. */
+  differingCounts(): Promise<CountDifference[]>
+  /** Counts anew where they differ; nobody changes rows meanwhile. Returns what differed. */
+  recount(): Promise<CountDifference[]>
   /**
    * Failed images of the same bytes are `pending` again, whoever has them: they share their development. Returns them, to be announced;
    * null if there is no such image; rejects with `not_retryable`.

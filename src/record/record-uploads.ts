@@ -78,7 +78,7 @@ export async function joinDevelopments(trx: Transaction<Schema>, images: NewImag
 /** Images of originals that are held and developments that are joined. */
 export async function insertImages(trx: Transaction<Schema>, now: Now, images: NewImage[], developments: Map<string, DevelopmentRow>) {
   const rows = images.map((image) => {
-    const { status } = developments.get(image.sha256)!
+    const { status, code } = developments.get(image.sha256)!
     return {
       id: image.id,
       batch_id: image.batchId,
@@ -92,6 +92,7 @@ export async function insertImages(trx: Transaction<Schema>, now: Now, images: N
       status,
       uploaded_at: now,
       finished_at: status === 'completed' || status === 'error' ? now : null,
+      code: status === 'error' ? code : null,
     }
   })
   const inserted = new Map<string, ImageRow>()

@@ -25,7 +25,7 @@ export async function retryFailed(trx: Transaction<Schema>, failed: Failed[]): P
         .execute()
       const rows = await trx
         .updateTable('images')
-        .set({ status: 'pending', finished_at: null })
+        .set({ status: 'pending', finished_at: null, code: null })
         .where('sha256', 'in', slice)
         .where('recipe', '=', recipe)
         .where('status', '=', 'error')

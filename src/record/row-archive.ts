@@ -3,8 +3,14 @@ export type ArchivedRow = Record<string, string | number | null>
 
 import type { Schema } from '../db/schema.ts'
 
-/** What is over within hours anyway stays behind: whoever restores signs in anew. */
-export type TableName = Exclude<keyof Schema, 'sessions' | 'login_attempts' | 'setup_tokens'>
+/**
+ * What is over within hours anyway stays behind: whoever restores signs in anew, and confirms anew what is to be done in bulk. Counts are
+ * kept by the database as rows are loaded.
+ */
+export type TableName = Exclude<
+  keyof Schema,
+  'sessions' | 'login_attempts' | 'setup_tokens' | 'workers' | 'pauses' | 'jobs' | 'kept_images' | 'kept_files'
+>
 
 export interface RowPage {
   table: TableName

@@ -23,7 +23,7 @@ export function renditionOf(row: Outcome): Rendition | null {
   }
 }
 
-export function failureOf(row: Outcome): Failure | null {
+export function failureOf(row: Pick<Outcome, 'code' | 'error'>): Failure | null {
   return row.code === null ? null : { code: row.code, error: row.error ?? ERRORS[row.code] }
 }
 
@@ -63,6 +63,7 @@ export const IMAGE_COLUMNS = [
   'images.status',
   'images.uploaded_at',
   'images.finished_at',
+  'images.code',
 ] as const satisfies `images.${keyof ImageRow}`[]
 
 /** Images joined to what became of their originals. */
@@ -79,7 +80,6 @@ export const selectImages = (db: Kysely<Schema>) =>
       'developments.image_size',
       'developments.thumbnail_size',
       'developments.thumbhash',
-      'developments.code',
       'developments.error',
     ])
 

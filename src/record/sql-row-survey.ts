@@ -113,13 +113,14 @@ async function stuckRows({ read, now }: Database, overdueMs: number): Promise<St
 }
 
 async function untangle(trx: Transaction<Schema>, now: Database['now']): Promise<Image[]> {
-  const rows = await joined(trx).where(disagree).select(['images.id', 'developments.status']).execute()
+  const rows = await joined(trx).where(disagree).select(['images.id', 'developments.status', 'developments.code']).execute()
   const changed: Image[] = []
-  for (const [status, images] of Map.groupBy(rows, (row) => row.status)) {
+  for (const images of Map.groupBy(rows, (row) => `${row.status} ${row.code}`).values()) {
+    const { status, code } = images[0]!
     for (const slice of slices(images.map(({ id }) => id))) {
       const updated = await trx
         .updateTable('images')
-        .set({ status, finished_at: status === 'completed' || status === 'error' ? now : null })
+        .set({ status, finished_at: status === 'completed' || status === 'error' ? now : null, code: status === 'error' ? code : null })
         .where('id', 'in', slice)
         .returning(IMAGE_COLUMNS)
         .execute()
@@ -145,7 +146,7 @@ async function redevelop(trx: Transaction<Schema>, developments: { sha256: strin
       if (again.length === 0) continue
       const rows = await trx
         .updateTable('images')
-        .set({ status: 'pending', finished_at: null })
+        .set({ status: 'pending', finished_at: null, code: null })
         .where(
           'sha256',
           'in',
@@ -174,7 +175,7 @@ async function giveUp(trx: Transaction<Schema>, now: Database['now'], hashes: st
       .execute()
     const rows = await trx
       .updateTable('images')
-      .set({ status: 'error', finished_at: now })
+      .set({ status: 'error', finished_at: now, code: failure.code })
       .where('sha256', 'in', lost)
       .where('status', '<>', 'aborted')
       .returning(IMAGE_COLUMNS)

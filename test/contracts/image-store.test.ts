@@ -14,6 +14,7 @@ import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
 import { createSqlRowArchive } from '../../src/record/sql-row-archive.ts'
 import { createSqlRowSurvey } from '../../src/record/sql-row-survey.ts'
 import { batchLedgerContract } from './batch-ledger.ts'
+import { countsContract } from './counts.ts'
 import { imageStoreContract, type Open } from './image-store.ts'
 import { ownersContract } from './owners.ts'
 import { rowArchiveContract } from './row-archive.ts'
@@ -38,6 +39,7 @@ describe('image store on SQLite', () => {
   imageStoreContract(open)
   batchLedgerContract(open)
   ownersContract(open)
+  countsContract(open)
   rowSurveyContract(open)
   rowArchiveContract(open)
 })
@@ -82,6 +84,7 @@ describe('image store on PostgreSQL through PgBouncer', () => {
   imageStoreContract(open)
   batchLedgerContract(open)
   ownersContract(open)
+  countsContract(open)
   rowSurveyContract(open)
   rowArchiveContract(open)
 
@@ -89,7 +92,15 @@ describe('image store on PostgreSQL through PgBouncer', () => {
     const url = await newDatabase()
     const opened = await Promise.all(Array.from({ length: 5 }, () => openPostgres({ url, maxConnections: 2, log })))
     const ran = opened.flatMap(({ migrated }) => migrated)
-    assert.deepEqual(ran.sort(), ['0001-journey', '0002-leases', '0003-ledger', '0004-owners', '0005-accounts'])
+    assert.deepEqual(ran.sort(), [
+      '0001-journey',
+      '0002-leases',
+      '0003-ledger',
+      '0004-owners',
+      '0005-accounts',
+      '0006-counts-and-search',
+      '0007-admin',
+    ])
     for (const { database } of opened) await database.close()
   })
 

@@ -129,7 +129,7 @@ export function rowSurveyContract(open: Open): void {
     const nothing = { leaseGone: none, arriving: none, disagreeing: none, unexpired: none, removing: none, waiting: none }
     assert.deepEqual(await survey.stuck(0), nothing)
     await upload(store, 'waits', 'in hand')
-    await store.claim([hashOf('in hand')], RECIPE, { token: 'dead', ms: 1 })
+    await store.claim([hashOf('in hand')], RECIPE, { token: 'dead', ms: 1, worker: 'dead' })
     const batch = { ...newBatch(), leaseMs: 1 }
     await store.record({ start: batch, images: [newImage(batch, 0, 'arrives')] })
     await survey.seize([{ sha256: hashOf('unknown'), size: 7 }])

@@ -21,7 +21,7 @@ import { startS3, type S3Server } from '../support/s3.ts'
 const CONTENT = 'the bytes of an original'
 const SHA256 = createHash('sha256').update(CONTENT).digest('hex')
 const DEVELOPMENT = { sha256: SHA256, recipe: RECIPE, format: 'jpeg' } as const
-const TOKEN = { token: 'mine', ms: 60_000 }
+const TOKEN = { token: 'mine', ms: 60_000, worker: 'me' }
 
 describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () => {
   let s3: S3Server
