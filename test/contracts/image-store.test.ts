@@ -44,6 +44,18 @@ describe('image store on SQLite', () => {
   rowArchiveContract(open)
 })
 
+describe('image store on a database that has no index of names', () => {
+  countsContract(async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'calotype-rows-'))
+    const { database } = await openSqlite(join(folder, 'calotype.sqlite'))
+    const close = async () => {
+      await database.close()
+      await rm(folder, { recursive: true })
+    }
+    return { store: createSqlImageStore({ ...database, findNames: null }), close }
+  })
+})
+
 describe('image store on PostgreSQL through PgBouncer', () => {
   let cluster: Cluster
   let databases = 0

@@ -164,7 +164,7 @@ export class PhotoList {
         const page = await this.#source.page(this.filter, { limit: SMALL_PAGE, cursor: next, signal })
         photos.push(...page.photos)
         next = page.next
-        if (next === null || this.#ends.knows(photos.at(-1)!.id)) break
+        if (next === null || this.#ends.knows(photos.at(-1)?.id ?? '')) break
       }
       this.#news = { photos, next }
       this.arrived = photos.filter(({ id }) => !this.#ends.knows(id)).length
