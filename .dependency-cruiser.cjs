@@ -79,15 +79,15 @@ module.exports = {
     },
     layer(
       'app-composes',
-      '^src/(app|maintain)[.]ts$',
+      '^src/(app|adapters|maintain)[.]ts$',
       [BASE, STEP, '^src/(db|flow|http|observe)/'],
       'The app does not know the command line.',
     ),
     {
       name: 'only-cli-starts-the-app',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(cli/|(cli|maintain)[.]ts$)' },
-      to: { path: '^src/(app|maintain|cli)([.]ts$|/)' },
+      from: { path: '^src/', pathNot: '^src/(cli/|(cli|app|maintain)[.]ts$)' },
+      to: { path: '^src/(app|adapters|maintain|cli)([.]ts$|/)' },
     },
     knownOnlyTo('only-db-knows-ioredis', packages('ioredis'), '^src/db/'),
     knownOnlyTo('only-queue-knows-bullmq', packages('bullmq'), '^src/queue/'),
