@@ -104,7 +104,7 @@ async function isLongPeriod({ read }: Database, { from, to }: ImageFilter): Prom
   if (from === undefined && to === undefined) return false
   const { rows } = await sql<{ count: number }>`
     select count(*) as count from (select 1 from images where uploaded_at >= ${from ?? 0} and uploaded_at < ${to ?? Number.MAX_SAFE_INTEGER}
-    limit ${sql.lit(SHORT_PERIOD_IMAGES + 1)}) as some`.execute(read)
+    limit ${sql.lit(SHORT_PERIOD_IMAGES + 1)}) as within_period`.execute(read)
   return Number(rows[0]!.count) > SHORT_PERIOD_IMAGES
 }
 
