@@ -3,10 +3,11 @@ import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createEndedCredentials } from './accounts/ended-credentials.ts'
+import { createMemoryRequestLimiter } from './accounts/memory-request-limiter.ts'
 import { createPasswords } from './accounts/passwords.ts'
 import { createSqlAccountStore } from './accounts/sql-account-store.ts'
 import { createSqlAuditLog } from './accounts/sql-audit-log.ts'
-import { authMode, type Config } from './config.ts'
+import { authMode, rateLimits, type Config } from './config.ts'
 import type { Database } from './db/schema.ts'
 import type { AccountDeps } from './flow/account-deps.ts'
 import { ATTEMPTS_WINDOW_MS } from './flow/guess-password.ts'
@@ -83,6 +84,14 @@ export async function openAccounts(config: Config, log: Logger): Promise<Account
   return { ...accountDeps(database, config), close: () => database.close() }
 }
 
+const quotaOf = ({ quotaBytes: bytes, quotaImages: images }: Config) => ({ bytes, images })
+
+async function openRequestLimiter(config: Config, log: Logger) {
+  if (!isCluster(config)) return createMemoryRequestLimiter()
+  const { createRedisRequestLimiter } = await import('./accounts/redis-request-limiter.ts')
+  return createRedisRequestLimiter({ url: config.redisUrl, log })
+}
+
 /** What servers, workers and commands need: rows and bytes; and, embedded, the folder for this process alone. */
 async function openData(config: Config, log: Logger) {
   const lock = isCluster(config) ? null : lockDataDir(config.dataDir, { pid: process.pid })
@@ -90,7 +99,7 @@ async function openData(config: Config, log: Logger) {
     const blobs = await openBlobs(config, log)
     const { database, migrated } = await openDatabase(config, log)
     for (const name of migrated) log.info({ migration: name }, 'migrated the database')
-    const images = createSqlImageStore(database)
+    const images = createSqlImageStore(database, quotaOf(config))
     if (lock?.afterCrash) log.info({ removed: await removeOrphans({ blobs, images, log }) }, 'checked the store after a crash')
     const close = async () => {
       await blobs.close()
@@ -180,6 +189,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   const { queue, feed } = await openMessaging(config, log, 'server')
   const deps = { blobs, images, queue, feed, log }
   const people = accountDeps(database, config)
+  const limiter = await openRequestLimiter(config, log)
   await recover(deps, !isCluster(config))
   const work = isCluster(config) ? null : startProcessing(deps, config)
   let stopping = false
@@ -187,6 +197,9 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     ...deps,
     ...people,
     auth,
+    limiter,
+    rateLimits: rateLimits(config),
+    quota: quotaOf(config),
     trustProxy: config.trustProxy,
     limits: config,
     corsOrigins: config.corsOrigins,
@@ -219,6 +232,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       clearTimeout(cutOff)
       for (const { end } of sweeps) await end()
       await queue.close()
+      limiter.close()
       await closeData()
     },
   }

@@ -6,7 +6,9 @@ import { z } from 'zod'
  * one body: minutes, and all of the memory.
  */
 export function listOf<T>(item: z.ZodType<T>, most: number, expected: string) {
-  return z.unknown().transform((value, context): T[] => {
+  // What the API description says of it.
+  const { $schema: _, ...items } = z.toJSONSchema(item, { io: 'input' })
+  return z.unknown().meta({ type: 'array', maxItems: most, items }).transform((value, context): T[] => {
     const refuse = (message: string, path: PropertyKey[] = []) => {
       context.addIssue({ code: 'custom', message, path: [...path] })
       return z.NEVER

@@ -7,11 +7,13 @@ import { CalotypeError } from '../errors.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import type { Logger } from '../log.ts'
 import type { AccountDeps } from '../flow/account-deps.ts'
+import type { AllowanceDeps } from '../flow/allowance.ts'
 import { adminRoutes } from './admin.ts'
 import { archiveRoutes } from './archive.ts'
 import { auditRoutes } from './audit.ts'
 import { authRoutes } from './auth.ts'
 import { batchRoutes } from './batches.ts'
+import type { CallLimits } from './count-call.ts'
 import { eventRoutes } from './events.ts'
 import { addHealth } from './health.ts'
 import { imageRoutes } from './images.ts'
@@ -19,6 +21,8 @@ import { keyRoutes } from './keys.ts'
 import { addLiveFeed } from './live.ts'
 import { manyRoutes } from './many.ts'
 import { mediaRoutes } from './media.ts'
+import { addSecurityHeaders } from './security-headers.ts'
+import { describeApi } from './openapi/describe-api.ts'
 import { isAllowedOrigin } from './origin.ts'
 import { pageRoutes, type PagesDeps } from './pages.ts'
 import { addPrincipal, type Identify } from './principal.ts'
@@ -31,7 +35,8 @@ import { uploadRoutes, type UploadLimits } from './uploads.ts'
 
 export type HttpServer = FastifyInstance
 
-export interface ServerDeps extends UploadDeps, AccountDeps {
+export interface ServerDeps extends UploadDeps, AccountDeps, AllowanceDeps, CallLimits {
+  accounts: AccountDeps['accounts']
   auth: 'open' | 'required'
   /** From whom X-Forwarded-For and -Proto are believed. */
   trustProxy: string[]
@@ -46,7 +51,6 @@ export interface ServerDeps extends UploadDeps, AccountDeps {
 
 // Headers of a request have to be there in this time; bodies have `UPLOAD_IDLE_TIMEOUT_MS`, however large they are.
 const HEADERS_TIMEOUT_MS = 60_000
-const HSTS = `max-age=${365 * 24 * 60 * 60}`
 
 /** `identify` adds the hook that sets `request.principal`, before anything of a body is read. */
 export async function createServer(deps: ServerDeps, identify: Identify = (server) => addPrincipal(server, deps)): Promise<HttpServer> {
@@ -67,9 +71,9 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
   server.setSerializerCompiler(serializerCompiler)
   answerProblems(server)
   requireAccess(server)
-  server.addHook('onRequest', async (request, reply) => {
-    const { headers, protocol } = request
-    if (protocol === 'https') reply.header('strict-transport-security', HSTS)
+  addSecurityHeaders(server)
+  server.addHook('onRequest', async (request) => {
+    const { headers } = request
     if (isSafe(request)) return
     if (!isAllowedOrigin(headers.origin, headers.host, corsOrigins)) throw new CalotypeError('origin_not_allowed')
     if (isStopping()) throw new CalotypeError('shutting_down', undefined, { retryAfterSeconds: 5 })
@@ -82,6 +86,7 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
     })
   }
   await server.register(cookie)
+  await describeApi(server)
   identify(server)
   await addLiveFeed(server, { feed, corsOrigins, guard: guardSockets(deps) })
   await server.register(authRoutes, deps)

@@ -4,12 +4,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { seesOf } from '../access.ts'
 import type { ApiInitiated, ApiUploaded } from '../api.ts'
 import { CalotypeError, ERRORS } from '../errors.ts'
+import { allowanceOf, type AllowanceDeps } from '../flow/allowance.ts'
 import { createBackpressure } from '../flow/backpressure.ts'
 import { uploadOnce } from '../flow/repeat-upload.ts'
 import type { Upload, UploadDeps } from '../flow/upload.ts'
 import { uploadDeclared } from '../flow/upload-declared.ts'
 import { waitForImage } from '../flow/wait-for-image.ts'
-import { receiveFiles } from '../receive/receive-files.ts'
+import { receiveFiles, type Allowance } from '../receive/receive-files.ts'
 import type { BatchKind } from '../record/batch-ledger.ts'
 import { drainRefused } from './drain.ts'
 import { keyOf } from './idempotency-key.ts'
@@ -25,7 +26,7 @@ export interface UploadLimits {
   batchTtlHours: number
 }
 
-type Deps = UploadDeps & { limits: UploadLimits }
+type Deps = UploadDeps & AllowanceDeps & { limits: UploadLimits }
 
 const initiated = (message: (taken: number) => string) => (upload: Upload) =>
   JSON.stringify({
@@ -62,7 +63,8 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
   async function take(request: FastifyRequest, kind: BatchKind, answer: ((upload: Upload) => string) | null) {
     const key = keyOf(request)
     const ownerId = request.principal.userId
-    return finishing(uploadOnce(deps, { kind, ownerId, files: receive(deps, request, kind), key, answer }))
+    const files = receive(deps, request, kind, await allowanceOf(deps, request.principal))
+    return finishing(uploadOnce(deps, { kind, ownerId, files, key, answer }))
   }
 
   const config = { access: 'upload' } as const
@@ -99,7 +101,8 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
     if (typeof batch !== 'string' || !(await deps.images.isDeclared(batch, owner))) {
       throw new CalotypeError('not_found', 'There is no such batch. Declare it with POST /api/batches, or send the files without one.')
     }
-    const upload = await finishing(uploadDeclared(deps, batch, receive(deps, request, 'batch', 'index'), owner))
+    const files = receive(deps, request, 'batch', await allowanceOf(deps, request.principal), 'index')
+    const upload = await finishing(uploadDeclared(deps, batch, files, owner))
     const first = upload.rejected[0]
     if (first && upload.images.length === 0) {
       return sendProblem(reply, new CalotypeError(first.code, first.error), { rejected: upload.rejected })
@@ -108,10 +111,11 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
   }
 }
 
-function receive({ limits, blobs }: Deps, request: FastifyRequest, kind: BatchKind, indexField?: string) {
+function receive({ limits, blobs }: Deps, request: FastifyRequest, kind: BatchKind, allowance: Allowance | null, indexField?: string) {
   return receiveFiles(request.body as Readable, request.headers as { 'content-type': string }, {
     field: kind === 'sync' ? 'image' : 'images',
     ...(indexField !== undefined && { indexField }),
+    ...(allowance !== null && { allowance }),
     maxFiles: kind === 'sync' ? 1 : limits.maxFiles,
     maxFileBytes: limits.maxFileBytes,
     idleTimeoutMs: limits.uploadIdleTimeoutMs,

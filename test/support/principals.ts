@@ -5,13 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OPEN, SCOPES, type Principal } from '../../src/access.ts'
 import { createEndedCredentials } from '../../src/accounts/ended-credentials.ts'
+import { createMemoryRequestLimiter } from '../../src/accounts/memory-request-limiter.ts'
 import { createPasswords } from '../../src/accounts/passwords.ts'
 import { createSqlAccountStore } from '../../src/accounts/sql-account-store.ts'
 import { createSqlAuditLog } from '../../src/accounts/sql-audit-log.ts'
 import { openSqlite } from '../../src/db/open-sqlite.ts'
 import { processImages } from '../../src/flow/process-images.ts'
 import type { AccountDeps } from '../../src/flow/account-deps.ts'
+import type { AllowanceDeps } from '../../src/flow/allowance.ts'
 import type { UploadDeps } from '../../src/flow/upload.ts'
+import type { CallLimits } from '../../src/http/count-call.ts'
 import type { Identify } from '../../src/http/principal.ts'
 import { createServer } from '../../src/http/server.ts'
 import { createLog } from '../../src/log.ts'
@@ -53,7 +56,7 @@ export const identifyEveryone: Identify = (fastify) => {
 }
 
 export interface Shared {
-  deps: UploadDeps & AccountDeps & { auth: 'open'; trustProxy: string[] }
+  deps: UploadDeps & AccountDeps & AllowanceDeps & CallLimits & { accounts: AccountDeps['accounts']; auth: 'open'; trustProxy: string[] }
   /** Of a server whose media are public, and of one whose media are private; both have the same images. */
   publicUrl: string
   privateUrl: string
@@ -79,6 +82,9 @@ export async function startShared(): Promise<Shared> {
     sessionLimits: { idleMs: 3_600_000, maxMs: 3_600_000 },
     ended: createEndedCredentials(),
     auth: 'open' as const,
+    limiter: createMemoryRequestLimiter(),
+    rateLimits: { perCaller: null, perAddress: null },
+    quota: { bytes: null, images: null },
     trustProxy: [],
   }
   const developer = createChildPool({ concurrency: 1, timeoutMs: 60_000, memoryBytes: 2 ** 29, maxPixels: 50_000_000 })
