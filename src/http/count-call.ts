@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { RequestLimiter } from '../accounts/request-limiter.ts'
 import type { RateLimits } from '../config.ts'
 import { CalotypeError } from '../errors.ts'
+import { networkOf } from '../flow/guess-password.ts'
 import type { Access } from './route-access.ts'
 
 export interface CallLimits {
@@ -17,7 +18,7 @@ export async function countCall({ limiter, rateLimits }: CallLimits, { principal
   const isKnown = via === 'key' || via === 'session'
   const limit = isKnown ? rateLimits.perCaller : rateLimits.perAddress
   if (limit === null) return
-  const subject = via === 'key' ? `key:${credentialId}` : via === 'session' ? `user:${userId}` : `address:${ip}`
+  const subject = via === 'key' ? `key:${credentialId}` : via === 'session' ? `user:${userId}` : `address:${networkOf(ip)}`
   const waitSeconds = await limiter.count(subject, limit)
   if (waitSeconds !== null) throw new CalotypeError('too_many_requests', undefined, { retryAfterSeconds: waitSeconds })
 }

@@ -86,8 +86,8 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
     })
   }
   await server.register(cookie)
-  await describeApi(server)
   identify(server)
+  await describeApi(server)
   await addLiveFeed(server, { feed, corsOrigins, guard: guardSockets(deps) })
   await server.register(authRoutes, deps)
   await server.register(sessionRoutes, deps)
