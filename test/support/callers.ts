@@ -54,7 +54,7 @@ export const form = (field: string, bytes: Uint8Array): Pick<InjectOptions, 'pay
   payload: Buffer.concat([part(field, 'harbour.jpg', bytes), END_OF_PARTS]),
 })
 
-export async function startCallers(): Promise<Callers> {
+export async function startCallers({ trustProxy = [] }: { trustProxy?: string[] } = {}): Promise<Callers> {
   const shared = await startShared()
   const folder = await mkdtemp(join(tmpdir(), 'calotype-callers-'))
   await mkdir(join(folder, 'assets'))
@@ -71,7 +71,7 @@ export async function startCallers(): Promise<Callers> {
     batchTtlHours: 1,
   }
   const open = (mediaAccess: 'public' | 'private') => {
-    const deps = { ...shared.deps, auth: 'required' as const }
+    const deps = { ...shared.deps, auth: 'required' as const, trustProxy }
     const pages = { folder, imageOrigins: [], maxFileBytes: limits.maxFileBytes }
     return createServer({ ...deps, log: createLog('silent'), limits, mediaAccess, pages, corsOrigins: [], isStopping: () => false }, (server) => {
       addPrincipal(server, deps)
