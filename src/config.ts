@@ -128,7 +128,11 @@ const SETTINGS = {
     '600 with AUTH=required, else none',
     'Most calls of the API in a minute from one address, of those who have not said who they are; 0 is no limit.',
   ),
-  quotaBytes: optionalInteger('QUOTA_BYTES_PER_DAY', 'none', 'Most bytes a user may upload in a day (UTC), unless they have a quota of their own.'),
+  quotaBytes: optionalInteger(
+    'QUOTA_BYTES_PER_DAY',
+    'none',
+    'Most bytes a user may upload in a day (UTC), unless they have a quota of their own.',
+  ),
   quotaImages: optionalInteger(
     'QUOTA_IMAGES_PER_DAY',
     'none',

@@ -66,13 +66,15 @@ export function sendProblem(reply: FastifyReply, error: CalotypeError, details: 
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(error.retryAfterSeconds))
   if (STATUS_OF[error.code] === 401) reply.header('www-authenticate', 'Bearer realm="calotype"')
   const body: ApiError & ProblemDetails = { error: error.message, code: error.code, ...details }
-  return reply
-    .code(STATUS_OF[error.code])
-    // Again, as a URL that is none meets no hook.
-    .headers(securityHeaders(reply.request))
-    .header('cache-control', 'no-store')
-    .type('application/json; charset=utf-8')
-    .send(body)
+  return (
+    reply
+      .code(STATUS_OF[error.code])
+      // Again, as a URL that is none meets no hook.
+      .headers(securityHeaders(reply.request))
+      .header('cache-control', 'no-store')
+      .type('application/json; charset=utf-8')
+      .send(body)
+  )
 }
 
 /**

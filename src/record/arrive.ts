@@ -92,13 +92,7 @@ async function openPlaces(trx: Transaction<Schema>, batchId: string, batch: Held
 }
 
 /** One transaction: a file is `received` with its image, or neither. */
-export function receiveDeclared(
-  database: Database,
-  batchId: string,
-  arrivals: Arrival[],
-  owner: Owner,
-  quota: Quota,
-): Promise<Arrived[]> {
+export function receiveDeclared(database: Database, batchId: string, arrivals: Arrival[], owner: Owner, quota: Quota): Promise<Arrived[]> {
   const { write, now } = database
   return write.transaction().execute(async (trx) => {
     const batch = await holdBatch(trx, database, batchId, owner)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import pg from 'pg'
 import { prepareCluster, type Cluster } from '../../scripts/cluster/topology.ts'
+import type { Quota } from '../../src/access.ts'
 import { openPostgres } from '../../src/db/open-postgres.ts'
 import { openSqlite } from '../../src/db/open-sqlite.ts'
 import { createLog } from '../../src/log.ts'
@@ -13,20 +14,23 @@ import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
 import { batchLedgerContract } from './batch-ledger.ts'
 import { imageStoreContract, type Open } from './image-store.ts'
 import { ownersContract } from './owners.ts'
+import { quotasContract } from './quotas.ts'
 
 describe('image store on SQLite', () => {
-  const open: Open = async () => {
+  const openWith = async (quota?: Quota) => {
     const folder = await mkdtemp(join(tmpdir(), 'calotype-rows-'))
     const { database } = await openSqlite(join(folder, 'calotype.sqlite'))
     const close = async () => {
       await database.close()
       await rm(folder, { recursive: true })
     }
-    return { store: createSqlImageStore(database), close }
+    return { store: createSqlImageStore(database, quota), close }
   }
+  const open: Open = () => openWith()
   imageStoreContract(open)
   batchLedgerContract(open)
   ownersContract(open)
+  quotasContract(openWith)
 })
 
 describe('image store on PostgreSQL through PgBouncer', () => {
@@ -56,7 +60,7 @@ describe('image store on PostgreSQL through PgBouncer', () => {
     return url.href
   }
 
-  const open: Open = async () => {
+  const openWith = async (quota?: Quota) => {
     const url = await newDatabase()
     const { database } = await openPostgres({ url, maxConnections: 10, log })
     const close = async () => {
@@ -64,11 +68,13 @@ describe('image store on PostgreSQL through PgBouncer', () => {
       // With the connections that the pooler would keep: PostgreSQL has not enough for all of these tests.
       await directly(`drop database ${new URL(url).pathname.slice(1)} with (force)`)
     }
-    return { store: createSqlImageStore(database), close }
+    return { store: createSqlImageStore(database, quota), close }
   }
+  const open: Open = () => openWith()
   imageStoreContract(open)
   batchLedgerContract(open)
   ownersContract(open)
+  quotasContract(openWith)
 
   test('several servers that start at once migrate once', async () => {
     const url = await newDatabase()

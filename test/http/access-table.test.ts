@@ -127,7 +127,8 @@ const REQUESTS: Record<string, () => Promise<InjectOptions> | InjectOptions> = {
 }
 
 /** Any other route as its description shows it. */
-const requestOf = (key: string): Promise<InjectOptions> | InjectOptions => REQUESTS[key]?.() ?? { payload: OPERATIONS[key]?.body?.example as object }
+const requestOf = (key: string): Promise<InjectOptions> | InjectOptions =>
+  REQUESTS[key]?.() ?? { payload: OPERATIONS[key]?.body?.example as object }
 
 async function statuses(key: string, server = callers.server, method = key.split(' ')[0]!): Promise<string> {
   const [, path] = key.split(' ')

@@ -76,7 +76,17 @@ describe('pages of other sites', () => {
 describe('odd credentials', () => {
   test('in Authorization are nobody, or a key that is not known', async () => {
     const long = 'x'.repeat(10_000)
-    for (const authorization of ['Bearer', 'Bearer ', 'Bearer a b', 'Basic cm9vdDpyb290', 'Bearer\ta', long, `Bearer ${long}`, 'Bearer null', 'bearer \u00ff']) {
+    for (const authorization of [
+      'Bearer',
+      'Bearer ',
+      'Bearer a b',
+      'Basic cm9vdDpyb290',
+      'Bearer\ta',
+      long,
+      `Bearer ${long}`,
+      'Bearer null',
+      'bearer \u00ff',
+    ]) {
       const { status, text } = await raw('GET', '/api/list', { authorization: Buffer.from(authorization).toString('latin1') })
       assert.equal(status, 401, authorization.slice(0, 40))
       assert.equal((JSON.parse(text) as { code: string }).code, 'unauthorized')
@@ -289,7 +299,21 @@ describe('tricks with paths', () => {
   test('find nothing of others by ids that are none', async () => {
     const id = await callers.makeImage()
     const headers = await callers.headersOf('other')
-    for (const odd of [id, id.toUpperCase(), `${id}%20`, `${id}%00`, `{${id}}`, `urn:uuid:${id}`, '%27%20or%201=1--', '*', '%25', '0', 'null', '[object%20Object]', 'constructor']) {
+    for (const odd of [
+      id,
+      id.toUpperCase(),
+      `${id}%20`,
+      `${id}%00`,
+      `{${id}}`,
+      `urn:uuid:${id}`,
+      '%27%20or%201=1--',
+      '*',
+      '%25',
+      '0',
+      'null',
+      '[object%20Object]',
+      'constructor',
+    ]) {
       for (const url of [`/api/images/${odd}`, `/api/images/${odd}/original`, `/api/batches/${odd}`]) {
         const { status } = await raw('GET', url, headers)
         assert.ok(status === 404 || status === 400, `${url}: ${status}`)
@@ -311,7 +335,11 @@ describe('the export of the audit log', () => {
       payload: { email, name: '=HYPERLINK("http://evil.example")', role: 'member', password: 'correct horse battery' },
     })
     assert.equal(made.statusCode, 201, made.body)
-    const signedIn = await callers.server.inject({ method: 'POST', url: '/api/auth/login', payload: { email, password: 'correct horse battery' } })
+    const signedIn = await callers.server.inject({
+      method: 'POST',
+      url: '/api/auth/login',
+      payload: { email, password: 'correct horse battery' },
+    })
     assert.equal(signedIn.statusCode, 200, signedIn.body)
     const { body } = await callers.server.inject({ url: '/api/admin/audit.csv', headers: admin })
     assert.match(body, /"'\+cmd@example\.org"/)

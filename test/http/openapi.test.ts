@@ -82,7 +82,11 @@ describe('the document', () => {
       assert.ok(['public', 'media', 'session', 'upload', 'read', 'delete', 'admin'].includes(scope), key)
       assert.ok(description.length > 0, key)
       const isPublic = scope === 'public'
-      assert.equal(security.some((one) => 'key' in one), !isPublic && scope !== 'session', key)
+      assert.equal(
+        security.some((one) => 'key' in one),
+        !isPublic && scope !== 'session',
+        key,
+      )
     }
   })
 

@@ -73,10 +73,13 @@ export async function startCallers({ trustProxy = [] }: { trustProxy?: string[] 
   const open = (mediaAccess: 'public' | 'private') => {
     const deps = { ...shared.deps, auth: 'required' as const, trustProxy }
     const pages = { folder, imageOrigins: [], maxFileBytes: limits.maxFileBytes }
-    return createServer({ ...deps, log: createLog('silent'), limits, mediaAccess, pages, corsOrigins: [], isStopping: () => false }, (server) => {
-      addPrincipal(server, deps)
-      server.addHook('onRoute', ({ method, url }) => void routes.push(...[method].flat().map((one) => `${one} ${url}`)))
-    })
+    return createServer(
+      { ...deps, log: createLog('silent'), limits, mediaAccess, pages, corsOrigins: [], isStopping: () => false },
+      (server) => {
+        addPrincipal(server, deps)
+        server.addHook('onRoute', ({ method, url }) => void routes.push(...[method].flat().map((one) => `${one} ${url}`)))
+      },
+    )
   }
   const [server, privateServer] = [await open('public'), await open('private')]
 
@@ -89,7 +92,15 @@ export async function startCallers({ trustProxy = [] }: { trustProxy?: string[] 
 
   async function addKey(userId: string, scopes: Scope[], expiresAt: number | null = null) {
     const [id, secret] = [uuidv7(), `calo_${uuidv7()}`]
-    await accounts.addKey({ id, prefix: secret.slice(0, 11), name: scopes.join(' '), userId, scopes, expiresAt, tokenHash: hashToken(secret) })
+    await accounts.addKey({
+      id,
+      prefix: secret.slice(0, 11),
+      name: scopes.join(' '),
+      userId,
+      scopes,
+      expiresAt,
+      tokenHash: hashToken(secret),
+    })
     return { id, headers: { authorization: `Bearer ${secret}` } }
   }
   async function addSession(userId: string) {

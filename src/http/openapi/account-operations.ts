@@ -90,7 +90,12 @@ export const accountOperations: Operations = {
     parameters: { id: sample.KEY_PATH_ID },
     answers: { 204: { description: 'It is revoked' } },
   },
-  'GET /api/admin/users': { tag: 'Administration', summary: 'List and find users', parameters: { q: 'ada', limit: 100 }, answers: { 200: users } },
+  'GET /api/admin/users': {
+    tag: 'Administration',
+    summary: 'List and find users',
+    parameters: { q: 'ada', limit: 100 },
+    answers: { 200: users },
+  },
   'POST /api/admin/users': {
     tag: 'Administration',
     summary: 'Make a user',
@@ -126,13 +131,20 @@ export const accountOperations: Operations = {
   'GET /api/admin/audit': {
     tag: 'Administration',
     summary: 'Search the audit log',
-    parameters: { actor: sample.USER_ID, action: 'key', q: 'scanner', from: '2026-11-01T00:00:00Z', to: '2026-12-01T00:00:00Z', limit: 100 },
+    parameters: {
+      actor: sample.USER_ID,
+      action: 'key',
+      q: 'scanner',
+      from: '2026-11-01T00:00:00Z',
+      to: '2026-12-01T00:00:00Z',
+      limit: 100,
+    },
     answers: { 200: page('A page, newest first', account.auditEntry, sample.auditEntry) },
   },
   'GET /api/admin/audit.csv': {
     tag: 'Administration',
     summary: 'Export the audit log',
-    description: 'Cells that a spreadsheet would run have a \' before them. That it was exported stands in the log.',
+    description: "Cells that a spreadsheet would run have a ' before them. That it was exported stands in the log.",
     parameters: { action: 'login', from: '2026-11-01T00:00:00Z' },
     answers: { 200: { description: 'One line for each entry', type: 'text/csv' } },
   },

@@ -10,7 +10,11 @@ const imagePage: Answer = {
   example: [sample.image],
   headers: { Link: 'rel="next": the next page; absent on the last' },
 }
-const bytes = (type: string): Answer => ({ description: 'The bytes', type, headers: { ETag: 'For If-None-Match', 'Accept-Ranges': 'bytes' } })
+const bytes = (type: string): Answer => ({
+  description: 'The bytes',
+  type,
+  headers: { ETag: 'For If-None-Match', 'Accept-Ranges': 'bytes' },
+})
 
 const media = (summary: string, file: string, type: string): Operation => ({
   tag: 'Media',

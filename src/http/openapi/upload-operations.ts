@@ -97,7 +97,8 @@ export const uploadOperations: Operations = {
   'POST /api/async/upload': {
     tag: 'Uploads',
     summary: 'Upload images and go on as soon as they are safe',
-    description: 'One bad file does not sink the others: it is listed in `rejected`. If nothing was acceptable, the whole answer is an error.',
+    description:
+      'One bad file does not sink the others: it is listed in `rejected`. If nothing was acceptable, the whole answer is an error.',
     headers: idempotencyKey,
     body: multipart('images', true),
     answers: { 202: { description: 'All that was taken is durable', schema: wire.initiated, example: sample.initiated } },
@@ -148,7 +149,9 @@ export const uploadOperations: Operations = {
     tag: 'Batches',
     summary: 'List batches, newest first',
     parameters: { limit: 20 },
-    answers: { 200: { description: 'A page', schema: z.array(wire.batch), example: [sample.batch], headers: { Link: 'rel="next": the next page' } } },
+    answers: {
+      200: { description: 'A page', schema: z.array(wire.batch), example: [sample.batch], headers: { Link: 'rel="next": the next page' } },
+    },
   },
   'GET /api/batches/:id': {
     tag: 'Batches',
