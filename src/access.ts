@@ -8,6 +8,8 @@ export type Scope = (typeof SCOPES)[number]
 export const ROLES = ['admin', 'member'] as const
 export type Role = (typeof ROLES)[number]
 
+export const DAY_MS = 24 * 60 * 60 * 1000
+
 /** Who a request comes from. */
 export interface Principal {
   /** How that is known: the server is open to everyone who reaches it, a session's cookie, an API key; or nobody said who they are. */
@@ -28,6 +30,15 @@ export const NOBODY: Principal = { via: 'nobody', userId: null, role: 'member', 
 
 /** What a role may do at most, whatever its keys say. */
 export const scopesOf = (role: Role): readonly Scope[] => (role === 'admin' ? SCOPES : SCOPES.filter((scope) => scope !== 'admin'))
+
+/** What somebody may upload in a day (UTC); null is no end. */
+export interface Quota {
+  bytes: number | null
+  images: number | null
+}
+
+/** When that begins anew. */
+export const untilTomorrowSeconds = (nowMs = Date.now()) => Math.ceil((DAY_MS - (nowMs % DAY_MS)) / 1000)
 
 /** Whose images are meant: those of one user, or everyone's. */
 export type Owner = string | null

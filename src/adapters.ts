@@ -1,6 +1,7 @@
 // Adapters as the settings choose them: rows, bytes, hints and events, embedded or of a cluster. What `app.ts` and `maintain.ts` stand on.
 import { join } from 'node:path'
 import { createEndedCredentials } from './accounts/ended-credentials.ts'
+import { createMemoryRequestLimiter } from './accounts/memory-request-limiter.ts'
 import { createPasswords } from './accounts/passwords.ts'
 import { createSqlAccountStore } from './accounts/sql-account-store.ts'
 import { createSqlAuditLog } from './accounts/sql-audit-log.ts'
@@ -68,6 +69,16 @@ export const accountDeps = (database: Database, { sessionIdleHours, sessionMaxHo
   ended: createEndedCredentials(),
 })
 
+/** Of each user who has none of their own. */
+export const quotaOf = ({ quotaBytes: bytes, quotaImages: images }: Config) => ({ bytes, images })
+
+/** Counts calls: for this process, or for all servers of a cluster. */
+export async function openRequestLimiter(config: Config, log: Logger) {
+  if (!isCluster(config)) return createMemoryRequestLimiter()
+  const { createRedisRequestLimiter } = await import('./accounts/redis-request-limiter.ts')
+  return createRedisRequestLimiter({ url: config.redisUrl, log })
+}
+
 /** What servers, workers and commands need: rows and bytes; and, embedded, the folder for this process alone. */
 export async function openData(config: Config, log: Logger, observer?: Observer) {
   const lock = isCluster(config) ? null : lockDataDir(config.dataDir, { pid: process.pid })
@@ -75,7 +86,7 @@ export async function openData(config: Config, log: Logger, observer?: Observer)
     const blobs = await openBlobs(config, log)
     const { database, migrated } = await openDatabase(config, log, {}, observer)
     for (const name of migrated) log.info({ migration: name }, 'migrated the database')
-    const images = createSqlImageStore(database)
+    const images = createSqlImageStore(database, quotaOf(config))
     if (lock?.afterCrash) {
       const removed = await removeOrphans({ blobs, images, log })
       const remade = await remakeLost({ blobs, survey: createSqlRowSurvey(database) })

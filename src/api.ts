@@ -1,5 +1,5 @@
 // The wire: what clients send and receive. Types and their making from an image; shared with web/ (types only).
-import type { Role, Scope } from './access.ts'
+import type { Quota, Role, Scope } from './access.ts'
 import type { ErrorCode } from './errors.ts'
 import type { FileStatus, Status } from './image.ts'
 
@@ -152,6 +152,10 @@ export interface ApiUser {
   created_at: string
   /** Null while the account may be used. */
   disabled_at: string | null
+  /** What they may upload in a day (UTC), of their own; null is the default of the server. */
+  quota: Quota
+  /** What was taken from them since midnight, UTC. */
+  used_today: { bytes: number; images: number }
 }
 
 /** A user who was made, or whose password was reset. */

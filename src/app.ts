@@ -2,7 +2,7 @@
 import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { authMode, describeSettings, isLoopback, type Config } from './config.ts'
+import { authMode, describeSettings, isLoopback, rateLimits, type Config } from './config.ts'
 import { ATTEMPTS_WINDOW_MS } from './flow/guess-password.ts'
 import { processImages } from './flow/process-images.ts'
 import { createWorkerReport, REPORT_INTERVAL_MS } from './flow/report-worker.ts'
@@ -19,7 +19,7 @@ import { createChildPool } from './process/child-pool.ts'
 import { createSqlBulkJobs } from './record/sql-bulk-jobs.ts'
 import { createSqlOverview } from './record/sql-overview.ts'
 import type { WorkerRegistry, WorkerReport } from './record/worker-registry.ts'
-import { accountDeps, isCluster, openData, openMessaging } from './adapters.ts'
+import { accountDeps, isCluster, openData, openMessaging, openRequestLimiter, quotaOf } from './adapters.ts'
 
 export interface App {
   /**
@@ -128,6 +128,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   const { queue, feed } = await openMessaging(config, log, 'server', observer)
   const deps = { blobs, images, pause, workers, jobs: createSqlBulkJobs(database), queue, feed, log }
   const people = accountDeps(database, config)
+  const limiter = await openRequestLimiter(config, log)
   await recover(deps, !isCluster(config))
   const work = isCluster(config) ? null : startProcessing(deps, config, 'server', observer)
   const bulk = createBulkRunner({ ...deps, audit: people.audit })
@@ -138,6 +139,9 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     overview: createSqlOverview(database),
     settings: describeSettings(),
     auth,
+    limiter,
+    rateLimits: rateLimits(config),
+    quota: quotaOf(config),
     trustProxy: config.trustProxy,
     limits: config,
     corsOrigins: config.corsOrigins,
@@ -185,6 +189,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       clearTimeout(cutOff)
       for (const { end } of sweeps) await end()
       await queue.close()
+      limiter.close()
       await closeData()
       await observing.close()
     },

@@ -59,6 +59,12 @@ function integer(
   }
 }
 
+/** One that may be left out; `shown` says what that means. */
+function optionalInteger(name: string, shown: string, help: string): Setting<number | null> {
+  const { parse } = integer(name, 0, help, { min: 0 })
+  return { name, default: '', shown, help, parse: (text) => (text === undefined ? null : parse(text)) }
+}
+
 function text<T>(name: string, fallback: string, help: string, read: (text: string) => T): Setting<T> {
   return { name, default: fallback, shown: fallback || 'none', help, parse: (given) => read(given ?? fallback) }
 }
@@ -146,6 +152,26 @@ const SETTINGS = {
   sessionMaxHours: integer('SESSION_MAX_HOURS', 720, 'A session ends this long after signing in, however much it is used, in hours.', {
     max: 24 * 365,
   }),
+  rateLimit: optionalInteger(
+    'RATE_LIMIT_PER_MINUTE',
+    '6000 with AUTH=required, else none',
+    'Most calls of the API in a minute by one key, or one user who is signed in; 0 is no limit.',
+  ),
+  addressRateLimit: optionalInteger(
+    'ADDRESS_RATE_LIMIT_PER_MINUTE',
+    '600 with AUTH=required, else none',
+    'Most calls of the API in a minute from one address, of those who have not said who they are; 0 is no limit.',
+  ),
+  quotaBytes: optionalInteger(
+    'QUOTA_BYTES_PER_DAY',
+    'none',
+    'Most bytes a user may upload in a day (UTC), unless they have a quota of their own.',
+  ),
+  quotaImages: optionalInteger(
+    'QUOTA_IMAGES_PER_DAY',
+    'none',
+    'Most images a user may upload in a day (UTC), unless they have a quota of their own.',
+  ),
   trustProxy: text(
     'TRUST_PROXY',
     '',
@@ -269,6 +295,23 @@ export function describeSettings(env: NodeJS.ProcessEnv = process.env): ShownSet
     const value = given === undefined ? shown : (mask?.(given) ?? given)
     return { name, value, default: shown, help, isSet: given !== undefined, isSecret: mask !== undefined }
   })
+}
+
+const DEFAULT_RATE = 6_000
+const DEFAULT_ADDRESS_RATE = 600
+
+/** Calls in a minute; null is no limit. An open server has none unless it is told: it is a laptop's tool, or stands behind something. */
+export function rateLimits(config: Pick<Config, 'auth' | 'host' | 'rateLimit' | 'addressRateLimit'>): RateLimits {
+  const isRequired = authMode(config) === 'required'
+  const limit = (told: number | null, fallback: number) => (told ?? (isRequired ? fallback : 0)) || null
+  return { perCaller: limit(config.rateLimit, DEFAULT_RATE), perAddress: limit(config.addressRateLimit, DEFAULT_ADDRESS_RATE) }
+}
+
+export interface RateLimits {
+  /** Of one key, or one user who is signed in. */
+  perCaller: number | null
+  /** Of one address of those who have not said who they are, and of an open server's callers. */
+  perAddress: number | null
 }
 
 /** Every setting with its default and its line of help, for `--help`. */

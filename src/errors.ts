@@ -20,6 +20,8 @@ export const ERRORS = {
   email_taken: 'There is an account with this e-mail address already.',
   last_admin: 'This is the last administrator: make somebody else one first.',
   too_many_attempts: 'There were too many failed attempts. Try again after the time in Retry-After.',
+  too_many_requests: 'There were too many requests in a minute. Try again after the time in Retry-After.',
+  quota_exceeded: 'This is more than you may upload in a day. Try again after the time in Retry-After, when the next day begins (UTC).',
   origin_not_allowed: 'This origin may not use the API. Add it to CORS_ORIGINS.',
   host_not_allowed: 'This server does not go by that name. Ask it as localhost or by its address, or add the name to ALLOWED_HOSTS.',
   not_found: 'There is nothing at this address.',

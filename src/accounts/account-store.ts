@@ -1,5 +1,5 @@
 // The contract of accounts: users, their sessions and keys, and the counting of wrong guesses.
-import type { Principal, Role, Scope } from '../access.ts'
+import type { Principal, Quota, Role, Scope } from '../access.ts'
 
 export interface User {
   id: string
@@ -11,6 +11,10 @@ export interface User {
   createdAt: number
   /** Null while the account may be used. */
   disabledAt: number | null
+  /** Of their own; null is the default of the server. */
+  quota: Quota
+  /** What was taken from them since midnight, UTC. */
+  usedToday: { bytes: number; images: number }
 }
 
 export interface NewUser extends Pick<User, 'id' | 'email' | 'name' | 'role'> {
@@ -75,6 +79,8 @@ export interface UserChange {
   role?: Role
   name?: string
   disabled?: boolean
+  /** What is left out stays. */
+  quota?: { [K in keyof Quota]?: Quota[K] | undefined }
 }
 
 /** Who is counted, and how many wrong guesses within `windowMs` are one's right. */
@@ -131,6 +137,6 @@ export interface AccountStore {
   /** The guess was right: it was none, nor were those of the subject before. */
   forgive(attemptId: string, subject: string): Promise<void>
 
-  /** Removes what has ended: sessions, links, guesses older than `windowMs`. */
+  /** Removes what has ended: sessions, links, guesses older than `windowMs`; and what was used in days long past. */
   sweep(limits: SessionLimits, windowMs: number): Promise<void>
 }

@@ -1,10 +1,14 @@
 // Accounts in SQL, the same queries for both databases: users, sessions, keys, and the guesses that several servers count together.
 import { sql } from 'kysely'
+import { DAY_MS } from '../access.ts'
 import type { Database } from '../db/schema.ts'
 import type { AccountStore } from './account-store.ts'
 import { sqlKeys } from './sql-keys.ts'
 import { living, sqlSessions } from './sql-sessions.ts'
 import { sqlUsers } from './sql-users.ts'
+
+/** Days of use that are kept. */
+const USAGE_DAYS = 30
 
 export function createSqlAccountStore(database: Database): AccountStore {
   const { write, read, now } = database
@@ -80,6 +84,10 @@ export function createSqlAccountStore(database: Database): AccountStore {
         .where((eb) => eb.not(living(database, limits)(eb)))
         .execute()
       await write.deleteFrom('setup_tokens').where('expires_at', '<=', now).execute()
+      await write
+        .deleteFrom('usage_days')
+        .where('day', '<', sql<number>`${now} / ${sql.lit(DAY_MS)} - ${USAGE_DAYS}`)
+        .execute()
     },
   }
 }

@@ -1,5 +1,6 @@
 // Users in SQL: made, found, changed; the first of them by a link.
-import { sql, type Transaction } from 'kysely'
+import { sql, type Kysely, type Transaction } from 'kysely'
+import { DAY_MS } from '../access.ts'
 import { retryConflicts } from '../db/retry-conflicts.ts'
 import type { Database, Schema, UsersTable } from '../db/schema.ts'
 import { CalotypeError } from '../errors.ts'
@@ -24,13 +25,30 @@ export function sqlUsers({ write, read, now, isRemote }: Database): Users {
   async function insert(trx: Transaction<Schema> | typeof write, { passwordHash, ...user }: NewUser): Promise<User> {
     const row = await trx
       .insertInto('users')
-      .values({ ...user, email: user.email.toLowerCase(), password_hash: passwordHash, created_at: now, disabled_at: null })
+      .values({
+        ...user,
+        email: user.email.toLowerCase(),
+        password_hash: passwordHash,
+        created_at: now,
+        disabled_at: null,
+        quota_bytes: null,
+        quota_images: null,
+      })
       .onConflict((conflict) => conflict.column('email').doNothing())
       .returningAll()
       .executeTakeFirst()
     if (!row) throw new CalotypeError('email_taken')
-    return toUser(row)
+    return toUser({ ...row, used_bytes: null, used_images: null })
   }
+
+  const withUsage = (db: Kysely<Schema>) =>
+    db
+      .selectFrom('users')
+      .leftJoin('usage_days', (join) =>
+        join.onRef('usage_days.user_id', '=', 'users.id').on('usage_days.day', '=', sql<number>`${now} / ${sql.lit(DAY_MS)}`),
+      )
+      .selectAll('users')
+      .select(['usage_days.bytes as used_bytes', 'usage_days.images as used_images'])
 
   /** The sessions and keys of a user, but one session: what ends with a password or an account. Sessions go, keys stay. */
   async function endSessions(trx: Transaction<Schema>, userId: string, exceptId: string | null): Promise<string[]> {
@@ -74,19 +92,17 @@ export function sqlUsers({ write, read, now, isRemote }: Database): Users {
     hasUsers: async () => (await read.selectFrom('users').select('id').limit(1).execute()).length > 0,
 
     async getUser(id) {
-      const row = await read.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst()
+      const row = await withUsage(read).where('users.id', '=', id).executeTakeFirst()
       return row ? toUser(row) : null
     },
 
     async findUser(email) {
-      const row = await read.selectFrom('users').selectAll().where('email', '=', email).executeTakeFirst()
+      const row = await withUsage(read).where('users.email', '=', email).executeTakeFirst()
       return row ? { user: toUser(row), passwordHash: row.password_hash } : null
     },
 
     async listUsers({ limit, cursor, q }) {
-      let query = read
-        .selectFrom('users')
-        .selectAll()
+      let query = withUsage(read)
         .orderBy('created_at', 'desc')
         .orderBy('id', 'desc')
         .limit(limit + 1)
@@ -98,7 +114,7 @@ export function sqlUsers({ write, read, now, isRemote }: Database): Users {
       return toPage(await query.execute(), limit, (row) => ({ at: row.created_at, id: row.id }), toUser)
     },
 
-    changeUser: (id, { role, name, disabled }) =>
+    changeUser: (id, { role, name, disabled, quota = {} }) =>
       retryConflicts(() =>
         write.transaction().execute(async (trx) => {
           // Held until the end, so that two administrators can't take the role from each other at the same moment.
@@ -107,19 +123,21 @@ export function sqlUsers({ write, read, now, isRemote }: Database): Users {
           const administrators = await holding.execute()
           const loses = role === 'member' || disabled === true
           if (loses && administrators.length === 1 && administrators[0]?.id === id) throw new CalotypeError('last_admin')
-          const row = await trx
+          await trx
             .updateTable('users')
             .set((eb) => ({
               ...(role !== undefined && { role }),
               ...(name !== undefined && { name }),
+              ...(quota.bytes !== undefined && { quota_bytes: quota.bytes }),
+              ...(quota.images !== undefined && { quota_images: quota.images }),
               ...(disabled !== undefined && {
                 disabled_at: disabled ? sql<number>`coalesce(${eb.ref('disabled_at')}, ${now})` : null,
               }),
               id,
             }))
             .where('id', '=', id)
-            .returningAll()
-            .executeTakeFirst()
+            .execute()
+          const row = await withUsage(trx).where('users.id', '=', id).executeTakeFirst()
           if (!row) return null
           if (disabled !== true) return { user: toUser(row), ended: [] }
           const keys = await trx.selectFrom('api_keys').select('id').where('user_id', '=', id).where('revoked_at', 'is', null).execute()
@@ -142,11 +160,13 @@ export function sqlUsers({ write, read, now, isRemote }: Database): Users {
   }
 }
 
-const toUser = (row: UsersTable): User => ({
+const toUser = (row: UsersTable & { used_bytes: number | null; used_images: number | null }): User => ({
   id: row.id,
   email: row.email,
   name: row.name,
   role: row.role,
   createdAt: row.created_at,
   disabledAt: row.disabled_at,
+  quota: { bytes: row.quota_bytes, images: row.quota_images },
+  usedToday: { bytes: row.used_bytes ?? 0, images: row.used_images ?? 0 },
 })

@@ -146,6 +146,18 @@ export interface UsersTable {
   password_hash: string
   created_at: number
   disabled_at: number | null
+  /** Of their own; null is the default of the server. */
+  quota_bytes: number | null
+  quota_images: number | null
+}
+
+/** What a user has uploaded in a day. */
+export interface UsageDaysTable {
+  user_id: string
+  /** Days since 1970, UTC. */
+  day: number
+  bytes: number
+  images: number
 }
 
 /** Who is signed in. */
@@ -269,6 +281,7 @@ export interface Schema {
   kept_images: KeptImagesView
   kept_files: KeptFilesView
   users: UsersTable
+  usage_days: UsageDaysTable
   sessions: SessionsTable
   api_keys: ApiKeysTable
   login_attempts: LoginAttemptsTable

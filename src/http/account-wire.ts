@@ -32,6 +32,9 @@ export const newPassword = z.string().min(MIN_PASSWORD_LENGTH).max(MAX_PASSWORD_
 /** ISO 8601 with its offset; milliseconds since 1970. */
 export const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
 
+/** Of a user; what is left out stays as it is, and null is the default of the server. */
+export const quota = z.strictObject({ bytes: z.int().min(0).nullish(), images: z.int().min(0).nullish() })
+
 export const pageQuery = {
   limit: z.coerce.number().int().min(1).max(MAX_KEYS_PAGE).default(100),
   cursor: z.string().max(2_000).optional(),
@@ -47,13 +50,15 @@ export function takeJsonOnly(fastify: FastifyInstance): void {
 const iso = (at: number) => new Date(at).toISOString()
 const isoOrNull = (at: number | null) => (at === null ? null : iso(at))
 
-export const toApiUser = ({ id, email, name, role, createdAt, disabledAt }: User): ApiUser => ({
+export const toApiUser = ({ id, email, name, role, createdAt, disabledAt, quota, usedToday }: User): ApiUser => ({
   id,
   email,
   name,
   role,
   created_at: iso(createdAt),
   disabled_at: isoOrNull(disabledAt),
+  quota,
+  used_today: usedToday,
 })
 
 export const toApiSession = (session: Session, currentId: string | null): ApiSession => ({

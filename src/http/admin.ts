@@ -5,7 +5,17 @@ import { z } from 'zod'
 import type { ApiUser, ApiUserWithPassword } from '../api.ts'
 import type { AccountDeps } from '../flow/account-deps.ts'
 import { addUser, changeUser, resetPassword } from '../flow/change-user.ts'
-import { ACCOUNT_BODY_LIMIT as bodyLimit, email, name, newPassword, pageQuery, role, takeJsonOnly, toApiUser } from './account-wire.ts'
+import {
+  ACCOUNT_BODY_LIMIT as bodyLimit,
+  email,
+  name,
+  newPassword,
+  pageQuery,
+  quota,
+  role,
+  takeJsonOnly,
+  toApiUser,
+} from './account-wire.ts'
 import { defined } from './image-filter.ts'
 import { found, linkNext } from './keyset.ts'
 import { actorOf } from './principal.ts'
@@ -13,7 +23,12 @@ import { actorOf } from './principal.ts'
 const usersQuery = z.object(pageQuery)
 const userParams = z.object({ id: z.string() })
 const userBody = z.object({ email, name, role, password: newPassword.optional() })
-const changeBody = z.strictObject({ role: role.optional(), name: name.optional(), disabled: z.boolean().optional() })
+const changeBody = z.strictObject({
+  role: role.optional(),
+  name: name.optional(),
+  disabled: z.boolean().optional(),
+  quota: quota.optional(),
+})
 const resetBody = z.object({ password: newPassword.optional() }).nullish()
 
 export async function adminRoutes(fastify: FastifyInstance, deps: AccountDeps): Promise<void> {

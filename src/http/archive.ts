@@ -78,7 +78,6 @@ async function sendArchive(reply: FastifyReply, deps: Deps, selection: Selection
     'content-type': 'application/zip',
     'content-disposition': `attachment; filename="calotype-${new Date().toISOString().slice(0, 10)}.zip"`,
     'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
     'cross-origin-resource-policy': 'same-origin',
   })
   // Also when the client left before anything was read, as a generator that never began has no end.

@@ -40,7 +40,6 @@ export async function auditRoutes(fastify: FastifyInstance, { audit }: { audit: 
     return reply
       .type('text/csv; charset=utf-8')
       .header('content-disposition', 'attachment; filename="audit.csv"')
-      .header('x-content-type-options', 'nosniff')
       .send(Readable.from(wholeLog(audit, defined(request.query))))
   })
 }

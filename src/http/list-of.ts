@@ -6,19 +6,24 @@ import { z } from 'zod'
  * one body: minutes, and all of the memory.
  */
 export function listOf<T>(item: z.ZodType<T>, most: number, expected: string) {
-  return z.unknown().transform((value, context): T[] => {
-    const refuse = (message: string, path: PropertyKey[] = []) => {
-      context.addIssue({ code: 'custom', message, path: [...path] })
-      return z.NEVER
-    }
-    if (!Array.isArray(value)) return refuse(expected)
-    if (value.length > most) return refuse(`At most ${most} in a request`)
-    const list: T[] = []
-    for (const [at, one] of value.entries()) {
-      const parsed = item.safeParse(one)
-      if (parsed.success) list.push(parsed.data)
-      else return refuse(parsed.error.issues[0]!.message, [at, ...parsed.error.issues[0]!.path])
-    }
-    return list
-  })
+  // What the API description says of it.
+  const { $schema: _, ...items } = z.toJSONSchema(item, { io: 'input' })
+  return z
+    .unknown()
+    .meta({ type: 'array', maxItems: most, items })
+    .transform((value, context): T[] => {
+      const refuse = (message: string, path: PropertyKey[] = []) => {
+        context.addIssue({ code: 'custom', message, path: [...path] })
+        return z.NEVER
+      }
+      if (!Array.isArray(value)) return refuse(expected)
+      if (value.length > most) return refuse(`At most ${most} in a request`)
+      const list: T[] = []
+      for (const [at, one] of value.entries()) {
+        const parsed = item.safeParse(one)
+        if (parsed.success) list.push(parsed.data)
+        else return refuse(parsed.error.issues[0]!.message, [at, ...parsed.error.issues[0]!.path])
+      }
+      return list
+    })
 }

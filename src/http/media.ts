@@ -122,8 +122,7 @@ async function sendBlob(
     etag,
     'cache-control': cacheControl,
     'accept-ranges': 'bytes',
-    'x-content-type-options': 'nosniff',
-    'content-security-policy': "default-src 'none'; sandbox",
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
     // Pages of any site may show an image that is public, also those that isolate themselves (COEP); all else is for our own.
     'cross-origin-resource-policy': cacheControl === IMMUTABLE ? 'cross-origin' : 'same-origin',
   })

@@ -13,7 +13,7 @@ export interface PagesDeps {
   maxFileBytes: number
 }
 
-const ADDRESSES = ['/', '/gallery', '/gallery/:id', '/batches/:id', '/admin', '/login', '/setup']
+const ADDRESSES = ['/', '/gallery', '/gallery/:id', '/batches/:id', '/admin', '/login', '/setup', '/api/docs']
 
 const NOT_BUILT =
   'The web page has not been built yet. Run `npm run build` in the clone, then load this page again; the API is ready without it.\n'
@@ -24,7 +24,10 @@ export async function pageRoutes(fastify: FastifyInstance, { folder, imageOrigin
   const limits = `<meta name="max-file-bytes" content="${maxFileBytes}" />`
 
   // Of the files too, whose routes the package adds.
-  fastify.addHook('onRoute', (route) => void (route.config = { ...route.config, access: 'public' }))
+  fastify.addHook('onRoute', (route) => {
+    route.config = { ...route.config, access: 'public' }
+    route.schema = { ...route.schema, hide: true }
+  })
 
   // A name of a file holds the hash of what is in it.
   await fastify.register(fastifyStatic, {
@@ -37,7 +40,7 @@ export async function pageRoutes(fastify: FastifyInstance, { folder, imageOrigin
     decorateReply: false,
     // The folder may come later.
     suppressWarning: true,
-    setHeaders: (reply) => void reply.header('x-content-type-options', 'nosniff').header('vary', 'accept-encoding'),
+    setHeaders: (reply) => void reply.header('vary', 'accept-encoding'),
   })
 
   const sendPage = async (_request: unknown, reply: FastifyReply) => {
@@ -66,9 +69,6 @@ function pageHeaders(imageOrigins: string[]): Record<string, string> {
     'content-security-policy': Object.entries(policy)
       .map(([name, sources]) => `${name} ${sources.join(' ')}`)
       .join('; '),
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'same-origin',
-    'cross-origin-opener-policy': 'same-origin',
     'cache-control': 'no-cache',
   }
 }

@@ -3,8 +3,11 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { NOBODY, OPEN, type Principal } from '../access.ts'
 import type { AccountStore, SessionLimits } from '../accounts/account-store.ts'
 import type { Actor } from '../accounts/audit-log.ts'
+import type { RequestLimiter } from '../accounts/request-limiter.ts'
 import { hashToken } from '../accounts/tokens.ts'
+import type { RateLimits } from '../config.ts'
 import { CalotypeError } from '../errors.ts'
+import { countCall } from './count-call.ts'
 import { isOwnPage } from './origin.ts'
 import { accessOf, isSafe, type Access } from './route-access.ts'
 import { sessionTokenOf } from './session-cookie.ts'
@@ -22,13 +25,16 @@ export interface PrincipalDeps {
   auth: 'open' | 'required'
   accounts: Pick<AccountStore, 'whoseSession' | 'whoseKey'>
   sessionLimits: SessionLimits
+  limiter: RequestLimiter
+  rateLimits: RateLimits
 }
 
 /**
- * Sets `request.principal` and refuses who may not: `unauthorized` where nobody said who they are, `forbidden` where the scope lacks.
+ * Sets `request.principal` and refuses who may not: `too_many_requests` beyond the limits, `unauthorized` where nobody said who they are, `forbidden` where the scope lacks.
  * Call on the root instance, after cookies are parsed and before routes are added.
  */
-export function addPrincipal(fastify: FastifyInstance, { auth, accounts, sessionLimits }: PrincipalDeps): void {
+export function addPrincipal(fastify: FastifyInstance, deps: PrincipalDeps): void {
+  const { auth, accounts, sessionLimits } = deps
   fastify.decorateRequest('principal')
 
   async function identify(request: FastifyRequest): Promise<Principal> {
@@ -48,8 +54,14 @@ export function addPrincipal(fastify: FastifyInstance, { auth, accounts, session
   fastify.addHook('onRequest', async (request) => {
     request.principal = auth === 'open' ? OPEN : NOBODY
     const access = accessOf(request)
-    if (auth === 'open' || (access === 'public' && !request.routeOptions.config.identifies)) return
-    request.principal = await identify(request)
+    if (access === 'public' && !request.routeOptions.config.identifies) return
+    if (auth === 'open') return countCall(deps, request, access)
+    try {
+      request.principal = await identify(request)
+    } finally {
+      // Also who had a key that is none: that is how one guesses.
+      await countCall(deps, request, access)
+    }
     refuse(access, request.principal)
   })
 }

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import type { ApiError, ApiImage, ApiRejected } from '../api.ts'
 import { CalotypeError, toCalotypeError, type ErrorCode } from '../errors.ts'
+import { SECURITY_HEADER_LINES, securityHeaders } from './security-headers.ts'
 
 /** The status of every code of the contract. */
 export const STATUS_OF = {
@@ -47,6 +48,8 @@ export const STATUS_OF = {
   processing_crashed: 422,
   processing_timeout: 422,
   too_many_attempts: 429,
+  too_many_requests: 429,
+  quota_exceeded: 429,
   original_missing: 500,
   original_damaged: 500,
   internal: 500,
@@ -68,12 +71,15 @@ export function sendProblem(reply: FastifyReply, error: CalotypeError, details: 
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(error.retryAfterSeconds))
   if (STATUS_OF[error.code] === 401) reply.header('www-authenticate', 'Bearer realm="calotype"')
   const body: ApiError & ProblemDetails = { error: error.message, code: error.code, ...details }
-  return reply
-    .code(STATUS_OF[error.code])
-    .header('cache-control', 'no-store')
-    .header('x-content-type-options', 'nosniff')
-    .type('application/json; charset=utf-8')
-    .send(body)
+  return (
+    reply
+      .code(STATUS_OF[error.code])
+      // Again, as a URL that is none meets no hook.
+      .headers(securityHeaders(reply.request))
+      .header('cache-control', 'no-store')
+      .type('application/json; charset=utf-8')
+      .send(body)
+  )
 }
 
 /**
@@ -150,7 +156,7 @@ function answerClientError(cause: NodeJS.ErrnoException, socket: Socket): void {
       : new CalotypeError('bad_request', 'This is not a well-formed HTTP request.')
   const status = STATUS_OF[error.code]
   const body = JSON.stringify({ error: error.message, code: error.code } satisfies ApiError)
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close`
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\n${SECURITY_HEADER_LINES}`
   socket.end(`${head}\r\n\r\n${body}`, () => socket.destroy())
 }
 

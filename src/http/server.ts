@@ -7,6 +7,7 @@ import { CalotypeError } from '../errors.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import type { Logger } from '../log.ts'
 import type { AccountDeps } from '../flow/account-deps.ts'
+import type { AllowanceDeps } from '../flow/allowance.ts'
 import type { Observer } from '../observe/observer.ts'
 import { adminRoutes } from './admin.ts'
 import { adminImageRoutes, type AdminImagesDeps } from './admin-images.ts'
@@ -17,6 +18,7 @@ import { archiveRoutes } from './archive.ts'
 import { auditRoutes } from './audit.ts'
 import { authRoutes } from './auth.ts'
 import { batchRoutes } from './batches.ts'
+import type { CallLimits } from './count-call.ts'
 import { eventRoutes } from './events.ts'
 import { addHealth } from './health.ts'
 import { isAllowedHost } from './host.ts'
@@ -26,6 +28,8 @@ import { addLiveFeed } from './live.ts'
 import { manyRoutes } from './many.ts'
 import { mediaRoutes } from './media.ts'
 import { observeRequests } from './observe-requests.ts'
+import { addSecurityHeaders } from './security-headers.ts'
+import { describeApi } from './openapi/describe-api.ts'
 import { isAllowedOrigin } from './origin.ts'
 import { pageRoutes, type PagesDeps } from './pages.ts'
 import { addPrincipal, type Identify } from './principal.ts'
@@ -41,7 +45,8 @@ export type HttpServer = FastifyInstance
 /** What the routes of the admin area need besides. */
 export type AdminDeps = AdminImagesDeps & AdminJobsDeps & AdminOverviewDeps & AdminQueueDeps
 
-export interface ServerDeps extends UploadDeps, AccountDeps, AdminDeps {
+export interface ServerDeps extends UploadDeps, AccountDeps, AdminDeps, AllowanceDeps, CallLimits {
+  accounts: AccountDeps['accounts']
   auth: 'open' | 'required'
   /** From whom X-Forwarded-For and -Proto are believed. */
   trustProxy: string[]
@@ -59,7 +64,6 @@ export interface ServerDeps extends UploadDeps, AccountDeps, AdminDeps {
 
 // Headers of a request have to be there in this time; bodies have `UPLOAD_IDLE_TIMEOUT_MS`, however large they are.
 const HEADERS_TIMEOUT_MS = 60_000
-const HSTS = `max-age=${365 * 24 * 60 * 60}`
 
 /** `identify` adds the hook that sets `request.principal`, before anything of a body is read. */
 export async function createServer(deps: ServerDeps, identify: Identify = (server) => addPrincipal(server, deps)): Promise<HttpServer> {
@@ -81,10 +85,10 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
   server.setSerializerCompiler(serializerCompiler)
   answerProblems(server)
   requireAccess(server)
+  addSecurityHeaders(server)
   if (deps.observer) observeRequests(server, deps.observer)
-  server.addHook('onRequest', async (request, reply) => {
-    const { headers, protocol, raw } = request
-    if (protocol === 'https') reply.header('strict-transport-security', HSTS)
+  server.addHook('onRequest', async (request) => {
+    const { headers, raw } = request
     if (headers.host === undefined && raw.httpVersion !== '1.0') throw new CalotypeError('bad_request', 'The request has no Host header.')
     if (!isAllowedHost(headers.host, allowedHosts)) throw new CalotypeError('host_not_allowed')
     if (isSafe(request)) return
@@ -100,6 +104,7 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
   }
   await server.register(cookie)
   identify(server)
+  await describeApi(server)
   await addLiveFeed(server, { feed, corsOrigins, guard: guardSockets(deps) })
   await server.register(authRoutes, deps)
   await server.register(sessionRoutes, deps)

@@ -4,13 +4,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { seesOf } from '../access.ts'
 import type { ApiInitiated, ApiUploaded } from '../api.ts'
 import { CalotypeError, ERRORS } from '../errors.ts'
+import { allowanceOf, type AllowanceDeps } from '../flow/allowance.ts'
 import { createBackpressure } from '../flow/backpressure.ts'
 import { uploadOnce } from '../flow/repeat-upload.ts'
 import type { Upload, UploadDeps } from '../flow/upload.ts'
 import { uploadDeclared } from '../flow/upload-declared.ts'
 import { waitForImage } from '../flow/wait-for-image.ts'
 import type { Observer } from '../observe/observer.ts'
-import { receiveFiles, type ReceiveOptions } from '../receive/receive-files.ts'
+import { receiveFiles, type Allowance, type ReceiveOptions } from '../receive/receive-files.ts'
 import type { BatchKind } from '../record/batch-ledger.ts'
 import { drainRefused } from './drain.ts'
 import { keyOf } from './idempotency-key.ts'
@@ -27,7 +28,7 @@ export interface UploadLimits {
   batchTtlHours: number
 }
 
-type Deps = UploadDeps & { limits: UploadLimits; observer?: Observer | undefined }
+type Deps = UploadDeps & AllowanceDeps & { limits: UploadLimits; observer?: Observer | undefined }
 
 const initiated = (message: (taken: number) => string) => (upload: Upload) =>
   JSON.stringify({
@@ -64,7 +65,8 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
   async function take(request: FastifyRequest, kind: BatchKind, answer: ((upload: Upload) => string) | null) {
     const key = keyOf(request)
     const ownerId = request.principal.userId
-    const taken = await finishing(uploadOnce(deps, { kind, ownerId, files: receive(deps, request, kind), key, answer }))
+    const files = receive(deps, request, kind, await allowanceOf(deps, request.principal))
+    const taken = await finishing(uploadOnce(deps, { kind, ownerId, files, key, answer }))
     if ('upload' in taken) logUpload(request, taken.upload)
     return taken
   }
@@ -103,7 +105,8 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
     if (typeof batch !== 'string' || !(await deps.images.isDeclared(batch, owner))) {
       throw new CalotypeError('not_found', 'There is no such batch. Declare it with POST /api/batches, or send the files without one.')
     }
-    const upload = await finishing(uploadDeclared(deps, batch, receive(deps, request, 'batch', 'index'), owner))
+    const files = receive(deps, request, 'batch', await allowanceOf(deps, request.principal), 'index')
+    const upload = await finishing(uploadDeclared(deps, batch, files, owner))
     logUpload(request, upload)
     const first = upload.rejected[0]
     if (first && upload.images.length === 0) {
@@ -123,11 +126,18 @@ function logUpload({ log }: FastifyRequest, { batchId, images, rejected }: Uploa
   log.info({ batch: batchId, taken: images.length, image: ids.length === 1 ? ids[0] : ids, rejected: reasons }, 'upload taken')
 }
 
-function receive({ limits, blobs, observer }: Deps, request: FastifyRequest, kind: BatchKind, indexField?: string) {
+function receive(
+  { limits, blobs, observer }: Deps,
+  request: FastifyRequest,
+  kind: BatchKind,
+  allowance: Allowance | null,
+  indexField?: string,
+) {
   const receiving = (how: ReceiveOptions) => receiveFiles(request.body as Readable, request.headers as { 'content-type': string }, how)
   const options: ReceiveOptions = {
     field: kind === 'sync' ? 'image' : 'images',
     ...(indexField !== undefined && { indexField }),
+    ...(allowance !== null && { allowance }),
     maxFiles: kind === 'sync' ? 1 : limits.maxFiles,
     maxFileBytes: limits.maxFileBytes,
     idleTimeoutMs: limits.uploadIdleTimeoutMs,

@@ -5,6 +5,7 @@ import type { Developer } from '../process/developer.ts'
 import type { ImageStore } from '../record/image-store.ts'
 import { addHealth } from './health.ts'
 import { answerProblems, problemOptions } from './problem.ts'
+import { addSecurityHeaders } from './security-headers.ts'
 
 export interface WorkerServerDeps {
   images: Pick<ImageStore, 'known'>
@@ -21,6 +22,7 @@ export async function createWorkerServer({ images, developer, log, isStopping }:
     logController: new LogController({ disableRequestLogging: true }),
   })
   answerProblems(server)
+  addSecurityHeaders(server)
   addHealth(server, { images, isStopping })
   server.get('/stats', async () => developer.stats())
   return server

@@ -62,6 +62,10 @@ export class IncomingFile {
     return this.#pendingBytes + this.#writingBytes
   }
 
+  get isRefused(): boolean {
+    return this.#refusal !== null
+  }
+
   get size(): number {
     return this.#size
   }

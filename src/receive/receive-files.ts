@@ -8,6 +8,12 @@ import { tookBuffers } from './young-garbage.ts'
 
 export type { ReceivedFile, RefusedFile }
 
+export interface Allowance {
+  bytes: number
+  images: number
+  exceeded: () => CalotypeError
+}
+
 export interface ReceiveOptions {
   /** The form field that carries files. */
   field: string
@@ -15,6 +21,8 @@ export interface ReceiveOptions {
   indexField?: string
   maxFileBytes: number
   maxFiles: number
+  /** What who sends it may still send today: beyond, the body is given up with `exceeded`. Refused files don't count. */
+  allowance?: Allowance
   /** Milliseconds without a byte until the body is given up. */
   idleTimeoutMs: number
   /** A new path for a file that is about to arrive; and the end of one that came to nothing. Of the blob store. */
@@ -76,7 +84,7 @@ function openParser(headers: BusboyHeaders, maxFiles: number, maxFields: number,
 export async function* receiveFiles(
   body: Readable,
   headers: BusboyHeaders,
-  { field, indexField, maxFileBytes, maxFiles, idleTimeoutMs, stage, discard }: ReceiveOptions,
+  { field, indexField, maxFileBytes, maxFiles, allowance, idleTimeoutMs, stage, discard }: ReceiveOptions,
 ): AsyncGenerator<ReceivedFile | RefusedFile> {
   const open = new Set<IncomingFile>()
   const ready: (ReceivedFile | RefusedFile)[] = []
@@ -97,6 +105,12 @@ export async function* receiveFiles(
   }
   const parser = openParser(headers, maxFiles, MAX_FIELDS + (indexField === undefined ? 0 : maxFiles), fail)
 
+  let left = { bytes: allowance?.bytes ?? Infinity, images: allowance?.images ?? Infinity }
+  const spend = (bytes: number, images: number) => {
+    left = { bytes: left.bytes - bytes, images: left.images - images }
+    if (allowance && (left.bytes < 0 || left.images < 0)) fail(allowance.exceeded())
+  }
+
   async function settle(file: IncomingFile) {
     try {
       const outcome = await file.finish()
@@ -116,8 +130,13 @@ export async function* receiveFiles(
     declaredIndex = null
     if (fieldName !== field) file.refuse('wrong_field', `Send files in the field "${field}", not in "${fieldName ?? ''}".`)
     open.add(file)
+    let spent = 0
     stream.on('data', (chunk: Buffer) => {
       file.write(chunk)
+      if (!file.isRefused) {
+        spent += chunk.length
+        spend(chunk.length, 0)
+      }
       if (file.heldBytes <= MAX_HELD_BYTES) return
       stream.pause()
       file.written().then(() => stream.resume(), fail)
@@ -130,6 +149,8 @@ export async function* receiveFiles(
         nextIndex--
         return
       }
+      if (file.isRefused) spend(-spent, 0)
+      else spend(0, 1)
       void settle(file)
     })
   })

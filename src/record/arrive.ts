@@ -1,6 +1,6 @@
 // Files of a declared batch as they come: each in its place gets its image once, whoever sends it how often.
 import { sql, type Transaction } from 'kysely'
-import type { Owner } from '../access.ts'
+import type { Owner, Quota } from '../access.ts'
 import type { Database, DeclaredFileRow, Schema } from '../db/schema.ts'
 import { ERRORS, type ErrorCode } from '../errors.ts'
 import type { Failure, Image } from '../image.ts'
@@ -92,7 +92,7 @@ async function openPlaces(trx: Transaction<Schema>, batchId: string, batch: Held
 }
 
 /** One transaction: a file is `received` with its image, or neither. */
-export function receiveDeclared(database: Database, batchId: string, arrivals: Arrival[], owner: Owner): Promise<Arrived[]> {
+export function receiveDeclared(database: Database, batchId: string, arrivals: Arrival[], owner: Owner, quota: Quota): Promise<Arrived[]> {
   const { write, now } = database
   return write.transaction().execute(async (trx) => {
     const batch = await holdBatch(trx, database, batchId, owner)
@@ -104,7 +104,7 @@ export function receiveDeclared(database: Database, batchId: string, arrivals: A
     const inserted = new Map<string, Image>()
     if (images.length > 0) {
       await holdOriginals(trx, images)
-      const recorded = await insertImages(trx, now, images, await joinDevelopments(trx, images))
+      const recorded = await insertImages(trx, now, images, await joinDevelopments(trx, images), quota)
       for (const image of recorded) inserted.set(image.id, image)
     }
     const update = (indexes: number[]) =>

@@ -1,4 +1,5 @@
 // The life of a development in rows: pending, claimed, finished; each step in bulk, with the images that share it.
+import { uncountUsage } from './usage.ts'
 import { sql, type Kysely, type UpdateQueryBuilder, type UpdateResult } from 'kysely'
 import type { Database, ImageRow, Schema } from '../db/schema.ts'
 import type { Development, Image } from '../image.ts'
@@ -222,6 +223,7 @@ export function abortBatch({ write, now }: Database, batchId: string): Promise<I
       .executeTakeFirst()
     // Acknowledged after all, or never begun.
     if (!numUpdatedRows) return []
+    await uncountUsage(trx, batchId)
     const rows = await trx
       .updateTable('images')
       .set({ status: 'aborted', finished_at: now, code: null })

@@ -1,7 +1,7 @@
 // Declares a batch: its files in rows before their bytes are sent, and images at once for those whose bytes are here.
 import { sql, type Transaction } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
-import type { Owner } from '../access.ts'
+import type { Owner, Quota } from '../access.ts'
 import type { Database, Schema } from '../db/schema.ts'
 import type { Format, Image } from '../image.ts'
 import type { Declaration, Declared, FileToDeclare } from './batch-ledger.ts'
@@ -69,7 +69,7 @@ function rowOf(batchId: string, index: number, { name, size, sha256, refusal }: 
 }
 
 /** One transaction, whatever the number of files. */
-export function declareBatch(database: Database, declaration: Declaration): Promise<Declared> {
+export function declareBatch(database: Database, declaration: Declaration, quota: Quota): Promise<Declared> {
   const { write, now } = database
   const { batchId, ownerId, files, ttlMs, sees, idempotency } = declaration
   return write.transaction().execute(async (trx) => {
@@ -92,7 +92,7 @@ export function declareBatch(database: Database, declaration: Declaration): Prom
     const known = knownImages(declaration, await holdKnown(trx, database, hashes, sees))
     const images = new Map<number, Image>()
     if (known.length > 0) {
-      const recorded = await insertImages(trx, now, known, await joinDevelopments(trx, known))
+      const recorded = await insertImages(trx, now, known, await joinDevelopments(trx, known), quota)
       for (const image of recorded) images.set(image.batchIndex, image)
     }
     let first = 0

@@ -1,10 +1,12 @@
 // Records what was received: many uploads that wait at the same time become one transaction with one statement a table.
 import { sql, type Transaction } from 'kysely'
+import type { Quota } from '../access.ts'
 import type { Database, DevelopmentRow, ImageRow, Schema } from '../db/schema.ts'
 import { CalotypeError, type ErrorCode } from '../errors.ts'
 import type { Image } from '../image.ts'
 import { givenUp, keepAnswer } from './idempotency.ts'
 import type { Entry, NewBatch, NewImage, Received } from './image-store.ts'
+import { countUsage } from './usage.ts'
 import { encodeName, failureOf, renditionOf, slices, toImage } from './rows.ts'
 
 type Now = Database['now']
@@ -75,8 +77,14 @@ export async function joinDevelopments(trx: Transaction<Schema>, images: NewImag
   return joined
 }
 
-/** Images of originals that are held and developments that are joined. */
-export async function insertImages(trx: Transaction<Schema>, now: Now, images: NewImage[], developments: Map<string, DevelopmentRow>) {
+/** Images of originals that are held and developments that are joined. Throws `quota_exceeded`. */
+export async function insertImages(
+  trx: Transaction<Schema>,
+  now: Now,
+  images: NewImage[],
+  developments: Map<string, DevelopmentRow>,
+  quota: Quota,
+) {
   const rows = images.map((image) => {
     const { status, code } = developments.get(image.sha256)!
     return {
@@ -99,6 +107,7 @@ export async function insertImages(trx: Transaction<Schema>, now: Now, images: N
   for (const slice of slices(rows)) {
     for (const row of await trx.insertInto('images').values(slice).returningAll().execute()) inserted.set(row.id, row)
   }
+  await countUsage(trx, now, images, quota)
   return images.map((image) => {
     const development = developments.get(image.sha256)!
     return toImage(inserted.get(image.id)!, renditionOf(development), failureOf(development))
@@ -118,7 +127,7 @@ async function receiveBatch(trx: Transaction<Schema>, now: Now, { batchId, rejec
 }
 
 /** One transaction for all entries; each gets its own images back, in its order. */
-export function recordUploads({ write, now }: Pick<Database, 'write' | 'now'>, entries: Entry[]): Promise<Image[][]> {
+export function recordUploads({ write, now }: Pick<Database, 'write' | 'now'>, entries: Entry[], quota: Quota): Promise<Image[][]> {
   return write.transaction().execute(async (trx) => {
     await startBatches(
       trx,
@@ -129,7 +138,7 @@ export function recordUploads({ write, now }: Pick<Database, 'write' | 'now'>, e
     let recorded: Image[] = []
     if (images.length > 0) {
       await holdOriginals(trx, images)
-      recorded = await insertImages(trx, now, images, await joinDevelopments(trx, images))
+      recorded = await insertImages(trx, now, images, await joinDevelopments(trx, images), quota)
     }
     const results: Image[][] = []
     let at = 0

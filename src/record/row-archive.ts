@@ -9,7 +9,7 @@ import type { Schema } from '../db/schema.ts'
  */
 export type TableName = Exclude<
   keyof Schema,
-  'sessions' | 'login_attempts' | 'setup_tokens' | 'workers' | 'pauses' | 'jobs' | 'kept_images' | 'kept_files'
+  'sessions' | 'login_attempts' | 'setup_tokens' | 'usage_days' | 'workers' | 'pauses' | 'jobs' | 'kept_images' | 'kept_files'
 >
 
 export interface RowPage {

@@ -1,4 +1,5 @@
 // The image store on SQL: the same queries on SQLite and PostgreSQL. Small writes that wait at the same time share a commit.
+import type { Quota } from '../access.ts'
 import { retryConflicts } from '../db/retry-conflicts.ts'
 import type { Database } from '../db/schema.ts'
 import { receiveDeclared } from './arrive.ts'
@@ -38,9 +39,10 @@ const MAX_OUTCOMES = 500
 // Where each statement is a round trip, outcomes that can wait for others share theirs: less than 5 transactions a second of a worker.
 const OUTCOMES_INTERVAL_MS = 205
 
-export function createSqlImageStore(database: Database): ImageStore {
+/** `quota` is that of users who have none of their own. */
+export function createSqlImageStore(database: Database, quota: Quota = { bytes: null, images: null }): ImageStore {
   const { read, write } = database
-  const record = groupCommit((entries: Entry[]) => retryConflicts(() => recordUploads(database, entries)), MAX_ENTRIES)
+  const record = groupCommit((entries: Entry[]) => retryConflicts(() => recordUploads(database, entries, quota)), MAX_ENTRIES)
   const claim = groupCommit(
     (claims: { hashes: string[]; recipe: string; lease: Lease }[]) => retryConflicts(() => claimDevelopments(database, claims)),
     MAX_ENTRIES,
@@ -73,10 +75,10 @@ export function createSqlImageStore(database: Database): ImageStore {
     foldCounts: () => foldCounts(database),
     differingCounts: () => differingCounts(read),
     recount: () => retryConflicts(() => recount(database)),
-    declare: (declaration) => retryConflicts(() => declareBatch(database, declaration)),
+    declare: (declaration) => retryConflicts(() => declareBatch(database, declaration, quota)),
     isDeclared: (batchId, owner) => isDeclared(read, batchId, owner),
     isCancelled: (batchId) => isCancelled(read, batchId),
-    arrive: (batchId, arrivals, owner) => retryConflicts(() => receiveDeclared(database, batchId, arrivals, owner)),
+    arrive: (batchId, arrivals, owner) => retryConflicts(() => receiveDeclared(database, batchId, arrivals, owner, quota)),
     batch: (id, owner) => getBatch(read, id, owner),
     batches: (query, owner) => listBatches(read, query, owner),
     batchFiles: (query, owner) => listBatchFiles(read, query, owner),

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import pg from 'pg'
 import { prepareCluster, type Cluster } from '../../scripts/cluster/topology.ts'
+import type { Quota } from '../../src/access.ts'
 import { openPostgres } from '../../src/db/open-postgres.ts'
 import { openSqlite } from '../../src/db/open-sqlite.ts'
 import type { Database } from '../../src/db/schema.ts'
@@ -17,31 +18,34 @@ import { batchLedgerContract } from './batch-ledger.ts'
 import { countsContract } from './counts.ts'
 import { imageStoreContract, type Open } from './image-store.ts'
 import { ownersContract } from './owners.ts'
+import { quotasContract } from './quotas.ts'
 import { rowArchiveContract } from './row-archive.ts'
 import { rowSurveyContract } from './row-survey.ts'
 
-const storesOn = (database: Database) => ({
-  store: createSqlImageStore(database),
+const storesOn = (database: Database, quota?: Quota) => ({
+  store: createSqlImageStore(database, quota),
   survey: createSqlRowSurvey(database),
   archive: createSqlRowArchive(database),
 })
 
 describe('image store on SQLite', () => {
-  const open: Open = async () => {
+  const openWith = async (quota?: Quota) => {
     const folder = await mkdtemp(join(tmpdir(), 'calotype-rows-'))
     const { database } = await openSqlite(join(folder, 'calotype.sqlite'))
     const close = async () => {
       await database.close()
       await rm(folder, { recursive: true })
     }
-    return { ...storesOn(database), close }
+    return { ...storesOn(database, quota), close }
   }
+  const open: Open = () => openWith()
   imageStoreContract(open)
   batchLedgerContract(open)
   ownersContract(open)
   countsContract(open)
   rowSurveyContract(open)
   rowArchiveContract(open)
+  quotasContract(openWith)
 })
 
 describe('image store on a database that has no index of names', () => {
@@ -52,7 +56,7 @@ describe('image store on a database that has no index of names', () => {
       await database.close()
       await rm(folder, { recursive: true })
     }
-    return { store: createSqlImageStore({ ...database, findNames: null }), close }
+    return { ...storesOn({ ...database, findNames: null }), close }
   })
 })
 
@@ -83,7 +87,7 @@ describe('image store on PostgreSQL through PgBouncer', () => {
     return url.href
   }
 
-  const open: Open = async () => {
+  const openWith = async (quota?: Quota) => {
     const url = await newDatabase()
     const { database } = await openPostgres({ url, maxConnections: 10, log })
     const close = async () => {
@@ -91,14 +95,16 @@ describe('image store on PostgreSQL through PgBouncer', () => {
       // With the connections that the pooler would keep: PostgreSQL has not enough for all of these tests.
       await directly(`drop database ${new URL(url).pathname.slice(1)} with (force)`)
     }
-    return { ...storesOn(database), close }
+    return { ...storesOn(database, quota), close }
   }
+  const open: Open = () => openWith()
   imageStoreContract(open)
   batchLedgerContract(open)
   ownersContract(open)
   countsContract(open)
   rowSurveyContract(open)
   rowArchiveContract(open)
+  quotasContract(openWith)
 
   test('several servers that start at once migrate once', async () => {
     const url = await newDatabase()
@@ -112,6 +118,7 @@ describe('image store on PostgreSQL through PgBouncer', () => {
       '0005-accounts',
       '0006-counts-and-search',
       '0007-admin',
+      '0008-quotas',
     ])
     for (const { database } of opened) await database.close()
   })

@@ -5,13 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OPEN, SCOPES, type Principal } from '../../src/access.ts'
 import { createEndedCredentials } from '../../src/accounts/ended-credentials.ts'
+import { createMemoryRequestLimiter } from '../../src/accounts/memory-request-limiter.ts'
 import { createPasswords } from '../../src/accounts/passwords.ts'
 import { createSqlAccountStore } from '../../src/accounts/sql-account-store.ts'
 import { createSqlAuditLog } from '../../src/accounts/sql-audit-log.ts'
 import { openSqlite } from '../../src/db/open-sqlite.ts'
 import { processImages } from '../../src/flow/process-images.ts'
 import type { AccountDeps } from '../../src/flow/account-deps.ts'
+import type { AllowanceDeps } from '../../src/flow/allowance.ts'
 import type { UploadDeps } from '../../src/flow/upload.ts'
+import type { CallLimits } from '../../src/http/count-call.ts'
 import type { Identify } from '../../src/http/principal.ts'
 import { createServer, type AdminDeps } from '../../src/http/server.ts'
 import { createLog } from '../../src/log.ts'
@@ -57,7 +60,11 @@ export const identifyEveryone: Identify = (fastify) => {
 }
 
 export interface Shared {
-  deps: UploadDeps & AccountDeps & AdminDeps & { auth: 'open'; trustProxy: string[]; allowedHosts: string[] }
+  deps: UploadDeps &
+    AccountDeps &
+    AdminDeps &
+    AllowanceDeps &
+    CallLimits & { accounts: AccountDeps['accounts']; auth: 'open'; trustProxy: string[]; allowedHosts: string[] }
   /** Of a server whose media are public, and of one whose media are private; both have the same images. */
   publicUrl: string
   privateUrl: string
@@ -88,6 +95,9 @@ export async function startShared(): Promise<Shared> {
     sessionLimits: { idleMs: 3_600_000, maxMs: 3_600_000 },
     ended: createEndedCredentials(),
     auth: 'open' as const,
+    limiter: createMemoryRequestLimiter(),
+    rateLimits: { perCaller: null, perAddress: null },
+    quota: { bytes: null, images: null },
     trustProxy: [],
     allowedHosts: [],
   }

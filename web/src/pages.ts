@@ -11,4 +11,5 @@ export const PAGES: Record<PageName, Page> = {
   upload: { title: 'Upload', load: () => import('./upload/UploadPage.svelte') },
   gallery: { title: 'Gallery', load: () => import('./gallery/GalleryPage.svelte') },
   batch: { title: 'Batch', load: () => import('./batch/BatchPage.svelte') },
+  docs: { title: 'API', load: () => import('./docs/ApiDocsPage.svelte') },
 }

@@ -13,6 +13,7 @@ const PATTERNS = {
   upload: /^\/$/,
   gallery: new RegExp(`^/gallery(?:/${ID})?$`),
   batch: new RegExp(`^/batches/${ID}$`),
+  docs: /^\/api\/docs$/,
 }
 export type PageName = keyof typeof PATTERNS
 

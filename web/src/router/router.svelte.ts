@@ -47,6 +47,8 @@ class Router {
     const link = (event.target as Element).closest('a')
     if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return
     if (pageOf(link.pathname) === null) return
+    // A place on this page is the browser's to scroll to.
+    if (link.hash !== '' && link.pathname === location.pathname && link.search === location.search) return
     event.preventDefault()
     if (link.href !== location.href) this.go(link.pathname + link.search)
   }

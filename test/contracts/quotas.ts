@@ -1,0 +1,74 @@
+// What every image store guarantees of quotas: counted with what they are about, and never passed; run on each database.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Quota } from '../../src/access.ts'
+import type { ImageStore, NewBatch } from '../../src/record/image-store.ts'
+import { newBatch, newImage } from './image-store.ts'
+
+export type OpenWith = (quota: Quota) => Promise<{ store: ImageStore; close: () => Promise<void> }>
+
+const EXCEEDED = { code: 'quota_exceeded' }
+
+async function record(store: ImageStore, ownerId: string | null, contents: string[], isReceived = true): Promise<string> {
+  const batch: NewBatch = { ...newBatch(), ownerId }
+  const images = contents.map((content, index) => newImage(batch, index, content))
+  await store.record({ start: batch, images, ...(isReceived && { received: { batchId: batch.id, rejected: [] } }) })
+  return batch.id
+}
+
+export function quotasContract(open: OpenWith): void {
+  const quotaTest = (name: string, quota: Quota, body: (store: ImageStore) => Promise<void>) =>
+    void test(name, async () => {
+      const { store, close } = await open(quota)
+      try {
+        await body(store)
+      } finally {
+        await close()
+      }
+    })
+
+  quotaTest('of images: what would pass it is not recorded, each owner by themselves', { images: 2, bytes: null }, async (store) => {
+    await record(store, 'ann', ['one'])
+    await assert.rejects(record(store, 'ann', ['two', 'three']), EXCEEDED)
+    await record(store, 'ann', ['two'])
+    await assert.rejects(record(store, 'ann', ['three']), EXCEEDED)
+    assert.equal(await store.count({}, 'ann'), 2)
+    await record(store, 'bob', ['one', 'two'])
+    await record(store, null, ['one', 'two', 'three'])
+  })
+
+  quotaTest('of bytes, to the byte', { images: null, bytes: 10 }, async (store) => {
+    await record(store, 'ann', ['12345'])
+    await assert.rejects(record(store, 'ann', ['123456']), EXCEEDED)
+    await record(store, 'ann', ['54321'])
+    await assert.rejects(record(store, 'ann', ['1']), EXCEEDED)
+  })
+
+  quotaTest(
+    'what was cut off does not count, however often it is given up; what was deleted does',
+    { images: 2, bytes: null },
+    async (store) => {
+      const cut = await record(store, 'ann', ['one', 'two'], false)
+      await assert.rejects(record(store, 'ann', ['three']), EXCEEDED)
+      assert.equal((await store.abort(cut)).length, 2)
+      await store.abort(cut)
+      await record(store, 'ann', ['three', 'four'])
+      const { images } = await store.list({ sort: 'newest', limit: 10, status: 'pending' }, 'ann')
+      for (const { id } of images) await store.delete(id, 'ann')
+      await assert.rejects(record(store, 'ann', ['five']), EXCEEDED)
+    },
+  )
+
+  quotaTest(
+    'of uploads at the same time no more are taken, and one that passes it sinks no other',
+    { images: 5, bytes: null },
+    async (store) => {
+      const mine = Array.from({ length: 12 }, (_, i) => record(store, 'ann', [`mine ${i}`]))
+      const others = Array.from({ length: 4 }, (_, i) => record(store, 'bob', [`other ${i}`]))
+      const outcomes = await Promise.allSettled(mine)
+      assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 5)
+      await Promise.all(others)
+      assert.deepEqual([await store.count({}, 'ann'), await store.count({}, 'bob')], [5, 4])
+    },
+  )
+}

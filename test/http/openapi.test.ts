@@ -1,0 +1,188 @@
+// The API description: it is OpenAPI 3.1, has every route, shows examples that fit, and knows every error.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import { ERRORS } from '../../src/errors.ts'
+import { OPERATIONS } from '../../src/http/openapi/describe-api.ts'
+import { STATUS_OF } from '../../src/http/problem.ts'
+import { ask } from '../support/client.ts'
+import { startShared, type Shared } from '../support/principals.ts'
+
+interface Content {
+  schema: object
+  example?: unknown
+  examples?: Record<string, { $ref: string }>
+}
+interface Parameter {
+  name: string
+  in: string
+  required?: boolean
+  schema: object
+  example?: unknown
+}
+interface Described {
+  operationId: string
+  summary: string
+  description: string
+  'x-scope': string
+  security: object[]
+  parameters?: Parameter[]
+  requestBody?: { content: Record<string, Content> }
+  responses: Record<string, { description: string; content?: Record<string, Content> }>
+}
+interface Document {
+  openapi: string
+  paths: Record<string, Record<string, Described>>
+  components: { schemas: Record<string, object>; examples: Record<string, { value: { code: string } }> }
+}
+
+/** What is no call of the API: the pages of the app and their files. */
+const PAGES = ['/', '/gallery', '/gallery/:id', '/batches/:id', '/admin', '/login', '/setup', '/api/docs', '/assets/*']
+
+let shared: Shared
+let document: Document
+let operations: [key: string, operation: Described][]
+before(async () => {
+  shared = await startShared()
+  const answer = await ask<Document>({ url: shared.publicUrl }, '/api/openapi.json')
+  assert.equal(answer.status, 200)
+  document = answer.body
+  operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]): [string, Described] => [`${method.toUpperCase()} ${path}`, operation]),
+  )
+})
+after(() => shared.end())
+
+describe('the document', () => {
+  test('is valid OpenAPI 3.1', async () => {
+    assert.equal(document.openapi, '3.1.0')
+    const { valid, errors } = await new Validator().validate(structuredClone(document) as unknown as Record<string, unknown>)
+    assert.ok(valid, JSON.stringify(errors, null, 2))
+  })
+
+  test('has every route of the server, and no other', () => {
+    const routes = shared.routes.filter((route) => !route.startsWith('HEAD ') && !route.startsWith('OPTIONS '))
+    const calls = routes.filter((route) => !PAGES.includes(route.split(' ')[1]!))
+    const described = operations.map(([key]) => key.replace(/\{(\w+)\}/g, ':$1'))
+    assert.deepEqual(described.sort(), calls.sort())
+    assert.deepEqual(
+      Object.keys(OPERATIONS).filter((key) => !calls.includes(key)),
+      [],
+      'described, and not there',
+    )
+  })
+
+  test('gives each call a name of its own, a summary and what it takes to make it', () => {
+    const ids = operations.map(([, { operationId }]) => operationId)
+    assert.equal(new Set(ids).size, ids.length)
+    for (const [key, { summary, description, security, 'x-scope': scope }] of operations) {
+      assert.ok(summary, `${key} has no summary: describe it in src/http/openapi/`)
+      assert.ok(['public', 'media', 'session', 'upload', 'read', 'delete', 'admin'].includes(scope), key)
+      assert.ok(description.length > 0, key)
+      const isPublic = scope === 'public'
+      assert.equal(
+        security.some((one) => 'key' in one),
+        !isPublic && scope !== 'session',
+        key,
+      )
+    }
+  })
+
+  test('refers to nothing that is not there, and keeps nothing that nobody refers to', () => {
+    const text = JSON.stringify(document)
+    const wanted = new Set([...text.matchAll(/"\$ref":"#\/components\/(\w+)\/(\w+)"/g)].map(([, kind, name]) => `${kind} ${name}`))
+    const { schemas, examples } = document.components
+    const there = [...Object.keys(schemas).map((name) => `schemas ${name}`), ...Object.keys(examples).map((name) => `examples ${name}`)]
+    for (const one of wanted) assert.ok(there.includes(one), one)
+    for (const name of Object.keys(schemas)) assert.ok(wanted.has(`schemas ${name}`), `${name} is not used`)
+  })
+})
+
+describe('examples', () => {
+  let validate: (schema: object, value: unknown, where: string) => void
+  before(() => {
+    const ajv = new Ajv2020({ strict: false, allErrors: true })
+    addFormats.default(ajv)
+    ajv.addSchema(document, 'api')
+    validate = (schema, value, where) => {
+      const absolute = JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"api#/')) as object
+      const check = ajv.compile(absolute)
+      assert.ok(check(value), `${where}: ${ajv.errorsText(check.errors)} in ${JSON.stringify(value)}`)
+    }
+  })
+
+  test('of requests are there and fit', () => {
+    for (const [key, { parameters = [], requestBody }] of operations) {
+      for (const { name, schema, example, in: place } of parameters) {
+        if (place === 'path') assert.notEqual(example, undefined, `${name} of ${key} has no example`)
+        if (example !== undefined) validate(schema, example, `${name} of ${key}`)
+      }
+      const needsOne = OPERATIONS[key.replace(/\{(\w+)\}/g, ':$1')]?.body !== undefined
+      assert.equal(requestBody !== undefined, needsOne, `the body of ${key}`)
+      for (const [type, { schema, example }] of Object.entries(requestBody?.content ?? {})) {
+        assert.notEqual(example, undefined, `the body of ${key}`)
+        validate(schema, example, `the body of ${key}`)
+        assert.match(type, /^[a-z]+\/[a-z-]+$/)
+      }
+    }
+  })
+
+  test('of answers are there, fit, and have no property that their schema does not know', () => {
+    for (const [key, { responses }] of operations) {
+      const good = Object.entries(responses).filter(([status]) => Number(status) < 400)
+      assert.ok(good.length > 0, key)
+      for (const [status, { description, content = {} }] of good) {
+        assert.ok(description, `${status} of ${key}`)
+        for (const [type, { schema, example }] of Object.entries(content)) {
+          if (!type.endsWith('json') || key === 'GET /api/openapi.json') continue
+          assert.notEqual(example, undefined, `${status} of ${key}`)
+          validate(schema, example, `${status} of ${key}`)
+        }
+      }
+    }
+  })
+
+  test('of a schema are refused where they do not fit it', () => {
+    assert.throws(() => validate({ $ref: '#/components/schemas/Image' }, { id: 'x' }, 'an image'))
+  })
+})
+
+describe('errors', () => {
+  test('are those of the one table, each with its status', () => {
+    assert.deepEqual(Object.keys(document.components.examples).sort(), Object.keys(ERRORS).sort())
+    const said = new Set<string>()
+    for (const [key, { responses }] of operations) {
+      for (const [status, { content }] of Object.entries(responses)) {
+        for (const code of Object.keys(content?.['application/json']?.examples ?? {})) {
+          assert.equal(STATUS_OF[code as keyof typeof STATUS_OF], Number(status), `${code} of ${key}`)
+          said.add(code)
+        }
+      }
+      assert.ok(responses['500'], key)
+    }
+    // Of addresses that take another method, which no call is about.
+    const never = Object.keys(ERRORS).filter((code) => !said.has(code))
+    assert.deepEqual(never, ['method_not_allowed'])
+  })
+
+  test('that a server gives are said of the call', async () => {
+    const refused: [string, string, RequestInit][] = [
+      ['GET /api/list', '/api/list?limit=x', {}],
+      ['GET /api/images/{id}', '/api/images/none', {}],
+      ['POST /api/upload', '/api/upload', { method: 'POST', body: 'x' }],
+      ['POST /api/batches', '/api/batches', { method: 'POST', body: 'x' }],
+      ['POST /api/images/delete', '/api/images/delete', { method: 'POST', body: '{', headers: { 'content-type': 'application/json' } }],
+      ['GET /ws/upload/', '/ws/upload/', {}],
+      ['POST /api/auth/login', '/api/auth/login', { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }],
+    ]
+    for (const [key, path, init] of refused) {
+      const answer = await fetch(shared.publicUrl + path, { ...init, headers: { ...init.headers, 'x-who': 'root' } })
+      const { code } = (await answer.json()) as { code: string }
+      const operation = operations.find(([name]) => name === key)![1]
+      const said = Object.keys(operation.responses[answer.status]?.content?.['application/json']?.examples ?? {})
+      assert.ok(said.includes(code), `${code} of ${key}`)
+    }
+  })
+})
