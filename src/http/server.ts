@@ -39,7 +39,7 @@ export interface ServerDeps extends UploadDeps, AccountDeps {
   limits: UploadLimits
   corsOrigins: string[]
   mediaAccess: 'public' | 'private'
-  pages: PagesDeps
+  pages: Omit<PagesDeps, 'auth'>
   /** True once the server is stopping: what is in hand is finished, nothing new is begun. */
   isStopping: () => boolean
 }
@@ -96,7 +96,7 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
   await server.register(manyRoutes, deps)
   await server.register(archiveRoutes, { images, blobs })
   await server.register(eventRoutes, { feed })
-  await server.register(pageRoutes, deps.pages)
+  await server.register(pageRoutes, { ...deps.pages, auth: deps.auth })
   addHealth(server, { images, isStopping })
   return server
 }

@@ -17,7 +17,7 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'calotype-pages-'))
   fastify = Fastify(problemOptions)
   answerProblems(fastify)
-  await fastify.register(pageRoutes, { folder: join(folder, 'dist'), imageOrigins: ['https://store.example'], maxFileBytes: 1234 })
+  await fastify.register(pageRoutes, { folder: join(folder, 'dist'), imageOrigins: ['https://store.example'], maxFileBytes: 1234, auth: 'open' })
 })
 afterEach(async () => {
   await fastify.close()

@@ -47,8 +47,10 @@ class Router {
     const link = (event.target as Element).closest('a')
     if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return
     if (pageOf(link.pathname) === null) return
+    // Within the page the browser goes by itself.
+    if (link.hash !== '' && link.pathname === location.pathname && link.search === location.search) return
     event.preventDefault()
-    if (link.href !== location.href) this.go(link.pathname + link.search)
+    if (link.href !== location.href) this.go(link.pathname + link.search + link.hash)
   }
 }
 

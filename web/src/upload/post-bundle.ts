@@ -1,6 +1,7 @@
 // One request with many files of a batch. By XMLHttpRequest, as fetch does not tell how much was sent.
 import type { ApiInitiated } from '../../../src/api.ts'
 import { type Problem, toProblem, unreachable } from '../api/problem.ts'
+import { session } from '../api/session.ts'
 import type { Entry } from './entry.ts'
 
 export interface Sending {
@@ -32,7 +33,11 @@ export function postBundle(batch: string, entries: readonly Entry[], progress: (
     request.onload = () => {
       const answered = read(request.responseText)
       if (answered) resolve(answered)
-      else reject(toProblem(request.status, request.getResponseHeader('retry-after'), request.responseText))
+      else {
+        const problem = toProblem(request.status, request.getResponseHeader('retry-after'), request.responseText)
+        if (problem.isSignedOut) session.ended()
+        reject(problem)
+      }
     }
     request.onerror = request.onabort = () => reject(unreachable())
     request.onloadend = () => clearTimeout(stalled)
