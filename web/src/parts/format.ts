@@ -36,6 +36,14 @@ const TIME = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'sh
 /** `Nov 25, 2026, 9:49 PM`, here. */
 export const formatTime = (iso: string) => TIME.format(new Date(iso))
 
+const DAY = new Intl.DateTimeFormat('en', { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' })
+const OLD_DAY = new Intl.DateTimeFormat('en', { dateStyle: 'medium' })
+/** Where there is little room: `Nov 25, 9:49 PM`; of another year, the day alone. */
+export function formatShortTime(iso: string): string {
+  const at = new Date(iso)
+  return (at.getFullYear() === new Date().getFullYear() ? DAY : OLD_DAY).format(at)
+}
+
 const EXACT = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' })
 /** To the second. */
 export const formatExactTime = (iso: string) => EXACT.format(new Date(iso))
