@@ -42,7 +42,10 @@ export interface ApiImageDetail extends ApiAdminImage {
   }[]
 }
 
-/** `GET /api/admin/batches?state=open|done|failed&owner=&from=&to=&limit=&cursor=`: newest first, as ApiBatch with its owner. */
+/**
+ * `GET /api/admin/batches?state=open|done|failed&owner=&from=&to=&limit=&cursor=`: newest first, as ApiBatch with its owner. `open`: not all
+ * of it is final; `done`: all is; `failed`: some of its images failed.
+ */
 export interface ApiAdminBatchOwner {
   owner: { id: string; email: string | null } | null
 }

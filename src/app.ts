@@ -1,16 +1,19 @@
 // The composition root: from settings to a running Calotype. The only place that knows which adapter stands behind a contract.
 import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createEndedCredentials } from './accounts/ended-credentials.ts'
 import { createPasswords } from './accounts/passwords.ts'
 import { createSqlAccountStore } from './accounts/sql-account-store.ts'
 import { createSqlAuditLog } from './accounts/sql-audit-log.ts'
-import { authMode, type Config } from './config.ts'
+import { authMode, describeSettings, type Config } from './config.ts'
 import type { Database } from './db/schema.ts'
 import type { AccountDeps } from './flow/account-deps.ts'
 import { ATTEMPTS_WINDOW_MS } from './flow/guess-password.ts'
 import { processImages } from './flow/process-images.ts'
+import { createWorkerReport, REPORT_INTERVAL_MS } from './flow/report-worker.ts'
+import { createBulkRunner } from './flow/run-bulk-jobs.ts'
 import { collect, recover, removeOrphans, sweep, sweepWork } from './flow/sweep.ts'
 import { offerSetup } from './flow/set-up-server.ts'
 import { createServer, type HttpServer } from './http/server.ts'
@@ -19,7 +22,12 @@ import type { Logger } from './log.ts'
 import { createChildPool } from './process/child-pool.ts'
 import { createMemoryFeed } from './publish/memory-feed.ts'
 import { createMemoryQueue } from './queue/memory-queue.ts'
+import { createSqlBulkJobs } from './record/sql-bulk-jobs.ts'
 import { createSqlImageStore } from './record/sql-image-store.ts'
+import { createSqlOverview } from './record/sql-overview.ts'
+import { createSqlWorkPause } from './record/sql-work-pause.ts'
+import { createSqlWorkerRegistry } from './record/sql-worker-registry.ts'
+import type { WorkerRegistry, WorkerReport } from './record/worker-registry.ts'
 import { lockDataDir, readServerInfo } from './store/data-dir-lock.ts'
 import { openFilesystemStore } from './store/filesystem.ts'
 
@@ -38,6 +46,7 @@ const SWEEP_INTERVAL_MS = 10_000
 const SWEEP_WORK_INTERVAL_MS = 2_000
 
 const SWEEP_ACCOUNTS_INTERVAL_MS = 60_000
+const LOOK_FOR_JOBS_INTERVAL_MS = 1_000
 
 const isCluster = (config: Config) => config.redisUrl !== ''
 
@@ -97,7 +106,16 @@ async function openData(config: Config, log: Logger) {
       await database.close()
       lock?.release()
     }
-    return { lock, blobs, images, database, migrated, close }
+    return {
+      lock,
+      blobs,
+      images,
+      pause: createSqlWorkPause(database),
+      workers: createSqlWorkerRegistry(database),
+      database,
+      migrated,
+      close,
+    }
   } catch (error) {
     lock?.release()
     throw error
@@ -124,13 +142,21 @@ function startChildren(config: Config, log: Logger) {
 }
 
 /** Repeats `action` until ended; one that fails is logged, and tried again at its next turn. */
-function repeat(what: string, intervalMs: number, log: Logger, action: () => Promise<void>): { end(): Promise<void> } {
+function repeat(
+  what: string,
+  intervalMs: number,
+  log: Logger,
+  action: () => Promise<void>,
+  { atOnce = false } = {},
+): { end(): Promise<void> } {
   let running: Promise<void> | null = null
-  const timer = setInterval(() => {
+  const turn = () => {
     running ??= action()
       .catch((error: unknown) => log.error({ err: error }, `${what} failed`))
       .finally(() => (running = null))
-  }, intervalMs)
+  }
+  const timer = setInterval(turn, intervalMs)
+  if (atOnce) turn()
   return {
     async end() {
       clearInterval(timer)
@@ -160,15 +186,19 @@ function setupUrl(url: string, token: string): string {
 }
 
 /** Work that is begun in this process, and its orderly end. */
-function startProcessing(deps: Parameters<typeof recover>[0], config: Config) {
+function startProcessing(deps: Parameters<typeof sweepWork>[0] & { workers: WorkerRegistry }, config: Config, kind: WorkerReport['kind']) {
   const developer = startChildren(config, deps.log)
-  const processing = processImages({ ...deps, developer })
+  const worker = `${hostname()}-${process.pid}`
+  const processing = processImages({ ...deps, developer, worker })
+  const report = createWorkerReport({ ...deps, developer }, { id: worker, kind, concurrency: config.workerConcurrency })
+  const reporting = repeat('the report of a worker', REPORT_INTERVAL_MS, deps.log, report, { atOnce: true })
   return {
     developer,
     async stop(graceMs: number) {
       const finishing = processing.stop()
       await developer.close(graceMs)
       await finishing
+      await reporting.end()
     },
   }
 }
@@ -176,16 +206,19 @@ function startProcessing(deps: Parameters<typeof recover>[0], config: Config) {
 /** An API server; embedded, it develops as well. */
 export async function createApp(config: Config, log: Logger): Promise<App> {
   const auth = authMode(config)
-  const { lock, blobs, images, database, close: closeData } = await openData(config, log)
+  const { lock, blobs, images, pause, workers, database, close: closeData } = await openData(config, log)
   const { queue, feed } = await openMessaging(config, log, 'server')
-  const deps = { blobs, images, queue, feed, log }
+  const deps = { blobs, images, pause, workers, jobs: createSqlBulkJobs(database), queue, feed, log }
   const people = accountDeps(database, config)
   await recover(deps, !isCluster(config))
-  const work = isCluster(config) ? null : startProcessing(deps, config)
+  const work = isCluster(config) ? null : startProcessing(deps, config, 'server')
+  const bulk = createBulkRunner({ ...deps, audit: people.audit })
   let stopping = false
   const server = await createServer({
     ...deps,
     ...people,
+    overview: createSqlOverview(database),
+    settings: describeSettings(),
     auth,
     trustProxy: config.trustProxy,
     limits: config,
@@ -198,6 +231,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   const sweeps = [
     repeat('the sweep', SWEEP_INTERVAL_MS, log, () => sweep(deps, ages)),
     repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, () => sweepWork(deps)),
+    repeat('the look for bulk jobs', LOOK_FOR_JOBS_INTERVAL_MS, log, () => bulk.look()),
     repeat('the sweep of accounts', SWEEP_ACCOUNTS_INTERVAL_MS, log, () => people.accounts.sweep(people.sessionLimits, ATTEMPTS_WINDOW_MS)),
   ]
 
@@ -213,6 +247,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       // In hand are the bodies that are arriving and the images being developed; what waits in the queue is found in the rows again.
       const served = server.close()
       const cutOff = setTimeout(() => server.server.closeAllConnections(), graceMs)
+      await bulk.stop()
       await work?.stop(graceMs)
       await feed.close()
       await served
@@ -226,10 +261,10 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
 
 /** A worker of a cluster: develops, and tells on a port of its own whether it is well. */
 export async function createWorker(config: Config, log: Logger): Promise<App> {
-  const { blobs, images, close: closeData } = await openData(config, log)
+  const { blobs, images, pause, workers, close: closeData } = await openData(config, log)
   const { queue, feed } = await openMessaging(config, log, 'worker')
-  const deps = { blobs, images, queue, feed, log }
-  const work = startProcessing(deps, config)
+  const deps = { blobs, images, pause, workers, queue, feed, log }
+  const work = startProcessing(deps, config, 'worker')
   let stopping = false
   const server = await createWorkerServer({ images, developer: work.developer, log, isStopping: () => stopping })
   const sweeping = repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, () => sweepWork(deps))

@@ -12,8 +12,22 @@ interface Setting<T> {
   /** The default, for people. */
   shown: string
   help: string
+  /** Of a secret: what may be shown instead. */
+  mask?: (text: string) => string
   /** The value for what the environment says, `undefined` for nothing. Throws StartError. */
   parse(text: string | undefined): T
+}
+
+const MASK = '***'
+
+/** An address without its password, wherever it may stand. */
+function maskUrl(address: string): string {
+  if (!URL.canParse(address)) return MASK
+  const url = new URL(address)
+  const secrets = [...url.searchParams.keys()].filter((name) => /pass|secret|token/i.test(name))
+  for (const name of secrets) url.searchParams.set(name, MASK)
+  if (url.password !== '') url.password = MASK
+  return url.href
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
@@ -147,14 +161,20 @@ const SETTINGS = {
   }),
   blobGraceSeconds: integer('BLOB_GRACE_SECONDS', 60, 'Age at which files that no image uses are removed, in seconds.', { min: 0 }),
   eventHistory: integer('EVENT_HISTORY', 20_000, 'Recent events kept for watchers that reconnect.'),
-  databaseUrl: text('DATABASE_URL', '', 'PostgreSQL instead of the embedded database: postgres://user:password@host:port/name.', String),
+  databaseUrl: {
+    ...text('DATABASE_URL', '', 'PostgreSQL instead of the embedded database: postgres://user:password@host:port/name.', String),
+    mask: maskUrl,
+  },
   databasePool: integer('DATABASE_POOL', 10, 'Most database connections of this process.', { max: 1_000 }),
-  redisUrl: text('REDIS_URL', '', 'Redis for queue and events of a cluster: redis://host:port. Goes with DATABASE_URL.', String),
+  redisUrl: {
+    ...text('REDIS_URL', '', 'Redis for queue and events of a cluster: redis://host:port. Goes with DATABASE_URL.', String),
+    mask: maskUrl,
+  },
   s3Endpoint: text('S3_ENDPOINT', '', 'S3-compatible store for the bytes, instead of DATA_DIR: https://host:port.', String),
   s3Bucket: text('S3_BUCKET', '', 'Its bucket, which has to be there.', String),
   s3Region: text('S3_REGION', 'us-east-1', 'Its region.', String),
   s3AccessKeyId: text('S3_ACCESS_KEY_ID', '', 'Its access key.', String),
-  s3SecretAccessKey: text('S3_SECRET_ACCESS_KEY', '', 'Its secret key.', String),
+  s3SecretAccessKey: { ...text('S3_SECRET_ACCESS_KEY', '', 'Its secret key.', String), mask: () => MASK },
   s3PublicEndpoint: text(
     'S3_PUBLIC_ENDPOINT',
     '',
@@ -190,6 +210,25 @@ export function authMode({ auth, host }: Pick<Config, 'auth' | 'host'>): AuthMod
   throw new StartError(
     `HOST is ${host}, which others may reach: set AUTH=required, so that they have to sign in, or AUTH=open, if everyone who reaches it may do everything.`,
   )
+}
+
+export interface ShownSetting {
+  name: string
+  /** As it is set, or its default; no secret in it. */
+  value: string
+  default: string
+  help: string
+  isSet: boolean
+  isSecret: boolean
+}
+
+/** Every setting as it is, for people. */
+export function describeSettings(env: NodeJS.ProcessEnv = process.env): ShownSetting[] {
+  return Object.values<Setting<unknown>>(SETTINGS).map(({ name, shown, help, mask }) => {
+    const given = env[name]?.trim() || undefined
+    const value = given === undefined ? shown : (mask?.(given) ?? given)
+    return { name, value, default: shown, help, isSet: given !== undefined, isSecret: mask !== undefined }
+  })
 }
 
 /** Every setting with its default and its line of help, for `--help`. */

@@ -25,6 +25,7 @@ export const ERRORS = {
   method_not_allowed: 'This address does not take that method.',
   upload_timeout: 'The body stopped arriving. Send it again.',
   idempotency_conflict: 'This Idempotency-Key was used with other content. Choose a new key for new content.',
+  count_changed: 'There are many more images by now than were confirmed. Look at what is selected, and confirm it again.',
   not_retryable: 'Only an image that ended in error can be retried.',
   batch_cancelled: 'This batch was cancelled. Declare a new one to send its files.',
   batch_expired: 'This batch was not completed in time and has expired. Declare a new one for what is missing.',

@@ -93,6 +93,8 @@ export interface AccountStore {
   getUser(id: string): Promise<User | null>
   /** With its hash, for who wants to compare. `email` in lower case. */
   findUser(email: string): Promise<{ user: User; passwordHash: string } | null>
+  /** Of those of `ids` who have an account, by their id. */
+  emailsOf(ids: string[]): Promise<Map<string, string>>
   listUsers(query: PageQuery): Promise<PageOf<User>>
   /** Null where there is no such user. Throws `last_admin` rather than leave none who may administer. Disabling ends what is returned. */
   changeUser(id: string, change: UserChange): Promise<{ user: User; ended: string[] } | null>

@@ -8,7 +8,7 @@ import { contains, placeOf, toPage } from './pages.ts'
 
 type Users = Pick<
   AccountStore,
-  'addUser' | 'addFirstUser' | 'hasUsers' | 'getUser' | 'findUser' | 'listUsers' | 'changeUser' | 'setPassword' | 'addSetupToken'
+  'addUser' | 'addFirstUser' | 'hasUsers' | 'getUser' | 'findUser' | 'emailsOf' | 'listUsers' | 'changeUser' | 'setPassword' | 'addSetupToken'
 >
 
 export function sqlUsers({ write, read, now, isRemote }: Database): Users {
@@ -55,6 +55,12 @@ export function sqlUsers({ write, read, now, isRemote }: Database): Users {
           return insert(trx, user)
         }),
       ),
+
+    async emailsOf(ids) {
+      if (ids.length === 0) return new Map()
+      const rows = await read.selectFrom('users').select(['id', 'email']).where('id', 'in', ids).execute()
+      return new Map(rows.map(({ id, email }) => [id, email]))
+    },
 
     hasUsers: async () => (await read.selectFrom('users').select('id').limit(1).execute()).length > 0,
 

@@ -7,6 +7,7 @@ import * as leases from './migrations/0002-leases.ts'
 import * as ledger from './migrations/0003-ledger.ts'
 import * as owners from './migrations/0004-owners.ts'
 import * as accounts from './migrations/0005-accounts.ts'
+import * as admin from './migrations/0007-admin.ts'
 
 const MIGRATIONS: Record<string, Migration> = {
   '0001-journey': journey,
@@ -14,6 +15,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0003-ledger': ledger,
   '0004-owners': owners,
   '0005-accounts': accounts,
+  '0007-admin': admin,
 }
 
 const migratorOf = (db: Kysely<Schema>) => new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })

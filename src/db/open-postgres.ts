@@ -64,6 +64,7 @@ export async function openPostgres({ url, maxConnections, log }: PostgresOptions
         write: db,
         read: db,
         now: sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`,
+        sizeBytes: sql<number>`pg_database_size(current_database())`,
         canSkipLocked: true,
         isRemote: true,
         transact: (queries) =>

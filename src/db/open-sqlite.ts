@@ -23,6 +23,7 @@ export async function openSqlite(path: string, { beside = false } = {}): Promise
         write,
         read,
         now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
+        sizeBytes: sql<number>`(select page_count * page_size from pragma_page_count(), pragma_page_size())`,
         canSkipLocked: false,
         isRemote: false,
         transact: (queries) =>

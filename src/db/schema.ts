@@ -80,8 +80,11 @@ export interface DevelopmentsTable {
   /** While processing: who has it, and until when. A result is taken only from who has it. */
   lease_token: string | null
   lease_until: number | null
-  /** How often it was claimed since it last was finished. */
+  /** How often it was claimed, for the outcome it has or since the one before. */
   attempts: Generated<number>
+  /** When it was claimed last, and by which process. */
+  started_at: number | null
+  worker: string | null
 }
 
 /** The bytes of an original in the blob store. */
@@ -184,7 +187,56 @@ export interface AuditLogTable {
   detail: string
 }
 
+/** Processes that develop, as they say of themselves. */
+export interface WorkersTable {
+  /** `<host>-<pid>`. */
+  id: string
+  kind: 'server' | 'worker'
+  started_at: number
+  seen_at: number
+  concurrency: number
+  busy: number
+  developed: number
+}
+
+/** While its one row's time is not over, no work is claimed. */
+export interface PausesTable {
+  id: number
+  paused_by: string
+  reason: string
+  since_at: number
+  until_at: number
+}
+
+/** What is done to many images, in steps. */
+export interface JobsTable {
+  id: string
+  action: 'delete' | 'retry'
+  /** JSON: the images it is about. */
+  selection: string
+  state: 'waiting' | 'running' | 'done' | 'cancelled' | 'failed'
+  seen: Generated<number>
+  changed: Generated<number>
+  total: number
+  /** Where the last step ended. */
+  cursor: string | null
+  /** JSON: the ids that the step in hand is about, until it is done. */
+  step: string | null
+  /** JSON: for the audit log. */
+  actor: string
+  /** For people: an e-mail address, or where it came from. */
+  made_by: string
+  created_at: number
+  finished_at: number | null
+  error: string | null
+  lease_token: string | null
+  lease_until: number | null
+}
+
 export interface Schema {
+  workers: WorkersTable
+  pauses: PausesTable
+  jobs: JobsTable
   batches: BatchesTable
   declared_files: DeclaredFilesTable
   images: ImagesTable
@@ -216,6 +268,8 @@ export interface Database {
   read: Kysely<Schema>
   /** The time by the database's clock, which all servers share: milliseconds since 1970, as an expression. */
   now: RawBuilder<number>
+  /** Bytes of everything in it, as an expression. */
+  sizeBytes: RawBuilder<number>
   /** Whether rows that another transaction holds can be passed over; a database with one writer has no such thing. */
   canSkipLocked: boolean
   /** Whether every statement is a round trip to another process, so that fewer of them are worth a short wait. */

@@ -8,6 +8,7 @@ import type { Developer } from '../process/developer.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
 import type { Job, JobQueue } from '../queue/job-queue.ts'
 import type { Finished, ImageStore } from '../record/image-store.ts'
+import type { WorkPause } from '../record/work-pause.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import { toJobs } from './upload.ts'
 
@@ -17,6 +18,9 @@ export interface ProcessDeps {
   queue: JobQueue
   feed: EventFeed
   developer: Developer
+  pause: Pick<WorkPause, 'current'>
+  /** This process, as administrators see it. */
+  worker: string
   log: Logger
 }
 
@@ -35,6 +39,8 @@ const MOST_WORTH_WAITING_FOR = 4
 // When the database or the disk refuses: nothing is lost by waiting, so nothing is given up.
 const RETRY_MS = 1_000
 const PASSING: ErrorCode[] = ['storage_full', 'storage_unavailable', 'database_unavailable']
+// While there is a pause and something to do.
+const LOOK_FOR_ITS_END_MS = 500
 // A worker that dies is noticed after so long; one that lives says so three times in that.
 const LEASE_MS = 6_000
 // A chunk that waits in the queue is here in a quarter of this; one image alone takes longer to develop.
@@ -44,9 +50,9 @@ const OUTCOMES_TOGETHER = 4
 const MOST_TOGETHER_MS = 100
 
 export function processImages(deps: ProcessDeps): Processing {
-  const { images, queue, feed, developer, log } = deps
+  const { images, queue, feed, developer, pause, worker, log } = deps
   // Who holds what this process claims: a result under another token comes too late.
-  const lease = { token: randomUUID(), ms: LEASE_MS }
+  const lease = { token: randomUUID(), ms: LEASE_MS, worker }
   const claimed: Development[] = []
   /** Begun, and come back undone as the children ended. */
   const interrupted: Development[] = []
@@ -122,11 +128,17 @@ export function processImages(deps: ProcessDeps): Processing {
 
   async function claim(jobs: Job[]) {
     const hashes = [...new Set(jobs.map((job) => job.sha256))]
-    claiming = true
-    const taken = await persist('claiming work', () => images.claim(hashes, RECIPE, lease)).finally(() => (claiming = false))
-    if (!taken) return
-    claimed.push(...taken.developments)
-    await feed.publish(taken.images)
+    for (;;) {
+      claiming = true
+      const taken = await persist('claiming work', () => images.claim(hashes, RECIPE, lease)).finally(() => (claiming = false))
+      if (!taken) return
+      claimed.push(...taken.developments)
+      await feed.publish(taken.images)
+      // What gets nothing may be paused: it is held until it may go on.
+      if (taken.developments.length > 0 || !(await pause.current().catch(() => null))) return
+      if (!stopped) await Promise.race([freed.promise, sleep(LOOK_FOR_ITS_END_MS)])
+      if (stopped) return queue.add(jobs)
+    }
   }
 
   async function work() {

@@ -4,7 +4,10 @@ import { imageKey, originalKey, sha256OfKey, thumbnailKey } from '../image.ts'
 import type { Logger } from '../log.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
 import type { JobQueue } from '../queue/job-queue.ts'
+import type { BulkJobs } from '../record/bulk-jobs.ts'
 import type { ImageStore } from '../record/image-store.ts'
+import type { WorkPause } from '../record/work-pause.ts'
+import type { WorkerRegistry } from '../record/worker-registry.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import { abortUpload } from './abort-upload.ts'
 import { toJobs } from './upload.ts'
@@ -14,9 +17,11 @@ export interface SweepDeps {
   images: ImageStore
   queue: JobQueue
   feed: EventFeed
+  pause: Pick<WorkPause, 'current'>
   log: Logger
 }
 
+const WORKER_LIFETIME_MS = 24 * 60 * 60 * 1000
 const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000
 const PAGE = 500
 // Hints are on their way for milliseconds: from the rows to the queue, and from the queue to a claim.
@@ -26,8 +31,9 @@ const ON_THEIR_WAY_MS = 500
  * After a start, before anything is taken in. The only server puts everything right at once; one of several leaves to the others
  * what they may have in hand, and to the sweep what has run out.
  */
-export async function recover(deps: SweepDeps, isOnlyServer: boolean): Promise<void> {
-  const { images, log } = deps
+export async function recover(deps: SweepDeps & { jobs: BulkJobs }, isOnlyServer: boolean): Promise<void> {
+  const { images, jobs, log } = deps
+  if (isOnlyServer) await jobs.reclaim()
   const cutOff = await abortAbandoned(deps, isOnlyServer)
   await images.sweepKeys(KEY_LIFETIME_MS, isOnlyServer)
   const interrupted = (await images.reclaim(isOnlyServer)).length
@@ -103,12 +109,13 @@ export async function removeOrphans({ blobs, images, log }: Pick<SweepDeps, 'blo
 }
 
 /** What runs every few seconds beside the work: brings back what a worker or the queue has lost, and announces it. */
-export async function sweepWork({ images, queue, feed }: SweepDeps): Promise<void> {
+export async function sweepWork({ images, queue, feed, pause }: SweepDeps): Promise<void> {
   const reclaimed = await images.reclaim(false)
   await feed.publish(reclaimed)
   await queue.add(toJobs(reclaimed.filter((image) => image.status === 'pending')))
   const first = await unqueued({ images, queue })
-  if (first === null) return
+  // While there is a pause, who has taken hints holds them.
+  if (first === null || (await pause.current())) return
   await sleep(ON_THEIR_WAY_MS)
   // Hints that are on their way all the same do no harm.
   if ((await unqueued({ images, queue })) === first) await queuePending({ images, queue })
@@ -122,8 +129,12 @@ async function unqueued({ images, queue }: Pick<SweepDeps, 'images' | 'queue'>):
 }
 
 /** What runs now and then: uploads and keys that nobody has in hand any more, batches that came to nothing, bytes that nobody uses. */
-export async function sweep(deps: SweepDeps, { graceMs, batchTtlMs }: { graceMs: number; batchTtlMs: number }): Promise<void> {
+export async function sweep(
+  deps: SweepDeps & { workers: WorkerRegistry },
+  { graceMs, batchTtlMs }: { graceMs: number; batchTtlMs: number },
+): Promise<void> {
   await abortAbandoned(deps, false)
+  await deps.workers.sweep(WORKER_LIFETIME_MS)
   await deps.images.sweepKeys(KEY_LIFETIME_MS, false)
   const expired = await deps.images.expireDeclared()
   if (expired > 0) deps.log.info({ expired }, 'declared files were not sent in time')

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { seesOf } from '../access.ts'
+import type { AuditLog } from '../accounts/audit-log.ts'
 import type { ApiBatch, ApiBatchFile, ApiDeclared } from '../api.ts'
 import { CalotypeError } from '../errors.ts'
 import { createBackpressure } from '../flow/backpressure.ts'
@@ -16,10 +17,11 @@ import { drainRefused } from './drain.ts'
 import { keyOf } from './idempotency-key.ts'
 import { found, linkNext } from './keyset.ts'
 import { listOf } from './list-of.ts'
+import { actorOf } from './principal.ts'
 import type { UploadLimits } from './uploads.ts'
 import { toApiImage } from './wire.ts'
 
-type Deps = UploadDeps & { limits: UploadLimits }
+type Deps = UploadDeps & { limits: UploadLimits; audit: AuditLog }
 
 const MAX_DECLARED = 20_000
 const MAX_DECLARATION_BYTES = 16 * 1024 * 1024
@@ -63,7 +65,7 @@ const answerOf = ({ batchId, expiresAt, files }: Declared) =>
   } satisfies ApiDeclared)
 
 export async function batchRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
-  const { images, limits } = deps
+  const { images, limits, audit } = deps
   const typed = fastify.withTypeProvider<ZodTypeProvider>()
   await fastify.register(declarationRoute, deps)
 
@@ -87,13 +89,17 @@ export async function batchRoutes(fastify: FastifyInstance, deps: Deps): Promise
 
   // Who may upload may think better of it, and try again.
   const config = { access: 'upload' } as const
-  fastify.post<{ Params: { id: string } }>('/api/batches/:id/cancel', { config }, async ({ params, principal }) =>
-    toApiBatch(found(await cancelBatch(deps, params.id, seesOf(principal)))),
-  )
+  fastify.post<{ Params: { id: string } }>('/api/batches/:id/cancel', { config }, async (request) => {
+    const batch = found(await cancelBatch(deps, request.params.id, seesOf(request.principal)))
+    await audit.record({ actor: actorOf(request), action: 'batch.cancelled', target: { kind: 'batch', id: batch.id } })
+    return toApiBatch(batch)
+  })
 
-  fastify.post<{ Params: { id: string } }>('/api/batches/:id/retry', { config }, async ({ params, principal }, reply) =>
-    reply.code(202).send(toApiBatch(found(await retryBatch(deps, params.id, limits.maxFileBytes, seesOf(principal))))),
-  )
+  fastify.post<{ Params: { id: string } }>('/api/batches/:id/retry', { config }, async (request, reply) => {
+    const batch = found(await retryBatch(deps, request.params.id, limits.maxFileBytes, seesOf(request.principal)))
+    await audit.record({ actor: actorOf(request), action: 'batch.retried', target: { kind: 'batch', id: batch.id } })
+    return reply.code(202).send(toApiBatch(batch))
+  })
 }
 
 async function declarationRoute(fastify: FastifyInstance, deps: Deps): Promise<void> {
@@ -136,7 +142,7 @@ const given = ({ limit, cursor }: { limit: number; cursor?: string | undefined }
 
 const isoTime = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
 
-function toApiBatch({ id, kind, createdAt, receivedAt, finishedAt, expiresAt, declared, counts }: Batch): ApiBatch {
+export function toApiBatch({ id, kind, createdAt, receivedAt, finishedAt, expiresAt, declared, counts }: Batch): ApiBatch {
   return {
     id,
     kind,

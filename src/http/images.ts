@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { seesOf, type Owner } from '../access.ts'
+import type { AuditLog } from '../accounts/audit-log.ts'
 import type { ApiImage } from '../api.ts'
 import { CalotypeError } from '../errors.ts'
 import { deleteImage } from '../flow/delete-image.ts'
@@ -12,6 +13,7 @@ import type { UploadDeps } from '../flow/upload.ts'
 import type { ImageStore, Page } from '../record/image-store.ts'
 import { defined, imageFilter, imageSort } from './image-filter.ts'
 import { found, linkNext } from './keyset.ts'
+import { actorOf } from './principal.ts'
 import { toApiImage } from './wire.ts'
 
 const MAX_PAGE = 1_000
@@ -28,7 +30,7 @@ const imagesQuery = z.object({
   ...imageSort,
 })
 
-export async function imageRoutes(fastify: FastifyInstance, deps: UploadDeps): Promise<void> {
+export async function imageRoutes(fastify: FastifyInstance, deps: UploadDeps & { audit: AuditLog }): Promise<void> {
   const { images } = deps
   const reading = { access: 'read' } as const
   const typed = fastify.withTypeProvider<ZodTypeProvider>()
@@ -50,16 +52,19 @@ export async function imageRoutes(fastify: FastifyInstance, deps: UploadDeps): P
     toApiImage(found(await images.get(params.id, seesOf(principal)))),
   )
 
-  fastify.delete<{ Params: { id: string } }>('/api/images/:id', { config: { access: 'delete' } }, async ({ params, principal }, reply) => {
-    if (!(await deleteImage(deps, params.id, seesOf(principal)))) throw new CalotypeError('not_found')
+  fastify.delete<{ Params: { id: string } }>('/api/images/:id', { config: { access: 'delete' } }, async (request, reply) => {
+    const { id } = request.params
+    if (!(await deleteImage(deps, id, seesOf(request.principal)))) throw new CalotypeError('not_found')
+    await deps.audit.record({ actor: actorOf(request), action: 'image.deleted', target: { kind: 'image', id } })
     return reply.code(204).send()
   })
 
-  fastify.post<{ Params: { id: string } }>(
-    '/api/images/:id/retry',
-    { config: { access: 'upload' } },
-    async ({ params, principal }, reply) => reply.code(202).send(toApiImage(found(await retryImage(deps, params.id, seesOf(principal))))),
-  )
+  fastify.post<{ Params: { id: string } }>('/api/images/:id/retry', { config: { access: 'upload' } }, async (request, reply) => {
+    const { id } = request.params
+    const image = found(await retryImage(deps, id, seesOf(request.principal)))
+    await deps.audit.record({ actor: actorOf(request), action: 'image.retried', target: { kind: 'image', id } })
+    return reply.code(202).send(toApiImage(image))
+  })
 }
 
 const sendPage = (reply: FastifyReply, url: string, { images, next }: Page) =>

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { seesOf } from '../access.ts'
+import type { AuditLog } from '../accounts/audit-log.ts'
 import type { ApiCount, ApiDeleted, ApiRetried } from '../api.ts'
 import { CalotypeError } from '../errors.ts'
 import { deleteImages } from '../flow/delete-images.ts'
@@ -10,6 +11,7 @@ import { retryImages } from '../flow/retry-images.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import { defined, imageFilter } from './image-filter.ts'
 import { listOf } from './list-of.ts'
+import { actorOf } from './principal.ts'
 
 const MAX_IDS = 1_000
 
@@ -19,7 +21,7 @@ const manyBody = z.object({
 })
 
 /** Adds `GET /api/images/count`, `POST /api/images/delete` and `POST /api/images/retry`. */
-export async function manyRoutes(fastify: FastifyInstance, deps: UploadDeps): Promise<void> {
+export async function manyRoutes(fastify: FastifyInstance, deps: UploadDeps & { audit: AuditLog }): Promise<void> {
   fastify.removeContentTypeParser('text/plain')
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(new CalotypeError('not_json')))
   const typed = fastify.withTypeProvider<ZodTypeProvider>()
@@ -30,11 +32,15 @@ export async function manyRoutes(fastify: FastifyInstance, deps: UploadDeps): Pr
       .send({ images: await deps.images.count(defined(query), seesOf(principal)) } satisfies ApiCount),
   )
 
-  typed.post('/api/images/delete', { schema: { body: manyBody }, config: { access: 'delete' } }, async ({ body, principal }) => {
-    return { deleted: await deleteImages(deps, body.ids, seesOf(principal)) } satisfies ApiDeleted
+  typed.post('/api/images/delete', { schema: { body: manyBody }, config: { access: 'delete' } }, async (request) => {
+    const deleted = await deleteImages(deps, request.body.ids, seesOf(request.principal))
+    if (deleted > 0) await deps.audit.record({ actor: actorOf(request), action: 'images.deleted', detail: { images: deleted } })
+    return { deleted } satisfies ApiDeleted
   })
 
-  typed.post('/api/images/retry', { schema: { body: manyBody }, config: { access: 'upload' } }, async ({ body, principal }, reply) =>
-    reply.code(202).send({ retried: await retryImages(deps, body.ids, seesOf(principal)) } satisfies ApiRetried),
-  )
+  typed.post('/api/images/retry', { schema: { body: manyBody }, config: { access: 'upload' } }, async (request, reply) => {
+    const retried = await retryImages(deps, request.body.ids, seesOf(request.principal))
+    if (retried > 0) await deps.audit.record({ actor: actorOf(request), action: 'images.retried', detail: { images: retried } })
+    return reply.code(202).send({ retried } satisfies ApiRetried)
+  })
 }

@@ -25,6 +25,7 @@ export const STATUS_OF = {
   method_not_allowed: 405,
   upload_timeout: 408,
   idempotency_conflict: 409,
+  count_changed: 409,
   not_retryable: 409,
   batch_cancelled: 409,
   batch_expired: 409,

@@ -8,6 +8,10 @@ import type { UploadDeps } from '../flow/upload.ts'
 import type { Logger } from '../log.ts'
 import type { AccountDeps } from '../flow/account-deps.ts'
 import { adminRoutes } from './admin.ts'
+import { adminImageRoutes, type AdminImagesDeps } from './admin-images.ts'
+import { adminJobRoutes, type AdminJobsDeps } from './admin-jobs.ts'
+import { adminOverviewRoutes, type AdminOverviewDeps } from './admin-overview.ts'
+import { adminQueueRoutes, type AdminQueueDeps } from './admin-queue.ts'
 import { archiveRoutes } from './archive.ts'
 import { auditRoutes } from './audit.ts'
 import { authRoutes } from './auth.ts'
@@ -31,7 +35,10 @@ import { uploadRoutes, type UploadLimits } from './uploads.ts'
 
 export type HttpServer = FastifyInstance
 
-export interface ServerDeps extends UploadDeps, AccountDeps {
+/** What the routes of the admin area need besides. */
+export type AdminDeps = AdminImagesDeps & AdminJobsDeps & AdminOverviewDeps & AdminQueueDeps
+
+export interface ServerDeps extends UploadDeps, AccountDeps, AdminDeps {
   auth: 'open' | 'required'
   /** From whom X-Forwarded-For and -Proto are believed. */
   trustProxy: string[]
@@ -89,6 +96,10 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
   await server.register(keyRoutes, deps)
   await server.register(adminRoutes, deps)
   await server.register(auditRoutes, deps)
+  await server.register(adminOverviewRoutes, deps)
+  await server.register(adminImageRoutes, deps)
+  await server.register(adminQueueRoutes, deps)
+  await server.register(adminJobRoutes, deps)
   await server.register(mediaRoutes, { images, blobs, mediaAccess })
   await server.register(uploadRoutes, deps)
   await server.register(batchRoutes, deps)

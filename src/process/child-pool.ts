@@ -50,6 +50,8 @@ class ChildPool implements Developer {
   readonly #emptied = Promise.withResolvers<void>()
   #lastId = 0
   #replaced = 0
+  /** By children that are gone. */
+  #developed = 0
   #failedStarts = 0
   #closed = false
 
@@ -75,6 +77,7 @@ class ChildPool implements Developer {
     const { shareBytes, budget } = this.#childOptions
     return {
       children: children.map(({ pid, inHand, developed }) => ({ pid, busy: inHand > 0, developed })),
+      developed: children.reduce((sum, { developed }) => sum + developed, this.#developed),
       replaced: this.#replaced,
       bytesInFlight: children.filter((child) => child.working).length * shareBytes + budget.grantedBytes(),
     }
@@ -112,6 +115,7 @@ class ChildPool implements Developer {
       },
       onGone: (held, reason) => {
         this.#children.delete(child)
+        this.#developed += child.developed
         if (this.#closed) {
           for (const { task } of held) void this.#finish(task, { outcome: 'interrupted' })
           if (this.#children.size === 0) this.#emptied.resolve()

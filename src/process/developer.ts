@@ -23,6 +23,8 @@ export type DevelopResult =
 
 export interface DeveloperStats {
   children: { pid: number; busy: boolean; developed: number }[]
+  /** By all children there ever were. */
+  developed: number
   /** Children that died and were replaced since the start, deadlines included. */
   replaced: number
   /** Estimated bytes of memory granted to what is being developed. */

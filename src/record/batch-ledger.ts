@@ -8,6 +8,7 @@ export type BatchKind = 'sync' | 'async' | 'batch'
 export interface Batch {
   id: string
   kind: BatchKind
+  ownerId: string | null
   createdAt: number
   receivedAt: number | null
   finishedAt: number | null
@@ -70,6 +71,20 @@ export type Arrival = { index: number | null } & ({ file: ArrivedFile } | { fail
 /** The image of an arrival, or why it has none. One that was there before is not new. */
 export type Arrived = { image: Image; isNew: boolean } | { failure: Failure }
 
+export interface BatchesQuery {
+  /** Batches on a page. */
+  limit: number
+  /** Opaque: `next` of the page before. */
+  cursor?: string
+  /** `open`: not all of it is final; `done`: all is; `failed`: of some images the last attempt failed. */
+  state?: 'open' | 'done' | 'failed'
+  /** Whose, among those that who asks sees. */
+  owner?: string
+  /** Begun then or later; before then. Milliseconds since 1970. */
+  from?: number
+  to?: number
+}
+
 export interface FilesQuery {
   batchId: string
   status: FileStatus | 'all'
@@ -98,7 +113,7 @@ export interface BatchLedger {
 
   batch(id: string, owner: Owner): Promise<Batch | null>
   /** Newest first. */
-  batches(query: { limit: number; cursor?: string }, owner: Owner): Promise<{ batches: Batch[]; next: string | null }>
+  batches(query: BatchesQuery, owner: Owner): Promise<{ batches: Batch[]; next: string | null }>
   /** Null if there is no such batch. */
   batchFiles(query: FilesQuery, owner: Owner): Promise<{ files: BatchFile[]; next: string | null } | null>
 

@@ -20,6 +20,7 @@ export async function claimDevelopments(
         .where('developments.sha256', 'in', hashes)
         .where('developments.recipe', '=', recipe)
         .where('developments.status', '=', 'pending')
+        .where(({ not, exists, selectFrom }) => not(exists(selectFrom('pauses').select('pauses.id').where('pauses.until_at', '>', now))))
         // An image may have been deleted, or its upload cut off, while the hint waited.
         .where(({ exists, selectFrom }) =>
           exists(
@@ -37,7 +38,11 @@ export async function claimDevelopments(
             status: 'processing',
             lease_token: lease.token,
             lease_until: sql<number>`${now} + ${lease.ms}`,
-            attempts: eb(ref('attempts'), '+', 1),
+            // What was finished begins anew.
+            attempts: eb.case().when(ref('finished_at'), 'is', null).then(eb(ref('attempts'), '+', 1)).else(1).end(),
+            finished_at: null,
+            started_at: now,
+            worker: lease.worker,
           }))
           .where('sha256', 'in', canSkipLocked ? claimable.forUpdate().skipLocked() : claimable)
           .where('recipe', '=', recipe)
@@ -130,7 +135,7 @@ export async function finishDevelopments({ write, transact, now }: Database, res
   const finish = sql`
     update developments set status = outcome.column3, finished_at = ${now}, width = outcome.column4, height = outcome.column5,
       image_size = outcome.column6, thumbnail_size = outcome.column7, thumbhash = outcome.column8, code = outcome.column9,
-      error = outcome.column10, attempts = 0
+      error = outcome.column10
     from ${outcomeTable(results)}
     where developments.sha256 = outcome.column1 and developments.recipe = outcome.column2 and developments.status = 'processing'
       and developments.lease_token = outcome.column11

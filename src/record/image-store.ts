@@ -52,6 +52,8 @@ export type Finished = Pick<Development, 'sha256' | 'recipe'> & { token: string 
 export interface Lease {
   token: string
   ms: number
+  /** The process, as it calls itself. */
+  worker: string
 }
 
 /** Where work is found again: what the queue is told. */
@@ -69,6 +71,25 @@ export interface ImageFilter {
   status?: Status
   format?: Format
   batch?: string
+  /** Whose, among those that who asks sees. */
+  owner?: string
+  /** Why they failed. */
+  code?: ErrorCode
+  /** Uploaded then or later; before then. Milliseconds since 1970. */
+  from?: number
+  to?: number
+}
+
+/** What was done for an image so far: with all images of the same bytes, whose development it is. */
+export interface Work {
+  /** For the outcome it has, or since the one before. */
+  attempts: number
+  startedAt: number | null
+  finishedAt: number | null
+  /** The process that had it last. */
+  worker: string | null
+  /** Of the last outcome, also while there is another attempt. */
+  failure: Failure | null
 }
 
 export interface ListQuery extends ImageFilter {
@@ -110,7 +131,10 @@ export interface ImageStore extends BatchLedger {
   /** Removes the rows of aborted batches. Returns how many images went. */
   sweepAborted(): Promise<number>
 
-  /** Takes work: what is still wanted among `hashes`, and not in other hands, becomes `processing`. Returns it, and the images that changed. */
+  /**
+   * Takes work: what is still wanted among `hashes`, and not in other hands, becomes `processing`. Returns it, and the images that changed.
+   * While there is a pause, nothing.
+   */
   claim(hashes: string[], recipe: string, lease: Lease): Promise<{ developments: Development[]; images: Image[] }>
   /** Whatever is still held under this token is held for so much longer. */
   renew(lease: Lease): Promise<void>
@@ -138,6 +162,8 @@ export interface ImageStore extends BatchLedger {
   /** Those of `ids` that are there, in this order. */
   getMany(ids: string[], owner: Owner): Promise<Image[]>
   list(query: ListQuery, owner: Owner): Promise<Page>
+  /** Of those of `ids` that are there, by their id. */
+  workOf(ids: string[]): Promise<Map<string, Work>>
   /** How many the list has with this filter. */
   count(filter: ImageFilter, owner: Owner): Promise<number>
   /**

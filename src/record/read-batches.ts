@@ -1,27 +1,48 @@
 // Reads the ledger: batches with their counts in one snapshot each, and the files of one by where they stand.
-import { sql, type Kysely } from 'kysely'
+import { sql, type Expression, type ExpressionBuilder, type Kysely, type SqlBool } from 'kysely'
 import type { Owner } from '../access.ts'
 import type { BatchesTable, DeclaredFileRow, Schema } from '../db/schema.ts'
 import { ERRORS } from '../errors.ts'
 import { FILE_STATUSES, isFinal, STATUSES, type FileStatus, type Status } from '../image.ts'
-import type { Batch, BatchFile, FilesQuery } from './batch-ledger.ts'
+import type { Batch, BatchesQuery, BatchFile, FilesQuery } from './batch-ledger.ts'
 import { decodeCursor, encodeCursor, type Cursor } from './cursor.ts'
 import type { Rejected } from './image-store.ts'
 import { decodeName, isListedFor, isOf, selectImages, toImageWithOutcome } from './rows.ts'
 
 type Row = BatchesTable & { status: FileStatus | null; files: number | null; last: number | null }
 
+type BatchPage = Omit<BatchesQuery, 'cursor'> & { before: Cursor | null }
+
+/** Batches that are not open have none of these. Each is found along an index of what is not final, of which there is little. */
+const openBatches = (db: Kysely<Schema>) =>
+  db
+    .selectFrom('images')
+    .select('batch_id')
+    .where('images.status', 'in', ['pending', 'processing'])
+    .union(db.selectFrom('declared_files').select('batch_id').where('declared_files.status', '=', 'needed'))
+    .union(db.selectFrom('batches as arriving').select('id as batch_id').where('received_at', 'is', null))
+
+function matching(eb: ExpressionBuilder<Schema, 'batches'>, db: Kysely<Schema>, { state, owner, from, to, before }: BatchPage) {
+  const conditions: Expression<SqlBool>[] = []
+  if (state === 'open') conditions.push(eb('id', 'in', openBatches(db)))
+  if (state === 'done') conditions.push(eb('id', 'not in', openBatches(db)))
+  if (state === 'failed') conditions.push(eb('id', 'in', db.selectFrom('images').select('batch_id').where('images.status', '=', 'error')))
+  if (owner !== undefined) conditions.push(isListedFor(owner, 'batches'))
+  if (from !== undefined) conditions.push(eb('created_at', '>=', from))
+  if (to !== undefined) conditions.push(eb('created_at', '<', to))
+  if (before) conditions.push(eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(before[0] as number, before[1] as string)))
+  return eb.and(conditions)
+}
+
 /** A page of batches, each with its counts: one statement, so that they add up whatever is written meanwhile. */
-const selectBatches = (db: Kysely<Schema>, page: { id: string } | { limit: number; before: Cursor | null }, owner: Owner) =>
+const selectBatches = (db: Kysely<Schema>, page: { id: string } | BatchPage, owner: Owner) =>
   db
     .with('page', (with_) => {
       const batches = with_.selectFrom('batches').selectAll()
       if ('id' in page) return batches.where('id', '=', page.id).where(isOf(owner, 'batches'))
       return batches
         .where(isListedFor(owner, 'batches'))
-        .$if(page.before !== null, (query) =>
-          query.where((eb) => eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(page.before![0] as number, page.before![1] as string))),
-        )
+        .where((eb) => matching(eb, db, page))
         .orderBy('created_at', 'desc')
         .orderBy('id', 'desc')
         .limit(page.limit)
@@ -52,7 +73,7 @@ const selectBatches = (db: Kysely<Schema>, page: { id: string } | { limit: numbe
     .orderBy('page.id', 'desc')
 
 function toBatch(rows: Row[]): Batch {
-  const { id, kind, created_at, received_at, expires_at, declared, rejected } = rows[0]!
+  const { id, kind, owner_id, created_at, received_at, expires_at, declared, rejected } = rows[0]!
   const counts = Object.fromEntries(FILE_STATUSES.map((status) => [status, 0])) as Record<FileStatus, number>
   // An image that is `aborted`, and a file that was when there was none yet, are alike.
   for (const { status, files } of rows) if (status) counts[status] += Number(files)
@@ -61,6 +82,7 @@ function toBatch(rows: Row[]): Batch {
   return {
     id,
     kind,
+    ownerId: owner_id,
     createdAt: created_at,
     receivedAt: received_at,
     finishedAt: isDone ? Math.max(received_at, ...rows.map(({ last }) => last ?? 0)) : null,
@@ -85,10 +107,10 @@ export async function isCancelled(db: Kysely<Schema>, id: string): Promise<boole
   return batch !== undefined && batch.cancelled_at !== null
 }
 
-export async function listBatches(db: Kysely<Schema>, { limit, cursor }: { limit: number; cursor?: string }, owner: Owner) {
+export async function listBatches(db: Kysely<Schema>, { limit, cursor, ...filter }: BatchesQuery, owner: Owner) {
   const before = cursor === undefined ? null : decodeCursor(cursor, 'number,string')
   // One more than asked for tells whether there is a next page.
-  const rows = await selectBatches(db, { limit: limit + 1, before }, owner).execute()
+  const rows = await selectBatches(db, { ...filter, limit: limit + 1, before }, owner).execute()
   const batches = [...Map.groupBy(rows, (row) => row.id).values()].map(toBatch)
   const last = batches.length > limit ? batches[limit - 1] : undefined
   return { batches: batches.slice(0, limit), next: last ? encodeCursor([last.createdAt, last.id]) : null }

@@ -2,10 +2,11 @@
 import { sql, type Expression, type ExpressionBuilder, type Kysely, type OrderByDirection, type SqlBool } from 'kysely'
 import type { Owner } from '../access.ts'
 import type { Schema } from '../db/schema.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { Image } from '../image.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
-import type { ImageFilter, ListQuery, Page, Sort } from './image-store.ts'
-import { encodeName, isListedFor, isOf, selectImages, toImageWithOutcome } from './rows.ts'
+import type { ImageFilter, ListQuery, Page, Sort, Work } from './image-store.ts'
+import { encodeName, failureOf, isListedFor, isOf, selectImages, slices, toImageWithOutcome } from './rows.ts'
 
 type SortColumn = 'uploaded_at' | 'name' | 'size'
 
@@ -28,7 +29,8 @@ const beyond =
     eb(eb.refTuple(`images.${column}`, 'images.id'), direction === 'desc' ? '<' : '>', eb.tuple(value, id))
 
 /** What lists show and counts count. */
-function matching(eb: ExpressionBuilder<Schema, 'images'>, { q, status, format, batch }: ImageFilter, owner: Owner) {
+function matching(eb: ExpressionBuilder<Schema, 'images'>, filter: ImageFilter, owner: Owner) {
+  const { q, status, format, batch, code, from, to } = filter
   const conditions: Expression<SqlBool>[] = [batch ? isOf(owner, 'images') : isListedFor(owner, 'images')]
   if (q) {
     const pattern = `%${q.replace(/[\\%_]/g, '\\$&')}%`
@@ -37,8 +39,21 @@ function matching(eb: ExpressionBuilder<Schema, 'images'>, { q, status, format, 
   if (status) conditions.push(eb('images.status', '=', status))
   if (format) conditions.push(eb('images.format', '=', format))
   if (batch) conditions.push(eb('images.batch_id', '=', batch))
+  if (filter.owner !== undefined) conditions.push(batch ? isOf(filter.owner, 'images') : isListedFor(filter.owner, 'images'))
+  if (code) conditions.push(eb('images.status', '=', 'error'), failedBy(eb, code))
+  if (from !== undefined) conditions.push(eb('images.uploaded_at', '>=', from))
+  if (to !== undefined) conditions.push(eb('images.uploaded_at', '<', to))
   return eb.and(conditions)
 }
+
+const failedBy = ({ exists, selectFrom }: ExpressionBuilder<Schema, 'images'>, code: ErrorCode) =>
+  exists(
+    selectFrom('developments as failed')
+      .select('failed.sha256')
+      .whereRef('failed.sha256', '=', 'images.sha256')
+      .whereRef('failed.recipe', '=', 'images.recipe')
+      .where('failed.code', '=', code),
+  )
 
 export async function listImages(db: Kysely<Schema>, { sort, limit, cursor, ...filter }: ListQuery, owner: Owner): Promise<Page> {
   const [column, direction] = SORTS[sort]
@@ -62,6 +77,23 @@ export async function countImages(db: Kysely<Schema>, filter: ImageFilter, owner
     .where((eb) => matching(eb, filter, owner))
     .executeTakeFirstOrThrow()
   return Number(images)
+}
+
+export async function workOf(db: Kysely<Schema>, ids: string[]): Promise<Map<string, Work>> {
+  const work = new Map<string, Work>()
+  for (const slice of slices(ids)) {
+    const rows = await db
+      .selectFrom('images')
+      .innerJoin('developments', (join) =>
+        join.onRef('developments.sha256', '=', 'images.sha256').onRef('developments.recipe', '=', 'images.recipe'),
+      )
+      .select(['images.id', 'attempts', 'started_at', 'developments.finished_at', 'worker', 'code', 'error'])
+      .where('images.id', 'in', slice)
+      .execute()
+    for (const { id, attempts, started_at: startedAt, finished_at: finishedAt, worker, ...row } of rows)
+      work.set(id, { attempts, startedAt, finishedAt, worker, failure: failureOf(row) })
+  }
+  return work
 }
 
 export async function getImage(db: Kysely<Schema>, id: string, owner: Owner): Promise<Image | null> {

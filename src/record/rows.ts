@@ -23,7 +23,7 @@ export function renditionOf(row: Outcome): Rendition | null {
   }
 }
 
-export function failureOf(row: Outcome): Failure | null {
+export function failureOf(row: Pick<Outcome, 'code' | 'error'>): Failure | null {
   return row.code === null ? null : { code: row.code, error: row.error ?? ERRORS[row.code] }
 }
 

@@ -26,7 +26,7 @@ import { groupCommit } from './group-commit.ts'
 import { renewUpload, reserveKey, sweepKeys, unreserveKey } from './idempotency.ts'
 import type { Entry, Finished, ImageStore, Lease } from './image-store.ts'
 import { deleteImages, getImages, retryImages } from './many-images.ts'
-import { countImages, countPending, getImage, getImageInBatch, listImages, pendingJobs } from './read-images.ts'
+import { countImages, countPending, getImage, getImageInBatch, listImages, pendingJobs, workOf } from './read-images.ts'
 import { getBatch, isCancelled, isDeclared, listBatches, listBatchFiles } from './read-batches.ts'
 import { recordUploads } from './record-uploads.ts'
 import { retryBatch, retryImage } from './retry.ts'
@@ -66,6 +66,7 @@ export function createSqlImageStore(database: Database): ImageStore {
     getInBatch: (batchId, index, owner) => getImageInBatch(read, batchId, index, owner),
     getMany: (ids, owner) => getImages(read, ids, owner),
     list: (query, owner) => listImages(read, query, owner),
+    workOf: (ids) => workOf(read, ids),
     count: (filter, owner) => countImages(read, filter, owner),
     declare: (declaration) => retryConflicts(() => declareBatch(database, declaration)),
     isDeclared: (batchId, owner) => isDeclared(read, batchId, owner),

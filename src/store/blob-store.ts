@@ -39,5 +39,7 @@ export interface BlobStore {
   delete(keys: string[]): Promise<void>
   /** Every key under a prefix (`originals/`), in no order. */
   list(prefix: string): AsyncIterable<{ key: string } & BlobStat>
+  /** Of where the bytes lie; null where that has no end. */
+  space(): Promise<{ freeBytes: number; totalBytes: number } | null>
   close(): Promise<void>
 }

@@ -1,7 +1,7 @@
 // The blob store in a folder: written aside, synced, renamed, the folder synced; so a name always stands for whole bytes.
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { access, constants, mkdir, open, opendir, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
+import { access, constants, mkdir, open, opendir, readdir, rename, rm, stat, statfs, unlink, utimes } from 'node:fs/promises'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -183,6 +183,11 @@ export async function openFilesystemStore(folder: string, { isShared } = { isSha
     },
 
     list: (prefix) => walk(join(folder, prefix), prefix),
+
+    async space() {
+      const { bsize, bavail, blocks } = await statfs(folder)
+      return { freeBytes: bsize * bavail, totalBytes: bsize * blocks }
+    },
 
     close,
   }

@@ -157,6 +157,8 @@ export async function openS3Store(options: S3StoreOptions): Promise<BlobStore> {
       } while (ContinuationToken)
     },
 
+    space: async () => null,
+
     async close() {
       links?.close()
       bucket.close()

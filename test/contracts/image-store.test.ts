@@ -74,7 +74,7 @@ describe('image store on PostgreSQL through PgBouncer', () => {
     const url = await newDatabase()
     const opened = await Promise.all(Array.from({ length: 5 }, () => openPostgres({ url, maxConnections: 2, log })))
     const ran = opened.flatMap(({ migrated }) => migrated)
-    assert.deepEqual(ran.sort(), ['0001-journey', '0002-leases', '0003-ledger', '0004-owners', '0005-accounts'])
+    assert.deepEqual(ran.sort(), ['0001-journey', '0002-leases', '0003-ledger', '0004-owners', '0005-accounts', '0007-admin'])
     for (const { database } of opened) await database.close()
   })
 

@@ -11,7 +11,7 @@ export const rendition: Rendition = { width: 1500, height: 1000, imageSize: 12_3
 export const hashOf = (content: string) => createHash('sha256').update(content).digest('hex')
 
 export const newBatch = (): NewBatch => ({ id: uuidv7(), kind: 'batch', ownerId: null, leaseMs: 60_000 })
-export const lease: Lease = { token: 'mine', ms: 60_000 }
+export const lease: Lease = { token: 'mine', ms: 60_000, worker: 'me' }
 const { token } = lease
 export const newImage = (batch: NewBatch, index: number, content: string, more: Partial<NewImage> = {}): NewImage => ({
   id: uuidv7(),
@@ -365,7 +365,7 @@ export function imageStoreContract(open: Open): void {
 
   storeTest('a lease that ran out passes the work on, and its holder comes too late', async (store) => {
     const [image] = await upload(store, 'zombie')
-    const zombie: Lease = { token: 'zombie', ms: 1 }
+    const zombie: Lease = { ...lease, token: 'zombie', ms: 1 }
     await store.claim([image!.sha256], RECIPE, zombie)
     await sleep(20)
     const [waiting] = await store.reclaim(false)
@@ -382,7 +382,7 @@ export function imageStoreContract(open: Open): void {
 
   storeTest('a lease that is renewed does not run out', async (store) => {
     const [image] = await upload(store, 'slow')
-    await store.claim([image!.sha256], RECIPE, { token, ms: 200 })
+    await store.claim([image!.sha256], RECIPE, { ...lease, ms: 200 })
     await store.renew(lease)
     await sleep(250)
     assert.deepEqual(await store.reclaim(false), [])
@@ -398,7 +398,7 @@ export function imageStoreContract(open: Open): void {
       [[two!.id, 'pending']],
     )
     assert.equal((await store.get(one!.id, null))?.status, 'processing')
-    assert.equal((await store.claim([two!.sha256], RECIPE, { token: 'other', ms: 60_000 })).developments.length, 1)
+    assert.equal((await store.claim([two!.sha256], RECIPE, { ...lease, token: 'other' })).developments.length, 1)
     assert.deepEqual(await store.giveBack([two!.sha256], RECIPE, token), [], 'not mine any more')
   })
 
@@ -406,7 +406,7 @@ export function imageStoreContract(open: Open): void {
     const [image] = await upload(store, 'poison')
     for (let attempt = 1; attempt <= 10; attempt++) {
       assert.equal((await store.get(image!.id, null))?.status, 'pending', `attempt ${attempt}`)
-      await store.claim([image!.sha256], RECIPE, { token, ms: 0 })
+      await store.claim([image!.sha256], RECIPE, { ...lease, ms: 0 })
       await sleep(2)
       await store.reclaim(false)
     }
@@ -418,7 +418,7 @@ export function imageStoreContract(open: Open): void {
     const images = await upload(store, ...Array.from({ length: 40 }, (_, at) => `race${at}`))
     const hashes = images.map(({ sha256 }) => sha256)
     const claims = await Promise.all(
-      Array.from({ length: 8 }, (_, at) => store.claim(hashes, RECIPE, { token: `worker${at}`, ms: 60_000 })),
+      Array.from({ length: 8 }, (_, at) => store.claim(hashes, RECIPE, { ...lease, token: `worker${at}` })),
     )
     const taken = claims.flatMap(({ developments }) => developments.map(({ sha256 }) => sha256))
     assert.equal(new Set(taken).size, taken.length)

@@ -13,12 +13,16 @@ import { processImages } from '../../src/flow/process-images.ts'
 import type { AccountDeps } from '../../src/flow/account-deps.ts'
 import type { UploadDeps } from '../../src/flow/upload.ts'
 import type { Identify } from '../../src/http/principal.ts'
-import { createServer } from '../../src/http/server.ts'
+import { createServer, type AdminDeps } from '../../src/http/server.ts'
 import { createLog } from '../../src/log.ts'
 import { createChildPool } from '../../src/process/child-pool.ts'
 import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
 import { createMemoryQueue } from '../../src/queue/memory-queue.ts'
+import { createSqlBulkJobs } from '../../src/record/sql-bulk-jobs.ts'
 import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
+import { createSqlOverview } from '../../src/record/sql-overview.ts'
+import { createSqlWorkPause } from '../../src/record/sql-work-pause.ts'
+import { createSqlWorkerRegistry } from '../../src/record/sql-worker-registry.ts'
 import { openFilesystemStore } from '../../src/store/filesystem.ts'
 
 export const WHO = 'x-who'
@@ -53,7 +57,7 @@ export const identifyEveryone: Identify = (fastify) => {
 }
 
 export interface Shared {
-  deps: UploadDeps & AccountDeps & { auth: 'open'; trustProxy: string[] }
+  deps: UploadDeps & AccountDeps & AdminDeps & { auth: 'open'; trustProxy: string[] }
   /** Of a server whose media are public, and of one whose media are private; both have the same images. */
   publicUrl: string
   privateUrl: string
@@ -71,6 +75,11 @@ export async function startShared(): Promise<Shared> {
   const deps = {
     blobs,
     images: createSqlImageStore(database),
+    overview: createSqlOverview(database),
+    workers: createSqlWorkerRegistry(database),
+    pause: createSqlWorkPause(database),
+    jobs: createSqlBulkJobs(database),
+    settings: [],
     queue: createMemoryQueue(),
     feed: createMemoryFeed({ history: 20_000 }),
     accounts: createSqlAccountStore(database),
@@ -82,7 +91,7 @@ export async function startShared(): Promise<Shared> {
     trustProxy: [],
   }
   const developer = createChildPool({ concurrency: 1, timeoutMs: 60_000, memoryBytes: 2 ** 29, maxPixels: 50_000_000 })
-  const processing = processImages({ ...deps, developer, log })
+  const processing = processImages({ ...deps, developer, worker: 'here', log })
   const limits = {
     maxFileBytes: 1_000_000,
     maxFiles: 100,

@@ -1,0 +1,19 @@
+// A process that develops says so, and what it does, for administrators.
+import type { Developer } from '../process/developer.ts'
+import type { WorkerRegistry, WorkerReport } from '../record/worker-registry.ts'
+
+/** Three of them missed, and it counts as dead (`record/worker-registry.ts`). */
+export const REPORT_INTERVAL_MS = 5_000
+
+/** Returns what is to be called every `REPORT_INTERVAL_MS`. */
+export function createWorkerReport(
+  { workers, developer }: { workers: WorkerRegistry; developer: Pick<Developer, 'stats'> },
+  self: Pick<WorkerReport, 'id' | 'kind' | 'concurrency'>,
+): () => Promise<void> {
+  let isFirst = true
+  return async () => {
+    const { children, developed } = developer.stats()
+    await workers.report({ ...self, busy: children.filter(({ busy }) => busy).length, developed, isFirst })
+    isFirst = false
+  }
+}
