@@ -6,6 +6,7 @@ import type { BrowserContextOptions, Page } from 'playwright-core'
 import sharp from 'sharp'
 import { startBrowser } from '../test/support/browser.ts'
 import { startServer } from '../test/support/server.ts'
+import { shootAdmin } from './admin-screenshots.ts'
 
 const OUT = join(import.meta.dirname, '../docs/screenshots')
 const PHOTOGRAPHS = 240
@@ -38,8 +39,10 @@ const temporary = mkdtempSync(join(tmpdir(), 'calotype-screenshots-'))
 const folder = join(temporary, 'Iceland 2026')
 const bad = join(temporary, 'Found on the old disk')
 for (const path of [folder, bad, OUT]) mkdirSync(path, { recursive: true })
+const photographs: Buffer[] = []
 for (let seed = 0; seed < PHOTOGRAPHS; seed++) {
-  writeFileSync(join(folder, `DSC_${String(1000 + seed)}.jpg`), await landscape(seed))
+  photographs.push(await landscape(seed))
+  writeFileSync(join(folder, `DSC_${String(1000 + seed)}.jpg`), photographs.at(-1)!)
 }
 writeFileSync(join(bad, 'DSC_0997.jpg'), (await landscape(997)).subarray(0, 20_000))
 writeFileSync(join(bad, 'DSC_0998.jpg'), (await landscape(998)).subarray(0, 9_000))
@@ -53,13 +56,14 @@ for (const [device, options] of Object.entries(DEVICES)) {
     await using server = await startServer({ env: { WORKER_CONCURRENCY: '1', LOG_LEVEL: 'warn' } })
     await using tab = await chromium.open(server.url, { ...options, colorScheme, reducedMotion: 'reduce' })
     const { page } = tab
-    const shoot = async (name: string) => {
+    const shootPage = async (page: Page, name: string) => {
       const picture = await page.screenshot({ animations: 'disabled' })
       // A palette is a third of the bytes.
       await sharp(picture)
         .png({ palette: true, effort: 10 })
         .toFile(join(OUT, `${name}-${device}-${colorScheme}.png`))
     }
+    const shoot = (name: string) => shootPage(page, name)
     await page.getByTestId('welcome').waitFor()
     await shoot('welcome')
     await page.getByTestId('pick-folder').setInputFiles(folder)
@@ -79,6 +83,7 @@ for (const [device, options] of Object.entries(DEVICES)) {
     await page.locator('.pswp img').first().waitFor()
     await page.waitForLoadState('networkidle')
     await shoot('lightbox')
+    await shootAdmin(chromium, photographs, { ...options, colorScheme, reducedMotion: 'reduce' }, shootPage)
   }
 }
 rmSync(temporary, { recursive: true })

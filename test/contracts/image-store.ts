@@ -417,9 +417,7 @@ export function imageStoreContract(open: Open): void {
   storeTest('many workers claim the same hints, and each original goes to one of them', async (store) => {
     const images = await upload(store, ...Array.from({ length: 40 }, (_, at) => `race${at}`))
     const hashes = images.map(({ sha256 }) => sha256)
-    const claims = await Promise.all(
-      Array.from({ length: 8 }, (_, at) => store.claim(hashes, RECIPE, { ...lease, token: `worker${at}` })),
-    )
+    const claims = await Promise.all(Array.from({ length: 8 }, (_, at) => store.claim(hashes, RECIPE, { ...lease, token: `worker${at}` })))
     const taken = claims.flatMap(({ developments }) => developments.map(({ sha256 }) => sha256))
     assert.equal(new Set(taken).size, taken.length)
     // One that was passed over because another held it is claimed at the next hint.

@@ -35,19 +35,27 @@ const tell = <T>(path: string, body?: unknown, who = root) => send<T>(server, 'P
 const idsOf = (images: { id: string }[]) => images.map(({ id }) => id).sort()
 const nextOf = (link: unknown) => /<([^>]+)>; rel="next"/.exec(String(link))?.[1]
 const jobsDone = (id: string) =>
-  eventually('the job has ended', async () => {
-    const { body } = await get<ApiJob>(`/api/admin/jobs/${id}`)
-    return body.finished_at !== null && body
-  }, WAIT_MS)
+  eventually(
+    'the job has ended',
+    async () => {
+      const { body } = await get<ApiJob>(`/api/admin/jobs/${id}`)
+      return body.finished_at !== null && body
+    },
+    WAIT_MS,
+  )
 
 async function uploadAs(who: SignedIn, files: SentFile[]): Promise<ApiImage[]> {
   const body = Buffer.concat([...files.map(({ name, bytes }) => part('images', name, bytes)), END_OF_PARTS])
   const { status, text, body: sent } = await post(server, { path: '/api/async/upload', headers: who.headers, body })
   assert.equal(status, 202, text)
-  return eventually('all are final', async () => {
-    const { body: images } = await get<ApiAdminImage[]>(`/api/admin/images?batch=${sent.job_id}&sort=name`)
-    return images.every(({ finished_at }) => finished_at !== null) && images
-  }, WAIT_MS)
+  return eventually(
+    'all are final',
+    async () => {
+      const { body: images } = await get<ApiAdminImage[]>(`/api/admin/images?batch=${sent.job_id}&sort=name`)
+      return images.every(({ finished_at }) => finished_at !== null) && images
+    },
+    WAIT_MS,
+  )
 }
 
 before(async () => {
@@ -57,7 +65,10 @@ before(async () => {
   root = await setUp(server)
   ada = await letIn(server, root, 'ada@example.org')
   const [one, two] = await smallPhotographs(2, { seed: 7_000, bytes: 5_000 })
-  good = await uploadAs(ada, [{ name: 'one.jpg', bytes: one! }, { name: 'two.jpg', bytes: two! }])
+  good = await uploadAs(ada, [
+    { name: 'one.jpg', bytes: one! },
+    { name: 'two.jpg', bytes: two! },
+  ])
   bad = await uploadAs(root, failingFiles(3))
 })
 after(() => server.stop())
@@ -83,11 +94,17 @@ test('the overview says what there is', async () => {
   assert.equal(headers['cache-control'], 'no-store')
   assert.deepEqual(body.images, { pending: 0, processing: 0, completed: 2, error: 3, aborted: 0 })
   assert.deepEqual(body.failures, [{ code: 'invalid_image', images: 3 }])
-  assert.equal(body.original_bytes, [...good, ...bad].reduce((sum, { size }) => sum + size, 0))
+  assert.equal(
+    body.original_bytes,
+    [...good, ...bad].reduce((sum, { size }) => sum + size, 0),
+  )
   assert.equal(body.oldest_pending_ms, null)
   assert.equal(body.minutes.length, 60)
   const sums = body.minutes.slice(-5).map(({ completed, failed }) => [completed, failed])
-  assert.deepEqual(sums.reduce((a, b) => [a[0]! + b[0]!, a[1]! + b[1]!]), [2, 3])
+  assert.deepEqual(
+    sums.reduce((a, b) => [a[0]! + b[0]!, a[1]! + b[1]!]),
+    [2, 3],
+  )
   assert.ok(body.disk!.free_bytes > 0 && body.disk!.total_bytes > body.disk!.free_bytes)
   assert.ok(body.database_bytes > 0)
   assert.deepEqual([body.workers.alive, body.workers.children, body.pause], [1, 1, null])
@@ -100,7 +117,10 @@ describe('images', () => {
     const all = await list('')
     assert.deepEqual(idsOf(all), idsOf([...good, ...bad]))
     assert.deepEqual(all.find(({ id }) => id === good[0]!.id)!.owner, { id: ada.id, email: ada.email })
-    assert.deepEqual(all.map(({ attempts }) => attempts), [1, 1, 1, 1, 1])
+    assert.deepEqual(
+      all.map(({ attempts }) => attempts),
+      [1, 1, 1, 1, 1],
+    )
     assert.deepEqual(idsOf(await list(`owner=${ada.id}`)), idsOf(good))
     assert.deepEqual(idsOf(await list('code=invalid_image')), idsOf(bad))
     assert.deepEqual(idsOf(await list(`code=invalid_image&owner=${ada.id}`)), [])
@@ -145,7 +165,10 @@ describe('images', () => {
     assert.deepEqual(steps(completed), ['received', 'recorded', 'started', 'finished'])
     assert.ok(inOrder(completed), JSON.stringify(completed.timeline))
     const { body: workers } = await get<ApiWorker[]>('/api/admin/workers')
-    assert.deepEqual(completed.timeline.map(({ worker }) => worker), [null, null, workers[0]!.id, workers[0]!.id])
+    assert.deepEqual(
+      completed.timeline.map(({ worker }) => worker),
+      [null, null, workers[0]!.id, workers[0]!.id],
+    )
     assert.match(completed.timeline[0]!.detail!, /^\d+ bytes, image\/jpeg$/)
     assert.equal(completed.timeline.at(-1)!.at, completed.finished_at)
 
@@ -154,7 +177,9 @@ describe('images', () => {
     assert.equal(failed.timeline.at(-1)!.detail, failed.error)
     assert.equal(failed.timeline[2]!.detail, null)
 
-    const bytes = Buffer.from(await (await fetch(`${server.url}/api/images/${good[0]!.id}/original`, { headers: root.headers })).arrayBuffer())
+    const bytes = Buffer.from(
+      await (await fetch(`${server.url}/api/images/${good[0]!.id}/original`, { headers: root.headers })).arrayBuffer(),
+    )
     const [known] = await uploadAs(root, [{ name: 'again.jpg', bytes }])
     const again = await detail(known!.id)
     assert.deepEqual(steps(again), ['received', 'recorded', 'finished'])
@@ -167,10 +192,14 @@ describe('images', () => {
     assert.equal(waiting.status, 'pending')
     assert.deepEqual(steps(waiting), ['received', 'recorded', 'started', 'failed'], 'of the attempt before')
     await tell('/api/admin/queue/resume')
-    const retried = await eventually('it has failed again', async () => {
-      const now = await detail(bad[0]!.id)
-      return now.status === 'error' && now
-    }, WAIT_MS)
+    const retried = await eventually(
+      'it has failed again',
+      async () => {
+        const now = await detail(bad[0]!.id)
+        return now.status === 'error' && now
+      },
+      WAIT_MS,
+    )
     assert.deepEqual(steps(retried), ['received', 'recorded', 'started', 'failed'])
     assert.ok(Date.parse(retried.timeline[2]!.at) > Date.parse(failed.timeline[3]!.at), 'of the last attempt')
     assert.ok(inOrder(retried))
@@ -196,7 +225,10 @@ test('batches are found by state and owner, with whose they are', async () => {
 
 test('failures are grouped by code, with samples', async () => {
   const { body } = await get<ApiFailureGroup[]>('/api/admin/failures')
-  assert.deepEqual(body.map(({ code, images }) => [code, images]), [['invalid_image', 3]])
+  assert.deepEqual(
+    body.map(({ code, images }) => [code, images]),
+    [['invalid_image', 3]],
+  )
   const [group] = body
   assert.match(group!.error, /damaged/)
   assert.deepEqual(idsOf(group!.samples), idsOf(bad))
@@ -217,7 +249,10 @@ test('settings are shown without their secrets', async () => {
   const { body, text } = await get<ApiSetting[]>('/api/admin/settings')
   const of = (name: string) => body.find((setting) => setting.name === name)!
   assert.ok(!text.includes(SECRET))
-  assert.deepEqual([of('S3_SECRET_ACCESS_KEY').value, of('S3_SECRET_ACCESS_KEY').is_secret, of('S3_SECRET_ACCESS_KEY').is_set], ['***', true, true])
+  assert.deepEqual(
+    [of('S3_SECRET_ACCESS_KEY').value, of('S3_SECRET_ACCESS_KEY').is_secret, of('S3_SECRET_ACCESS_KEY').is_set],
+    ['***', true, true],
+  )
   assert.deepEqual([of('AUTH').value, of('AUTH').is_set, of('AUTH').is_secret], ['required', true, false])
   assert.deepEqual([of('MAX_FILES').value, of('MAX_FILES').default, of('MAX_FILES').is_set], ['5000', '5000', false])
   assert.ok(body.every(({ help }) => help.length > 0))
@@ -234,14 +269,24 @@ test('the queue is paused by someone, for a reason, until a time; and resumed', 
   const resumed = await tell<ApiQueue>('/api/admin/queue/resume')
   assert.deepEqual([resumed.status, resumed.body.pause], [200, null])
   assert.equal((await tell('/api/admin/queue/resume')).status, 200)
-  for (const bad of [{}, { minutes: 0 }, { minutes: 24 * 60 + 1 }, { minutes: '5' }, { minutes: 5, reason: 'x'.repeat(501) }, { minutes: 5, by: 'me' }]) {
+  for (const bad of [
+    {},
+    { minutes: 0 },
+    { minutes: 24 * 60 + 1 },
+    { minutes: '5' },
+    { minutes: 5, reason: 'x'.repeat(501) },
+    { minutes: 5, by: 'me' },
+  ]) {
     assert.equal((await tell('/api/admin/queue/pause', bad)).status, 400, JSON.stringify(bad))
   }
   const { body: log } = await get<ApiAuditEntry[]>('/api/admin/audit?action=queue&limit=2')
-  assert.deepEqual(log.map(({ action, user }) => [action, user!.email]), [
-    ['queue.resumed', root.email],
-    ['queue.paused', root.email],
-  ])
+  assert.deepEqual(
+    log.map(({ action, user }) => [action, user!.email]),
+    [
+      ['queue.resumed', root.email],
+      ['queue.paused', root.email],
+    ],
+  )
 })
 
 describe('bulk jobs', () => {
@@ -314,6 +359,9 @@ test('what is deleted, tried again or cancelled is written down, many as one', a
     ['image.deleted', images[0]!.id],
     ['images.deleted', 2],
   ]) {
-    assert.ok(seen.some((one) => one[0] === entry[0] && one[1] === entry[1]), `${entry.join()} in ${JSON.stringify(seen)}`)
+    assert.ok(
+      seen.some((one) => one[0] === entry[0] && one[1] === entry[1]),
+      `${entry.join()} in ${JSON.stringify(seen)}`,
+    )
   }
 })

@@ -95,10 +95,14 @@ test('a job whose server is killed goes on after the start, and counts each imag
   await multiply(await uploadOne('killed.jpg', 81), 'killed')
   const job = await begin(server, 'delete', { filter: { q: 'killed' } })
   await uploadOne('killed-later.jpg', 82)
-  const interrupted = await eventually('it is under way', async () => {
-    const now = await jobOf(server, job)
-    return now.seen > 0 && now
-  }, WAIT_MS)
+  const interrupted = await eventually(
+    'it is under way',
+    async () => {
+      const now = await jobOf(server, job)
+      return now.seen > 0 && now
+    },
+    WAIT_MS,
+  )
   await server.kill('SIGKILL')
   await server.stop()
   assert.ok(interrupted.seen < MANY, 'it was not done already')

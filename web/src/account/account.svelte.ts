@@ -18,6 +18,8 @@ class Account {
   #me = $state.raw<ApiMe | null>(null)
   /** The session ended while the app was used. */
   hasEnded = $state.raw(false)
+  /** The socket hears of it first. */
+  #isLeaving = false
 
   readonly user = $derived(this.#me?.user ?? null)
   readonly state = $derived.by(() => {
@@ -65,7 +67,12 @@ class Account {
 
   /** Ends the session, and with it all that this tab holds. Rejects with Problem. */
   async leave(): Promise<void> {
-    await ask('/api/auth/logout', { method: 'POST' })
+    this.#isLeaving = true
+    try {
+      await ask('/api/auth/logout', { method: 'POST' })
+    } finally {
+      this.#isLeaving = false
+    }
     this.#me = { auth: 'required', via: 'nobody', user: null, scopes: [] }
     location.assign('/login')
   }
@@ -80,7 +87,7 @@ class Account {
   }
 
   #end(): void {
-    if (this.state !== 'signed-in') return
+    if (this.state !== 'signed-in' || this.#isLeaving) return
     this.hasEnded = true
     this.#me = { auth: 'required', via: 'nobody', user: null, scopes: [] }
     announcer.say('Your session has ended. Sign in again to go on.')

@@ -38,6 +38,7 @@ async function request<T>(path: string, options: AskOptions): Promise<{ body: T;
     init.headers = { ...headers, 'content-type': 'application/json' }
   }
   if (signal) init.signal = signal
+  const { turn } = session
   let response: Response
   let text: string
   try {
@@ -49,7 +50,7 @@ async function request<T>(path: string, options: AskOptions): Promise<{ body: T;
   }
   if (!response.ok) {
     const problem = toProblem(response.status, response.headers.get('retry-after'), text)
-    if (problem.isSignedOut) session.ended()
+    if (problem.isSignedOut) session.ended(turn)
     throw problem
   }
   return { body: parse<T>(text, response.status), headers: response.headers }

@@ -73,6 +73,7 @@ class Live {
   #connect(): void {
     this.#drop()
     const turn = ++this.#turn
+    const { turn: sessionTurn } = session
     const url = new URL('/ws/upload/', location.href)
     url.protocol = url.protocol.replace('http', 'ws')
     if (this.#seq !== null) url.searchParams.set('since', this.#seq)
@@ -90,7 +91,7 @@ class Live {
     socket.onclose = ({ code }) => {
       if (turn !== this.#turn) return
       this.#drop()
-      if (code === SIGNED_OUT) return session.ended()
+      if (code === SIGNED_OUT) return session.ended(sessionTurn)
       this.#unopened = wasOpen ? 0 : this.#unopened + 1
       void this.#afterClose()
     }

@@ -46,7 +46,9 @@ export const loginAddress = (next: string) => (next === '/' ? '/login' : `/login
 
 /** Where the login goes on to: an address of the app and of nobody else. */
 export function nextAfterLogin(search: string): string {
-  const url = new URL(new URLSearchParams(search).get('next') ?? '/', location.origin)
+  const next = new URLSearchParams(search).get('next') ?? '/'
+  if (!URL.canParse(next, location.origin)) return '/'
+  const url = new URL(next, location.origin)
   const page = url.origin === location.origin ? pageOf(url.pathname) : null
   return page === null || isForEveryone(page.name) ? '/' : url.pathname + url.search
 }

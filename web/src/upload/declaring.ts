@@ -81,7 +81,7 @@ export class Declaring {
         return await this.#deps.declared(entries, answer)
       } catch (error) {
         if (!(error instanceof Problem) || !error.isPassing) return this.#deps.refused(entries, (error as Error).message)
-        await this.#pause(error.isSignedOut ? null : Math.max(this.#backoff.next(), error.retryAfterMs ?? 0))
+        await this.#pause(error.isSignedOut && session.isOver ? null : Math.max(this.#backoff.next(), error.retryAfterMs ?? 0))
       }
       if (entries.every(({ state }) => state !== 'reading')) return
     }

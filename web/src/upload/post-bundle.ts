@@ -14,6 +14,7 @@ export interface Sending {
 const STALLED_MS = 60_000
 
 export function postBundle(batch: string, entries: readonly Entry[], progress: (bytes: number) => void): Sending {
+  const { turn } = session
   const form = new FormData()
   for (const { index, file, name } of entries) {
     form.append('index', String(index))
@@ -35,7 +36,7 @@ export function postBundle(batch: string, entries: readonly Entry[], progress: (
       if (answered) resolve(answered)
       else {
         const problem = toProblem(request.status, request.getResponseHeader('retry-after'), request.responseText)
-        if (problem.isSignedOut) session.ended()
+        if (problem.isSignedOut) session.ended(turn)
         reject(problem)
       }
     }

@@ -174,7 +174,7 @@ export class Sender {
     if (this.holdup !== null) return
     this.holdup = navigator.onLine ? problem : 'offline'
     // Nothing helps but signing in, which is heard of.
-    if (this.holdup === 'offline' || problem.isSignedOut) return
+    if (this.holdup === 'offline' || (problem.isSignedOut && session.isOver)) return
     this.#timer = setTimeout(() => this.#goOn(), Math.max(this.#backoff.next(), problem.retryAfterMs ?? 0))
   }
 

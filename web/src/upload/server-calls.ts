@@ -18,7 +18,7 @@ export async function patiently(action: () => Promise<unknown>): Promise<void> {
       return
     } catch (error) {
       if (!(error instanceof Problem) || !error.isPassing) return
-      if (error.isSignedOut) await session.begun()
+      if (error.isSignedOut && session.isOver) await session.begun()
       else await new Promise((resolve) => setTimeout(resolve, Math.max(backoff.next(), error.retryAfterMs ?? 0)))
     }
   }

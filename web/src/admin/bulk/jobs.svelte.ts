@@ -31,6 +31,8 @@ class Jobs {
   readonly #listeners = new Set<() => void>()
   #timer: ReturnType<typeof setTimeout> | undefined
   #users = 0
+  /** Counts jobs begun here: a list that was asked for before knows nothing of them. */
+  #turn = 0
 
   readonly shown = $derived.by(() => this.all.filter((job) => !isOver(job) || this.#watched.has(job.id)))
 
@@ -51,6 +53,7 @@ class Jobs {
   }
 
   add(job: ApiJob): void {
+    this.#turn++
     this.all = [job, ...this.all]
     this.#watched = new Set([...this.#watched, job.id])
     announcer.say(`${nameOf(job)} in the background.`)
@@ -73,8 +76,10 @@ class Jobs {
 
   async #read(): Promise<void> {
     clearTimeout(this.#timer)
+    const turn = this.#turn
     try {
-      this.#take(await ask<ApiJob[]>(`/api/admin/jobs?limit=${SHOWN}`))
+      const read = await ask<ApiJob[]>(`/api/admin/jobs?limit=${SHOWN}`)
+      if (turn === this.#turn) this.#take(read)
     } catch {
       // Asked again below; the header says if the server is away.
     }
