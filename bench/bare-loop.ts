@@ -20,7 +20,7 @@ inChild<BareInput>(async ({ originals, warmUp, folder, pipelines }, progress) =>
 
   const develop = async (list: BareInput['originals']) => {
     const files = list[Symbol.iterator]()
-    const synced: Promise<unknown>[] = []
+    const written: Promise<unknown>[] = []
     let done = 0
     const pipeline = async () => {
       for (const { path, format } of files) {
@@ -32,13 +32,13 @@ inChild<BareInput>(async ({ originals, warmUp, folder, pipelines }, progress) =>
             Number.MAX_SAFE_INTEGER,
             { encoded: resolve },
           )
-          synced.push(developed)
+          written.push(developed)
           developed.then(() => progress(++done), reject)
         })
       }
     }
     await Promise.all(Array.from({ length: pipelines }, pipeline))
-    await Promise.all(synced)
+    await Promise.all(written)
   }
 
   await develop(warmUp)

@@ -1,22 +1,12 @@
 // `npm run bench:lists`: pages of a list of a million images, the first and the last, on both databases.
-import { mkdtemp } from 'node:fs/promises'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { Command, Option } from 'commander'
 import type { ApiImage } from '../src/api.ts'
-import { upload } from '../test/support/client.ts'
-import { startCluster } from '../test/support/cluster.ts'
-import { smallPhotograph } from '../test/support/photographs.ts'
-import { startServer } from '../test/support/server.ts'
-import { openRows } from './cluster-rows.ts'
 import { cell, columns } from './columns.ts'
+import { DATABASES, fillDatabase, type DatabaseName, type Filled, type Numbers } from './many-rows.ts'
 import { someOf, wholeNumber } from './options.ts'
 import { shown } from './progress.ts'
 import { inScratch } from './scratch.ts'
 import { percentiles, round, type Percentiles } from './statistics.ts'
-
-const DATABASES = ['sqlite', 'postgres'] as const
-type DatabaseName = (typeof DATABASES)[number]
 
 const MOST_P99_MS = 20
 const MOST_LAST_TO_FIRST = 1.5
@@ -24,7 +14,6 @@ const PAGE = 100
 /** So long at most each page is asked for: a search without an index takes a second. */
 const MOST_MS = 20_000
 const WARM_UP = 20
-const INSERT_AT_ONCE = 100_000
 
 const options = new Command('npm run bench:lists --')
   .description(
@@ -39,63 +28,14 @@ const options = new Command('npm run bench:lists --')
   .parse()
   .opts<{ rows: number; requests: number; databases: DatabaseName[]; json?: true }>()
 
-interface Filled extends AsyncDisposable {
-  url: string
-}
-
-/**
- * The image there is, again and again: a second apart each, every thousandth failed, with names that can be searched for. Numbers
- * from `from` to below `to` by `numbers`, an expression that gives rows of `n`.
- */
-const rowsFrom = (numbers: string, hex: string) => `
+/** The image there is, again and again: a second apart each, every thousandth failed, with names that can be searched for. */
+const alike = ({ from, hex }: Numbers) => [
+  `
   insert into images (id, batch_id, batch_index, name, format, size, sha256, recipe, status, uploaded_at, finished_at)
-  select '00000000-0000-4000-8000-' || ${hex}, batch_id, n, 'IMG_' || n || case when n % 5003 = 0 then ' sunset' else '' end || '.jpg', format,
+  select '00000000-0000-4000-8000-' || ${hex('n', 12)}, batch_id, n, 'IMG_' || n || case when n % 5003 = 0 then ' sunset' else '' end || '.jpg', format,
     size + n % 4096, sha256, recipe, case when n % 1000 = 0 then 'error' else status end, uploaded_at - n * 1000, finished_at - n * 1000
-  from images, ${numbers} where batch_index = 0`
-
-async function fillSqlite(root: string): Promise<Filled> {
-  const dataDir = await mkdtemp(join(root, 'data-'))
-  const first = await startServer({ dataDir, env: { LOG_LEVEL: 'warn' } })
-  await uploadOne(first)
-  await first.stop()
-  const database = new DatabaseSync(join(dataDir, 'calotype.sqlite'))
-  database.exec('pragma synchronous = off; pragma cache_size = -256000')
-  await shown('rows of sqlite', options.rows, async (progress) => {
-    for (let from = 1; from < options.rows; from += INSERT_AT_ONCE) {
-      const to = Math.min(options.rows, from + INSERT_AT_ONCE)
-      const numbers = `(with recursive number(n) as (select ${from} union all select n + 1 from number where n < ${to - 1}) select n from number)`
-      database.exec(rowsFrom(numbers, "printf('%012x', n)"))
-      progress(to)
-    }
-  })
-  database.exec('pragma optimize; pragma wal_checkpoint(truncate)')
-  database.close()
-  return startServer({ dataDir, env: { LOG_LEVEL: 'warn' } })
-}
-
-async function fillPostgres(): Promise<Filled> {
-  const cluster = await startCluster({ api: 1, workers: 1 })
-  await uploadOne(cluster)
-  const rows = await openRows(cluster.directDatabaseUrl)
-  try {
-    await shown('rows of postgres', options.rows, async (progress) => {
-      for (let from = 1; from < options.rows; from += INSERT_AT_ONCE) {
-        const to = Math.min(options.rows, from + INSERT_AT_ONCE)
-        await rows.query(rowsFrom(`generate_series(${from}, ${to - 1}) as number(n)`, "lpad(to_hex(n), 12, '0')"))
-        progress(to)
-      }
-    })
-    await rows.query('vacuum analyze')
-  } finally {
-    await rows.close()
-  }
-  return cluster
-}
-
-async function uploadOne(server: { url: string }): Promise<void> {
-  const { status, text } = await upload(server, 'sync', [{ name: '0.jpg', bytes: await smallPhotograph({ seed: 1 }) }])
-  if (status !== 200) throw new Error(`The upload was answered with ${status}: ${text}`)
-}
+  from images, ${from} where batch_index = 0`,
+]
 
 interface Page {
   images: number
@@ -167,7 +107,7 @@ await inScratch(async (root) => {
   if (options.rows <= PAGE) throw new Error(`Give --rows more than ${PAGE}: the last page has to be another than the first.`)
   const found: { database: DatabaseName; pages: PageFigures[]; lastToFirst: number }[] = []
   for (const database of options.databases) {
-    await using filled = database === 'sqlite' ? await fillSqlite(root) : await fillPostgres()
+    await using filled = await fillDatabase({ database, rows: options.rows, root, statements: alike })
     const pages = await measure(database, filled)
     const p50 = (name: string) => pages.find(({ page }) => page === name)?.times.p50 ?? NaN
     found.push({ database, pages, lastToFirst: round(p50('last') / p50('first'), 2) })

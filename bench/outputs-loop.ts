@@ -17,15 +17,15 @@ export interface OutputsInput {
   folder: string
 }
 
-/** The same outputs at the same settings, synced alike, as one writes them who knows sharp's documentation. */
+/** The same outputs at the same settings, as one writes them who knows sharp's documentation. */
 async function developSeparately(path: string, format: Format, imagePath: string, thumbnailPath: string): Promise<string> {
   const animated = format === 'gif'
   const open = (pages: number) => sharp(path, { failOn: 'error', pages })
   // All frames lie below each other: turning them is no matter of one of them.
   const upright = animated ? open(-1) : open(1).autoOrient()
-  await writeFile(imagePath, await encode[format](upright.resize(IMAGE_BOX)).toBuffer(), { flush: true })
+  await writeFile(imagePath, await encode[format](upright.resize(IMAGE_BOX)).toBuffer())
   const thumbnail = await encode.webp(open(1).autoOrient().resize(THUMBNAIL_BOX)).toBuffer()
-  await writeFile(thumbnailPath, thumbnail, { flush: true })
+  await writeFile(thumbnailPath, thumbnail)
   const tiny = open(1).autoOrient().resize(THUMBHASH_BOX).ensureAlpha().raw()
   const { data, info } = await tiny.toBuffer({ resolveWithObject: true })
   return Buffer.from(rgbaToThumbHash(info.width, info.height, data)).toString('base64')

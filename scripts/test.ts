@@ -1,5 +1,6 @@
 // `npm test [FILE or PATTERN…]`: runs the tests, each file in a process of its own, and ends with `N passed, N failed`.
 import { globSync } from 'node:fs'
+import { relative } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { run, type TestsStream } from 'node:test'
 import { spec } from 'node:test/reporters'
@@ -8,6 +9,7 @@ import { findTestPrograms } from './cluster/programs.ts'
 // Tests that kill servers run for minutes; what takes longer than this hangs.
 const TIMEOUT_MS = 20 * 60_000
 const FILES_AT_ONCE = 2
+const SLOWEST_SHOWN = 15
 
 const patterns = process.argv.slice(2)
 const files = globSync(patterns.length > 0 ? patterns : ['test/**/*.test.ts']).sort()
@@ -26,14 +28,19 @@ const stopped = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort())
 
 let counts = { tests: 0, passed: 0 }
+const seconds = new Map<string, number>()
 if (files.length > 0) {
   const tests: TestsStream = run({ files, concurrency: FILES_AT_ONCE, isolation: 'process', timeout: TIMEOUT_MS, signal: stopped.signal })
   tests.on('test:summary', (summary) => {
     // Each file has its summary; the one that names no file is of them all.
     if (summary.file === undefined) counts = summary.counts
+    else seconds.set(relative(process.cwd(), summary.file), Math.round(summary.duration_ms / 1000))
   })
   await pipeline(tests, new spec(), process.stdout, { end: false })
 }
+
+const slowest = [...seconds].sort((a, b) => b[1] - a[1]).slice(0, SLOWEST_SHOWN)
+if (slowest.length > 1) console.log(`slowest files: ${slowest.map(([file, took]) => `${file} ${took} s`).join(', ')}`)
 
 // A test that is skipped or put off shows nothing: what did not pass, failed.
 const failed = counts.tests - counts.passed

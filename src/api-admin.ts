@@ -7,7 +7,7 @@ import type { Status } from './image.ts'
 export interface ApiOverview {
   /** Images by state, now. */
   images: Record<Status, number>
-  /** Bytes of the originals that images use. */
+  /** Bytes of all images as they were uploaded: the same ones for each. */
   original_bytes: number
   /** Milliseconds the oldest pending image has waited; null without one. */
   oldest_pending_ms: number | null

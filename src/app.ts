@@ -7,24 +7,30 @@ import { createEndedCredentials } from './accounts/ended-credentials.ts'
 import { createPasswords } from './accounts/passwords.ts'
 import { createSqlAccountStore } from './accounts/sql-account-store.ts'
 import { createSqlAuditLog } from './accounts/sql-audit-log.ts'
-import { authMode, describeSettings, type Config } from './config.ts'
-import type { Database } from './db/schema.ts'
+import { authMode, describeSettings, isLoopback, type Config } from './config.ts'
+import type { SchemaVersion } from './db/migrations.ts'
+import type { Database, OnRoundTrip } from './db/schema.ts'
 import type { AccountDeps } from './flow/account-deps.ts'
 import { ATTEMPTS_WINDOW_MS } from './flow/guess-password.ts'
 import { processImages } from './flow/process-images.ts'
 import { createWorkerReport, REPORT_INTERVAL_MS } from './flow/report-worker.ts'
 import { createBulkRunner } from './flow/run-bulk-jobs.ts'
 import { collect, recover, removeOrphans, sweep, sweepWork } from './flow/sweep.ts'
+import { remakeLost } from './flow/remake-lost.ts'
 import { offerSetup } from './flow/set-up-server.ts'
 import { createServer, type HttpServer } from './http/server.ts'
 import { createWorkerServer } from './http/worker-server.ts'
 import type { Logger } from './log.ts'
+import { observeBlobs, observeDeveloper, observeFeed, observeImages, observeSweep } from './observe/observe-steps.ts'
+import type { Observer } from './observe/observer.ts'
+import { openObserving } from './observe/open-observing.ts'
 import { createChildPool } from './process/child-pool.ts'
 import { createMemoryFeed } from './publish/memory-feed.ts'
 import { createMemoryQueue } from './queue/memory-queue.ts'
 import { createSqlBulkJobs } from './record/sql-bulk-jobs.ts'
 import { createSqlImageStore } from './record/sql-image-store.ts'
 import { createSqlOverview } from './record/sql-overview.ts'
+import { createSqlRowSurvey } from './record/sql-row-survey.ts'
 import { createSqlWorkPause } from './record/sql-work-pause.ts'
 import { createSqlWorkerRegistry } from './record/sql-worker-registry.ts'
 import type { WorkerRegistry, WorkerReport } from './record/worker-registry.ts'
@@ -37,6 +43,8 @@ export interface App {
    * there is none and one is needed.
    */
   listen(): Promise<{ url: string; setupUrl?: string }>
+  /** Likewise, the metrics; null if nobody asked for them. */
+  listenForMetrics(): Promise<{ url: string } | null>
   /** Refuses new work, finishes what is in hand within `graceMs`, closes everything. Nothing acknowledged is lost, whatever it cuts off. */
   close(graceMs: number): Promise<void>
 }
@@ -48,10 +56,12 @@ const SWEEP_WORK_INTERVAL_MS = 2_000
 const SWEEP_ACCOUNTS_INTERVAL_MS = 60_000
 const LOOK_FOR_JOBS_INTERVAL_MS = 1_000
 
-const isCluster = (config: Config) => config.redisUrl !== ''
+export const isCluster = (config: Config) => config.redisUrl !== ''
+export const sqliteFile = (config: Config) => join(config.dataDir, 'calotype.sqlite')
 
-async function openBlobs(config: Config, log: Logger) {
-  if (config.s3Endpoint === '') return openFilesystemStore(config.dataDir, { isShared: isCluster(config) })
+/** A visitor may open it beside a server, and touches nothing that others stage. */
+export async function openBlobs(config: Config, log: Logger, { asVisitor = false } = {}) {
+  if (config.s3Endpoint === '') return openFilesystemStore(config.dataDir, { isShared: isCluster(config), asVisitor })
   const { openS3Store } = await import('./store/s3.ts')
   const {
     s3Endpoint: endpoint,
@@ -62,16 +72,23 @@ async function openBlobs(config: Config, log: Logger) {
     s3PublicEndpoint: publicEndpoint,
   } = config
   const settings = { endpoint, bucket, region, accessKeyId, secretAccessKey }
-  return openS3Store({ ...settings, publicEndpoint, stagingFolder: join(config.dataDir, 'tmp'), log })
+  return openS3Store({ ...settings, publicEndpoint, asVisitor, stagingFolder: join(config.dataDir, 'tmp'), log })
 }
 
-async function openDatabase(config: Config, log: Logger, { beside = false } = {}) {
+export async function openDatabase(
+  config: Config,
+  log: Logger,
+  options: { version?: SchemaVersion; readOnly?: boolean } = {},
+  observer?: Observer,
+) {
+  const onRoundTrip: OnRoundTrip | undefined = observer && ((trip) => observer.tell({ what: 'round-trip', ...trip }))
   if (isCluster(config)) {
     const { openPostgres } = await import('./db/open-postgres.ts')
-    return openPostgres({ url: config.databaseUrl, maxConnections: config.databasePool, log })
+    const { databaseUrl: url, databasePool: maxConnections } = config
+    return openPostgres({ url, maxConnections, onRoundTrip, log, version: options.version ?? 'latest' })
   }
   const { openSqlite } = await import('./db/open-sqlite.ts')
-  return openSqlite(join(config.dataDir, 'calotype.sqlite'), { beside })
+  return openSqlite(sqliteFile(config), { ...options, onRoundTrip })
 }
 
 const HOUR_MS = 60 * 60 * 1000
@@ -87,35 +104,33 @@ const accountDeps = (database: Database, { sessionIdleHours, sessionMaxHours }: 
 /** Accounts alone, for commands: also beside a server that runs on this DATA_DIR, whose database takes another writer. */
 export async function openAccounts(config: Config, log: Logger): Promise<AccountDeps & { close(): Promise<void> }> {
   if (!isCluster(config)) mkdirSync(config.dataDir, { recursive: true })
-  const beside = !isCluster(config) && readServerInfo(config.dataDir) !== null
-  const { database } = await openDatabase(config, log, { beside })
+  const isBeside = !isCluster(config) && readServerInfo(config.dataDir) !== null
+  const { database } = await openDatabase(config, log, { version: isBeside ? 'as it is' : 'latest' })
   return { ...accountDeps(database, config), close: () => database.close() }
 }
 
 /** What servers, workers and commands need: rows and bytes; and, embedded, the folder for this process alone. */
-async function openData(config: Config, log: Logger) {
+async function openData(config: Config, log: Logger, observer?: Observer) {
   const lock = isCluster(config) ? null : lockDataDir(config.dataDir, { pid: process.pid })
   try {
     const blobs = await openBlobs(config, log)
-    const { database, migrated } = await openDatabase(config, log)
+    const { database, migrated } = await openDatabase(config, log, {}, observer)
     for (const name of migrated) log.info({ migration: name }, 'migrated the database')
     const images = createSqlImageStore(database)
-    if (lock?.afterCrash) log.info({ removed: await removeOrphans({ blobs, images, log }) }, 'checked the store after a crash')
+    if (lock?.afterCrash) {
+      const removed = await removeOrphans({ blobs, images, log })
+      const remade = await remakeLost({ blobs, survey: createSqlRowSurvey(database) })
+      log.info({ removed, remade }, 'checked the store after a crash')
+    }
     const close = async () => {
       await blobs.close()
       await database.close()
       lock?.release()
     }
-    return {
-      lock,
-      blobs,
-      images,
-      pause: createSqlWorkPause(database),
-      workers: createSqlWorkerRegistry(database),
-      database,
-      migrated,
-      close,
-    }
+    observer?.watch({ connections: database.connections, backlog: images.backlog })
+    const watched = observer ? { blobs: observeBlobs(blobs, observer), images: observeImages(images, observer) } : { blobs, images }
+    const work = { pause: createSqlWorkPause(database), workers: createSqlWorkerRegistry(database) }
+    return { lock, ...watched, ...work, database, migrated, close }
   } catch (error) {
     lock?.release()
     throw error
@@ -123,7 +138,13 @@ async function openData(config: Config, log: Logger) {
 }
 
 /** Queue and feed; a worker only publishes. */
-async function openMessaging(config: Config, log: Logger, role: 'server' | 'worker') {
+async function openMessaging(config: Config, log: Logger, role: 'server' | 'worker', observer?: Observer) {
+  const { queue, feed } = await connectMessaging(config, log, role)
+  observer?.watch({ hints: queue.depth })
+  return { queue, feed: observer ? observeFeed(feed, observer, { hears: role === 'server' }) : feed }
+}
+
+async function connectMessaging(config: Config, log: Logger, role: 'server' | 'worker') {
   if (!isCluster(config)) return { queue: createMemoryQueue(), feed: createMemoryFeed({ history: config.eventHistory }) }
   const { createBullmqQueue } = await import('./queue/bullmq.ts')
   const { createRedisFeed } = await import('./publish/redis-feed.ts')
@@ -186,8 +207,15 @@ function setupUrl(url: string, token: string): string {
 }
 
 /** Work that is begun in this process, and its orderly end. */
-function startProcessing(deps: Parameters<typeof sweepWork>[0] & { workers: WorkerRegistry }, config: Config, kind: WorkerReport['kind']) {
-  const developer = startChildren(config, deps.log)
+function startProcessing(
+  deps: Parameters<typeof sweepWork>[0] & { workers: WorkerRegistry },
+  config: Config,
+  kind: WorkerReport['kind'],
+  observer?: Observer,
+) {
+  const children = startChildren(config, deps.log)
+  const developer = observer ? observeDeveloper(children, observer) : children
+  observer?.watch({ children: developer.stats })
   const worker = `${hostname()}-${process.pid}`
   const processing = processImages({ ...deps, developer, worker })
   const report = createWorkerReport({ ...deps, developer }, { id: worker, kind, concurrency: config.workerConcurrency })
@@ -206,12 +234,14 @@ function startProcessing(deps: Parameters<typeof sweepWork>[0] & { workers: Work
 /** An API server; embedded, it develops as well. */
 export async function createApp(config: Config, log: Logger): Promise<App> {
   const auth = authMode(config)
-  const { lock, blobs, images, pause, workers, database, close: closeData } = await openData(config, log)
-  const { queue, feed } = await openMessaging(config, log, 'server')
+  const observing = await openObserving({ ...config, role: 'server', log })
+  const { observer } = observing
+  const { lock, blobs, images, pause, workers, database, close: closeData } = await openData(config, log, observer)
+  const { queue, feed } = await openMessaging(config, log, 'server', observer)
   const deps = { blobs, images, pause, workers, jobs: createSqlBulkJobs(database), queue, feed, log }
   const people = accountDeps(database, config)
   await recover(deps, !isCluster(config))
-  const work = isCluster(config) ? null : startProcessing(deps, config, 'server')
+  const work = isCluster(config) ? null : startProcessing(deps, config, 'server', observer)
   const bulk = createBulkRunner({ ...deps, audit: people.audit })
   let stopping = false
   const server = await createServer({
@@ -224,13 +254,25 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     limits: config,
     corsOrigins: config.corsOrigins,
     mediaAccess: config.mediaAccess,
+    allowedHosts: isLoopback(config.host) ? config.allowedHosts : ['*'],
     pages: pages(config),
+    observer,
     isStopping: () => stopping,
   })
   const ages = { graceMs: config.blobGraceSeconds * 1000, batchTtlMs: config.batchTtlHours * 60 * 60 * 1000 }
   const sweeps = [
-    repeat('the sweep', SWEEP_INTERVAL_MS, log, () => sweep(deps, ages)),
-    repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, () => sweepWork(deps)),
+    repeat(
+      'the sweep',
+      SWEEP_INTERVAL_MS,
+      log,
+      observeSweep('all', observer, () => sweep(deps, ages)),
+    ),
+    repeat(
+      'the sweep of work',
+      SWEEP_WORK_INTERVAL_MS,
+      log,
+      observeSweep('work', observer, () => sweepWork(deps)),
+    ),
     repeat('the look for bulk jobs', LOOK_FOR_JOBS_INTERVAL_MS, log, () => bulk.look()),
     repeat('the sweep of accounts', SWEEP_ACCOUNTS_INTERVAL_MS, log, () => people.accounts.sweep(people.sessionLimits, ATTEMPTS_WINDOW_MS)),
   ]
@@ -242,6 +284,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       const token = auth === 'required' ? await offerSetup(people) : null
       return token === null ? listening : { ...listening, setupUrl: setupUrl(listening.url, token) }
     },
+    listenForMetrics: observing.listen,
     async close(graceMs) {
       stopping = true
       // In hand are the bodies that are arriving and the images being developed; what waits in the queue is found in the rows again.
@@ -255,22 +298,31 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       for (const { end } of sweeps) await end()
       await queue.close()
       await closeData()
+      await observing.close()
     },
   }
 }
 
 /** A worker of a cluster: develops, and tells on a port of its own whether it is well. */
 export async function createWorker(config: Config, log: Logger): Promise<App> {
-  const { blobs, images, pause, workers, close: closeData } = await openData(config, log)
-  const { queue, feed } = await openMessaging(config, log, 'worker')
+  const observing = await openObserving({ ...config, role: 'worker', log })
+  const { observer } = observing
+  const { blobs, images, pause, workers, close: closeData } = await openData(config, log, observer)
+  const { queue, feed } = await openMessaging(config, log, 'worker', observer)
   const deps = { blobs, images, pause, workers, queue, feed, log }
-  const work = startProcessing(deps, config, 'worker')
+  const work = startProcessing(deps, config, 'worker', observer)
   let stopping = false
   const server = await createWorkerServer({ images, developer: work.developer, log, isStopping: () => stopping })
-  const sweeping = repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, () => sweepWork(deps))
+  const sweeping = repeat(
+    'the sweep of work',
+    SWEEP_WORK_INTERVAL_MS,
+    log,
+    observeSweep('work', observer, () => sweepWork(deps)),
+  )
 
   return {
     listen: () => listenOn(server, config.workerHost, config.workerPort),
+    listenForMetrics: observing.listen,
     async close(graceMs) {
       stopping = true
       await sweeping.end()
@@ -279,15 +331,23 @@ export async function createWorker(config: Config, log: Logger): Promise<App> {
       await server.close()
       await feed.close()
       await closeData()
+      await observing.close()
     },
   }
 }
 
-/** Brings the database up to date. Returns the names of the migrations that ran. */
+/** Brings the database up to date, and its counts, if they are not what the rows say. Returns what was done, line by line. */
 export async function migrate(config: Config, log: Logger): Promise<string[]> {
-  const { migrated, close } = await openData(config, log)
-  await close()
-  return migrated
+  const { migrated, images, close } = await openData(config, log)
+  try {
+    const differences = await images.recount()
+    return [
+      ...migrated.map((name) => `ran ${name}`),
+      ...differences.map(({ of, kept, counted }) => `counted anew: ${counted} ${of}, where ${kept} were kept`),
+    ]
+  } finally {
+    await close()
+  }
 }
 
 /** Empties rows and bytes of every image, and batches that have none yet. Returns how many images there were. */

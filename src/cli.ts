@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { createAdmin, resetPassword } from './cli/admin.ts'
+import { backUpAndTell, restoreAndTell } from './cli/backup.ts'
 import { deleteImages } from './cli/delete-images.ts'
+import { examineAndTell, type DoctorOptions } from './cli/doctor.ts'
 import { createKey, listKeys, revokeKey } from './cli/keys.ts'
 import { serve, work } from './cli/serve.ts'
 import { readConfig, settingsHelp, type Config } from './config.ts'
@@ -32,9 +34,42 @@ program
   .action(async () => {
     const config = settings()
     const { migrate } = await import('./app.ts')
-    const ran = await migrate(config, createLog(config.logLevel))
-    console.log(ran.length === 0 ? 'The database is up to date.' : ran.map((name) => `ran ${name}`).join('\n'))
+    const done = await migrate(config, createLog(config.logLevel))
+    console.log(done.length === 0 ? 'The database is up to date.' : done.join('\n'))
   })
+
+program
+  .command('doctor')
+  .description(
+    'examine rows, bytes and what they stand on, also beside a running server; exits 0 when all is well, 1 with findings. ' +
+      'Changes nothing without --repair',
+  )
+  .option('--repair', 'mend what can be mended: develop again, mark images of lost originals as failed, remove what nobody uses')
+  .option('--sample <originals>', 'read only so many originals whole, chosen at random, instead of all; 0: none')
+  .option('--grace <seconds>', 'let files that no image uses, and temporary files, be until they are so old', '3600')
+  .option('--url <url>', 'the address people use: examine the way there, too')
+  .option('--json', 'a JSON object a line: each finding, at the end {"summary":…}')
+  .action(async (options: DoctorOptions) => void (process.exitCode = await examineAndTell(settings(), options)))
+
+program
+  .command('backup')
+  .description(
+    'back up rows and originals as of one moment, also beside a running server, and verify them. Developed images can be made again',
+  )
+  .argument('<folder>', 'new or empty; can be copied elsewhere as it is')
+  .option(
+    '--originals <way>',
+    'copy; link (hard links: same disk, no more room); or list (their bytes are backed up where they are). Default: copy, of S3 list',
+  )
+  .action(
+    async (folder: string, options: { originals?: string }) => void (process.exitCode = await backUpAndTell(settings(), folder, options)),
+  )
+
+program
+  .command('restore')
+  .description('put a backup into an empty place (a new DATA_DIR; a new database and an empty store), whichever topology it was made on')
+  .argument('<folder>', 'as `calotype backup` made it')
+  .action(async (folder: string) => void (process.exitCode = await restoreAndTell(settings(), folder)))
 
 program
   .command('images')

@@ -75,6 +75,14 @@ function readOrigins(list: string): string[] {
   })
 }
 
+function readHosts(list: string): string[] {
+  const hosts = list.split(',').map((host) => host.trim().toLowerCase())
+  return hosts.filter(Boolean).map((host) => {
+    if (host === '*' || (URL.parse(`http://${host}/`)?.hostname === host && !host.includes(':'))) return host
+    throw bad('ALLOWED_HOSTS', host, 'host names without scheme and port, separated by commas')
+  })
+}
+
 function readLogLevel(level: string): LogLevel {
   const known = LOG_LEVELS.find((name) => name === level)
   if (!known) throw bad('LOG_LEVEL', level, `one of ${LOG_LEVELS.join(', ')}`)
@@ -115,6 +123,18 @@ function readProxies(list: string): string[] {
   })
 }
 
+function readPortOrNone(port: string): number | null {
+  if (port === '') return null
+  if (/^\d+$/.test(port) && Number(port) <= 65_535) return Number(port)
+  throw bad('METRICS_PORT', port, 'a whole number from 0 to 65535, or empty')
+}
+
+function readCollector(endpoint: string): string {
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined
+  if (endpoint === '' || url?.protocol === 'http:' || url?.protocol === 'https:') return endpoint.replace(/\/+$/, '')
+  throw bad('OTEL_EXPORTER_OTLP_ENDPOINT', endpoint, 'the address of a collector, like http://127.0.0.1:4318')
+}
+
 const SETTINGS = {
   host: text('HOST', '127.0.0.1', 'Address to listen on; 0.0.0.0 is every network of this machine.', String),
   port: integer('PORT', 8000, 'Port to listen on; 0 takes any free one.', { min: 0, max: 65_535 }),
@@ -139,6 +159,12 @@ const SETTINGS = {
     'public',
     'Who sees developed images: everyone who knows their URL, which nobody guesses (public), or who may see the image (private).',
     readMediaAccess,
+  ),
+  allowedHosts: text(
+    'ALLOWED_HOSTS',
+    '',
+    'Names, besides localhost, by which a server that listens on this machine alone may be asked, separated by commas; * is any.',
+    readHosts,
   ),
   maxFileBytes: integer('MAX_FILE_BYTES', 64 * 1024 * 1024, 'Largest file taken, in bytes.'),
   maxFiles: integer('MAX_FILES', 5_000, 'Most files in one request.'),
@@ -183,6 +209,19 @@ const SETTINGS = {
   ),
   workerHost: text('WORKER_HOST', '127.0.0.1', 'Address on which a worker tells whether it is well.', String),
   workerPort: integer('WORKER_PORT', 8001, 'Port for that; 0 takes any free one.', { min: 0, max: 65_535 }),
+  metricsPort: text(
+    'METRICS_PORT',
+    '',
+    'Port of GET /metrics, for Prometheus, of each server and worker; 0 takes any free one.',
+    readPortOrNone,
+  ),
+  metricsHost: text('METRICS_HOST', '127.0.0.1', 'Address for that.', String),
+  otlpEndpoint: text(
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    '',
+    'Collector that takes traces of uploads by OTLP over HTTP: http://host:4318.',
+    readCollector,
+  ),
   logLevel: text('LOG_LEVEL', 'info', `Least severe messages logged: ${LOG_LEVELS.join(', ')}.`, readLogLevel),
 } satisfies Record<string, Setting<unknown>>
 
@@ -201,7 +240,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return config
 }
 
-const isLoopback = (host: string) => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+/** Whether an address to listen on is for programs of this machine alone. */
+export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 
 /** Whether people have to say who they are. Throws StartError where that would be a guess: on a network, unless AUTH says it. */
 export function authMode({ auth, host }: Pick<Config, 'auth' | 'host'>): AuthMode {

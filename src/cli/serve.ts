@@ -46,11 +46,14 @@ async function run(
   const log = createLog(config.logLevel)
   const app = await create(log)
   try {
-    const { url, setupUrl } = await app.listen()
-    console.log(where(url, setupUrl).join('\n'))
+    const { url, setupUrl } = await told(app.listen(), host, port)
+    // As soon as it is ready somebody may read, and look for all that is said.
+    const { metricsHost, metricsPort } = config
+    const metrics = await told(app.listenForMetrics(), ['METRICS_HOST', metricsHost], ['METRICS_PORT', metricsPort ?? 0])
+    console.log([...where(url, setupUrl), ...(metrics ? [`metrics ${metrics.url}/metrics`] : [])].join('\n'))
   } catch (error) {
     await app.close(0)
-    throw toStartError(error, host, port)
+    throw error
   }
   const signal = await stop
   log.info({ signal }, 'stopping')
@@ -69,6 +72,13 @@ function onStopSignal(): Promise<NodeJS.Signals> {
       resolve(signal)
     }
     process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  })
+}
+
+/** What a socket refuses, said in terms of the settings that named its address. */
+async function told<T>(listening: Promise<T>, host: [setting: string, value: string], port: [setting: string, value: number]): Promise<T> {
+  return listening.catch((error: unknown) => {
+    throw toStartError(error, host, port)
   })
 }
 

@@ -1,12 +1,14 @@
 // Versions of the schema, in order. A migration that was released is never changed: another follows it.
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
+import { StartError } from '../errors.ts'
 import type { Schema } from './schema.ts'
 import * as journey from './migrations/0001-journey.ts'
 import * as leases from './migrations/0002-leases.ts'
 import * as ledger from './migrations/0003-ledger.ts'
 import * as owners from './migrations/0004-owners.ts'
 import * as accounts from './migrations/0005-accounts.ts'
+import * as countsAndSearch from './migrations/0006-counts-and-search.ts'
 import * as admin from './migrations/0007-admin.ts'
 
 const MIGRATIONS: Record<string, Migration> = {
@@ -15,19 +17,40 @@ const MIGRATIONS: Record<string, Migration> = {
   '0003-ledger': ledger,
   '0004-owners': owners,
   '0005-accounts': accounts,
+  '0006-counts-and-search': countsAndSearch,
   '0007-admin': admin,
 }
 
-const migratorOf = (db: Kysely<Schema>) => new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
+/** `latest` and a name run what is missing, up to there; `as it is` takes only what this program knows, and runs nothing. */
+export type SchemaVersion = 'latest' | 'as it is' | { upTo: string }
 
-/** Whether nothing is missing. */
-export async function isUpToDate(db: Kysely<Schema>): Promise<boolean> {
-  return (await migratorOf(db).getMigrations()).every(({ executedAt }) => executedAt !== undefined)
-}
-
-/** Runs what is missing, each in a transaction, and returns the names of what ran. */
-export async function migrateToLatest(db: Kysely<Schema>): Promise<string[]> {
-  const { error, results = [] } = await migratorOf(db).migrateToLatest()
+/** Each migration in a transaction. Returns the names of what ran. Throws StartError where `as it is` or a name is not to be had. */
+export async function bringUpTo(db: Kysely<Schema>, version: SchemaVersion): Promise<string[]> {
+  if (version === 'as it is') return checkVersion(db)
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
+  if (version !== 'latest') {
+    if (!(version.upTo in MIGRATIONS)) throw new StartError(`${NEWER} (${version.upTo}).`)
+    const beyond = (await migrator.getMigrations()).find(({ name, executedAt }) => executedAt && name > version.upTo)
+    if (beyond) throw new StartError(`The database is of a newer version than the rows (${beyond.name}): restore into a new one.`)
+  }
+  const { error, results = [] } = await (version === 'latest' ? migrator.migrateToLatest() : migrator.migrateTo(version.upTo))
   if (error !== undefined) throw error as Error
   return results.map((result) => result.migrationName)
+}
+
+const NEWER = 'The rows are of a newer version of Calotype than this one'
+
+/** Names of what has run on it, in order. */
+export async function ranMigrations(db: Kysely<Schema>): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db)
+  return rows.map(({ name }) => name)
+}
+
+async function checkVersion(db: Kysely<Schema>): Promise<string[]> {
+  const ran = await ranMigrations(db)
+  const unknown = ran.find((name) => !(name in MIGRATIONS))
+  if (unknown) throw new StartError(`${NEWER} (${unknown}).`)
+  const missing = Object.keys(MIGRATIONS).find((name) => !ran.includes(name))
+  if (missing) throw new StartError(`The rows are of an older version of Calotype: run \`calotype migrate\` first (${missing} is missing).`)
+  return []
 }

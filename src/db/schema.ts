@@ -2,7 +2,7 @@
 import type { Compilable, Generated, Kysely, RawBuilder, Selectable } from 'kysely'
 import type { Role } from '../access.ts'
 import type { ErrorCode } from '../errors.ts'
-import type { Format, Status } from '../image.ts'
+import type { FileStatus, Format, Status } from '../image.ts'
 
 /** One upload request, or one declaration of files that come in any number of requests. */
 export interface BatchesTable {
@@ -61,6 +61,8 @@ export interface ImagesTable {
   status: Status
   uploaded_at: number
   finished_at: number | null
+  /** Why it failed, while its status is `error`; beside the development's, so that it can be counted by the row alone. */
+  code: ErrorCode | null
 }
 
 /** One original and one recipe: the unit of work, shared by all images with the same bytes. */
@@ -111,6 +113,27 @@ export interface IdempotencyKeysTable {
   answer: string | null
   /** While the first upload arrives: when the server that receives it is given up. */
   lease_until: number | null
+}
+
+/** How many images there are, kept by the database; several rows may have to be added up. A view. */
+export interface KeptImagesView {
+  /** Empty: without an owner. */
+  owner_id: string
+  status: Status
+  /** Empty: none. */
+  code: ErrorCode | ''
+  images: number
+  /** Of originals; one that several images share is counted for each. */
+  bytes: number
+}
+
+/** Where the files of a batch stand, likewise; those without an image too. A view. */
+export interface KeptFilesView {
+  batch_id: string
+  status: FileStatus
+  files: number
+  /** When the last of them was finished, if one was; else 0. */
+  last_at: number
 }
 
 /** Whoever has an account. */
@@ -243,6 +266,8 @@ export interface Schema {
   developments: DevelopmentsTable
   originals: OriginalsTable
   idempotency_keys: IdempotencyKeysTable
+  kept_images: KeptImagesView
+  kept_files: KeptFilesView
   users: UsersTable
   sessions: SessionsTable
   api_keys: ApiKeysTable
@@ -260,6 +285,15 @@ export type RowsOf<Queries extends readonly Compilable<unknown>[]> = {
   [K in keyof Queries]: Queries[K] extends Compilable<infer Row> ? Row[] : never
 }
 
+/** All rows whose name may have a part, and few others, by an index: `key` of `images` is among `rows`. Its case is no matter. */
+export interface NamesFound {
+  key: RawBuilder<unknown>
+  rows: RawBuilder<unknown>
+}
+
+/** Told of each round trip: how many statements, for how long, and whether one of them failed. */
+export type OnRoundTrip = (trip: { statements: number; ms: number; failed: boolean }) => void
+
 /**
  * Two ways in: `write` serialises transactions, `read` never waits for them. What `write` has committed, `read` sees.
  */
@@ -274,7 +308,13 @@ export interface Database {
   canSkipLocked: boolean
   /** Whether every statement is a round trip to another process, so that fewer of them are worth a short wait. */
   isRemote: boolean
+  /** Finds names by a part of them; null where there is no index of names. */
+  findNames: ((part: string) => NamesFound | null) | null
   /** Runs queries that do not depend on each other's results as one transaction, in as few round trips as the database has. */
   transact<const Queries extends readonly Compilable<unknown>[]>(queries: Queries): Promise<RowsOf<Queries>>
+  /** All that `body` reads is as of one moment, however long it takes. Nothing else reads here meanwhile. */
+  snapshot<T>(body: (rows: Kysely<Schema>) => Promise<T>): Promise<T>
+  /** Connections that are open, those in use, and how many wait for one. */
+  connections(): { open: number; inUse: number; waiting: number }
   close(): Promise<void>
 }

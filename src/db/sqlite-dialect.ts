@@ -12,7 +12,22 @@ import {
   type Kysely,
   type QueryResult,
 } from 'kysely'
+import type { OnRoundTrip } from './schema.ts'
 import type { Outcome, Request, Result } from './sqlite-thread.ts'
+
+/** What a connection has to do: messages on their way to it and back, and users that wait for it. */
+export interface Load {
+  inFlight: number
+  waiting: number
+}
+
+export const emptyLoad = (): Load => ({ inFlight: 0, waiting: 0 })
+
+interface Options {
+  readOnly: boolean
+  load: Load
+  onRoundTrip: OnRoundTrip | undefined
+}
 
 /** A connection in a thread; statements are answered in the order they were sent. */
 export class SqliteConnection implements DatabaseConnection {
@@ -20,8 +35,12 @@ export class SqliteConnection implements DatabaseConnection {
   readonly #waiting = new Map<number, { resolve: (results: Result[]) => void; reject: (error: Error) => void }>()
   #lastId = 0
   #ended: Error | null = null
+  readonly #load: Load
+  readonly #onRoundTrip: OnRoundTrip | undefined
 
-  constructor(path: string, readOnly: boolean) {
+  constructor(path: string, { readOnly, load, onRoundTrip }: Options) {
+    this.#load = load
+    this.#onRoundTrip = onRoundTrip
     this.#thread = new Worker(new URL('./sqlite-thread.ts', import.meta.url), { workerData: { path, readOnly } })
     this.#thread.on('message', (outcome: Outcome) => {
       const waiter = this.#waiting.get(outcome.id)
@@ -44,10 +63,25 @@ export class SqliteConnection implements DatabaseConnection {
     if (this.#ended) throw this.#ended
     const id = ++this.#lastId
     const statements = queries.map(({ sql, parameters }) => ({ sql, parameters }))
-    return new Promise((resolve, reject) => {
+    const answer = new Promise<Result[]>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
       this.#thread.postMessage({ id, statements } satisfies Request)
     })
+    return this.#measured(statements.length, answer)
+  }
+
+  async #measured(statements: number, answer: Promise<Result[]>): Promise<Result[]> {
+    const startedAt = performance.now()
+    let failed = true
+    this.#load.inFlight++
+    try {
+      const results = await answer
+      failed = false
+      return results
+    } finally {
+      this.#load.inFlight--
+      this.#onRoundTrip?.({ statements, ms: performance.now() - startedAt, failed })
+    }
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
@@ -70,19 +104,21 @@ export class SqliteConnection implements DatabaseConnection {
 
 class SqliteDriver implements Driver {
   readonly #path: string
+  readonly #options: Options
   readonly #exclusive: boolean
   #connection!: SqliteConnection
   #lastHolder: Promise<void> = Promise.resolve()
   #release: () => void = () => {}
 
-  constructor(path: string, readOnly: boolean) {
+  constructor(path: string, options: Options) {
     this.#path = path
-    this.#exclusive = !readOnly
+    this.#options = options
+    this.#exclusive = !options.readOnly
   }
 
   /** Kysely calls it at the first use, and `destroy` only after that: a thread started earlier might never end. */
   async init() {
-    this.#connection = new SqliteConnection(this.#path, !this.#exclusive)
+    this.#connection = new SqliteConnection(this.#path, this.#options)
   }
 
   async acquireConnection() {
@@ -90,7 +126,9 @@ class SqliteDriver implements Driver {
     const before = this.#lastHolder
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#lastHolder = promise
+    this.#options.load.waiting++
     await before
+    this.#options.load.waiting--
     this.#release = resolve
     return this.#connection
   }
@@ -100,8 +138,8 @@ class SqliteDriver implements Driver {
   }
 
   async beginTransaction() {
-    // Immediate: a reader that turned writer half-way would have to be tried again.
-    await this.#connection.executeQuery(CompiledQuery.raw('begin immediate'))
+    // Immediate: a reader that turned writer half-way would have to be tried again. One that only reads sees one moment.
+    await this.#connection.executeQuery(CompiledQuery.raw(this.#exclusive ? 'begin immediate' : 'begin'))
   }
 
   async commitTransaction() {
@@ -117,10 +155,10 @@ class SqliteDriver implements Driver {
   }
 }
 
-/** A writing connection hands itself to one user at a time; a reading one has no transactions and is shared. */
-export function sqliteDialect(path: string, { readOnly }: { readOnly: boolean }): Dialect {
+/** A writing connection hands itself to one user at a time; a reading one is shared, so a transaction on it is for who is alone. */
+export function sqliteDialect(path: string, options: Options): Dialect {
   return {
-    createDriver: () => new SqliteDriver(path, readOnly),
+    createDriver: () => new SqliteDriver(path, options),
     createQueryCompiler: () => new SqliteQueryCompiler(),
     createAdapter: () => new SqliteAdapter(),
     createIntrospector: (db: Kysely<unknown>) => new SqliteIntrospector(db),

@@ -20,8 +20,10 @@ export interface Result {
 
 export type Outcome = { id: number } & ({ results: Result[] } | { error: { message: string; code: string | undefined } })
 
-// Bulk statements differ by their number of rows, so the texts are many: the oldest go.
-const MAX_PREPARED = 200
+// Bulk statements differ by their number of rows, so the texts are many, and a prepared one takes about 60 bytes for each character
+// of its text: 200 of up to 600 rows took 97 MB. Those used last are kept, up to so many characters; the largest never are.
+const MAX_PREPARED_CHARACTERS = 200_000
+const MAX_KEPT_CHARACTERS = 20_000
 
 const { path, readOnly } = workerData as { path: string; readOnly: boolean }
 const port = parentPort!
@@ -29,15 +31,29 @@ const database = new DatabaseSync(path, { readOnly, timeout: 10_000 })
 if (!readOnly) database.exec('pragma journal_mode = wal; pragma synchronous = full')
 database.exec('pragma foreign_keys = on; pragma temp_store = memory; pragma cache_size = -16000')
 
-const prepared = new Map<string, { statement: StatementSync; returnsRows: boolean }>()
+type Prepared = { statement: StatementSync; returnsRows: boolean }
 
-function prepare(sql: string) {
+/** From the one used longest ago. */
+const prepared = new Map<string, Prepared>()
+let preparedCharacters = 0
+
+function prepare(sql: string): Prepared {
   const known = prepared.get(sql)
-  if (known) return known
+  if (known) {
+    prepared.delete(sql)
+    prepared.set(sql, known)
+    return known
+  }
   const statement = database.prepare(sql)
   const fresh = { statement, returnsRows: statement.columns().length > 0 }
-  if (prepared.size >= MAX_PREPARED) prepared.delete(prepared.keys().next().value!)
+  if (sql.length > MAX_KEPT_CHARACTERS) return fresh
   prepared.set(sql, fresh)
+  preparedCharacters += sql.length
+  for (const [oldest] of prepared) {
+    if (preparedCharacters <= MAX_PREPARED_CHARACTERS) break
+    prepared.delete(oldest)
+    preparedCharacters -= oldest.length
+  }
   return fresh
 }
 

@@ -2,7 +2,7 @@
 import { CalotypeError } from '../errors.ts'
 import type { ImageStore } from '../record/image-store.ts'
 
-// Counting is a walk over an index: once a second is enough, and what came since is at most what the network brings in a second.
+// Once a second is enough: what came since is at most what the network brings in a second.
 const COUNT_EVERY_MS = 1_000
 const RETRY_AFTER_SECONDS = 30
 

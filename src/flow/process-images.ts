@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CalotypeError, ERRORS, type ErrorCode } from '../errors.ts'
-import { imageKey, originalKey, RECIPE, thumbnailKey, type Development, type Failure, type Rendition } from '../image.ts'
+import { imageKey, originalKey, RECIPE, thumbnailKey, type Development, type Failure, type Image, type Rendition } from '../image.ts'
 import type { Logger } from '../log.ts'
 import type { Developer } from '../process/developer.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
@@ -97,7 +97,9 @@ export function processImages(deps: ProcessDeps): Processing {
       const canWait = areComing || claimed.length + finishing.size > outcomes
       const canWaitMs = canWait ? Math.min(OUTCOMES_TOGETHER * outcomeEveryMs, MOST_TOGETHER_MS) : 0
       const changed = await persist('recording an outcome', () => images.finish({ ...result, token: lease.token }, canWaitMs))
-      if (changed) await feed.publish(changed)
+      if (!changed) return
+      for (const image of changed) logOutcome(log, image)
+      await feed.publish(changed)
     } finally {
       outcomes--
     }
@@ -185,6 +187,13 @@ export function processImages(deps: ProcessDeps): Processing {
   }
 }
 
+/** A file that can't be developed is its sender's concern, and worth a line for who is asked about it; one that can is not. */
+function logOutcome(log: Logger, { id, batchId, sha256, failure }: Image) {
+  const image = { image: id, batch: batchId, sha256 }
+  if (failure) log.info({ ...image, code: failure.code }, 'image failed')
+  else log.debug(image, 'image completed')
+}
+
 type Outcome = Omit<Finished, 'token'> & ({ rendition: Rendition } | { failure: Failure })
 
 /** Null when it was interrupted: the work is pending again at the next start. `developed` is called when the pixels are done. */
@@ -206,8 +215,8 @@ async function developAndStore(
         if (result.outcome === 'developed') {
           developed()
           await Promise.all([
-            blobs.put(imagePath, imageKey(development), { synced: true }),
-            blobs.put(thumbnailPath, thumbnailKey(development), { synced: true }),
+            blobs.put(imagePath, imageKey(development), { canBeMadeAgain: true }),
+            blobs.put(thumbnailPath, thumbnailKey(development), { canBeMadeAgain: true }),
           ])
           return { sha256, recipe, rendition: result.rendition }
         }
@@ -220,7 +229,7 @@ async function developAndStore(
       await Promise.all([blobs.discard(imagePath), blobs.discard(thumbnailPath)])
       const code = error instanceof CalotypeError ? error.code : 'internal'
       log.error({ err: error, sha256 }, 'an image could not be developed')
-      if (code === 'not_found') return failed('internal', 'The original is missing from the store. Upload it again.')
+      if (code === 'not_found') return failed('original_missing')
       if (!PASSING.includes(code)) return failed('internal')
     }
     if (isStopped()) return null

@@ -110,6 +110,7 @@ export async function removeOrphans({ blobs, images, log }: Pick<SweepDeps, 'blo
 
 /** What runs every few seconds beside the work: brings back what a worker or the queue has lost, and announces it. */
 export async function sweepWork({ images, queue, feed, pause }: SweepDeps): Promise<void> {
+  await images.foldCounts()
   const reclaimed = await images.reclaim(false)
   await feed.publish(reclaimed)
   await queue.add(toJobs(reclaimed.filter((image) => image.status === 'pending')))

@@ -39,7 +39,7 @@ export async function adminOverviewRoutes(fastify: FastifyInstance, deps: AdminO
     ])
     return {
       images: counts.images,
-      original_bytes: counts.originalBytes,
+      original_bytes: counts.bytes,
       oldest_pending_ms: oldestPendingMs,
       minutes: minutes.map(({ at, ...minute }) => ({ at: iso(at), ...minute })),
       failures: counts.failures,

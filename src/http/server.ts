@@ -7,6 +7,7 @@ import { CalotypeError } from '../errors.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import type { Logger } from '../log.ts'
 import type { AccountDeps } from '../flow/account-deps.ts'
+import type { Observer } from '../observe/observer.ts'
 import { adminRoutes } from './admin.ts'
 import { adminImageRoutes, type AdminImagesDeps } from './admin-images.ts'
 import { adminJobRoutes, type AdminJobsDeps } from './admin-jobs.ts'
@@ -18,11 +19,13 @@ import { authRoutes } from './auth.ts'
 import { batchRoutes } from './batches.ts'
 import { eventRoutes } from './events.ts'
 import { addHealth } from './health.ts'
+import { isAllowedHost } from './host.ts'
 import { imageRoutes } from './images.ts'
 import { keyRoutes } from './keys.ts'
 import { addLiveFeed } from './live.ts'
 import { manyRoutes } from './many.ts'
 import { mediaRoutes } from './media.ts'
+import { observeRequests } from './observe-requests.ts'
 import { isAllowedOrigin } from './origin.ts'
 import { pageRoutes, type PagesDeps } from './pages.ts'
 import { addPrincipal, type Identify } from './principal.ts'
@@ -46,7 +49,10 @@ export interface ServerDeps extends UploadDeps, AccountDeps, AdminDeps {
   limits: UploadLimits
   corsOrigins: string[]
   mediaAccess: 'public' | 'private'
+  /** Names it may be asked by, beside addresses and localhost; `*` is any. */
+  allowedHosts: string[]
   pages: Omit<PagesDeps, 'auth'>
+  observer?: Observer | undefined
   /** True once the server is stopping: what is in hand is finished, nothing new is begun. */
   isStopping: () => boolean
 }
@@ -57,7 +63,7 @@ const HSTS = `max-age=${365 * 24 * 60 * 60}`
 
 /** `identify` adds the hook that sets `request.principal`, before anything of a body is read. */
 export async function createServer(deps: ServerDeps, identify: Identify = (server) => addPrincipal(server, deps)): Promise<HttpServer> {
-  const { log, corsOrigins, isStopping, feed, images, blobs, mediaAccess, trustProxy } = deps
+  const { log, corsOrigins, allowedHosts, isStopping, feed, images, blobs, mediaAccess, trustProxy } = deps
   const loggerInstance: FastifyBaseLogger = log
   const server = Fastify({
     ...problemOptions,
@@ -67,16 +73,20 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
     return503OnClosing: false,
     requestTimeout: 0,
     trustProxy: trustProxy.length > 0 && trustProxy,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // Asked for below, with a code.
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, requireHostHeader: false },
     routerOptions: { maxParamLength: 200 },
   })
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
   answerProblems(server)
   requireAccess(server)
+  if (deps.observer) observeRequests(server, deps.observer)
   server.addHook('onRequest', async (request, reply) => {
-    const { headers, protocol } = request
+    const { headers, protocol, raw } = request
     if (protocol === 'https') reply.header('strict-transport-security', HSTS)
+    if (headers.host === undefined && raw.httpVersion !== '1.0') throw new CalotypeError('bad_request', 'The request has no Host header.')
+    if (!isAllowedHost(headers.host, allowedHosts)) throw new CalotypeError('host_not_allowed')
     if (isSafe(request)) return
     if (!isAllowedOrigin(headers.origin, headers.host, corsOrigins)) throw new CalotypeError('origin_not_allowed')
     if (isStopping()) throw new CalotypeError('shutting_down', undefined, { retryAfterSeconds: 5 })
@@ -109,5 +119,6 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
   await server.register(eventRoutes, { feed })
   await server.register(pageRoutes, { ...deps.pages, auth: deps.auth })
   addHealth(server, { images, isStopping })
+  deps.observer?.watch({ watchers: () => server.websocketServer.clients.size })
   return server
 }

@@ -9,10 +9,12 @@ import { uploadOnce } from '../flow/repeat-upload.ts'
 import type { Upload, UploadDeps } from '../flow/upload.ts'
 import { uploadDeclared } from '../flow/upload-declared.ts'
 import { waitForImage } from '../flow/wait-for-image.ts'
-import { receiveFiles } from '../receive/receive-files.ts'
+import type { Observer } from '../observe/observer.ts'
+import { receiveFiles, type ReceiveOptions } from '../receive/receive-files.ts'
 import type { BatchKind } from '../record/batch-ledger.ts'
 import { drainRefused } from './drain.ts'
 import { keyOf } from './idempotency-key.ts'
+import { observeFiles } from './observe-requests.ts'
 import { sendProblem } from './problem.ts'
 import { toApiImage } from './wire.ts'
 
@@ -25,7 +27,7 @@ export interface UploadLimits {
   batchTtlHours: number
 }
 
-type Deps = UploadDeps & { limits: UploadLimits }
+type Deps = UploadDeps & { limits: UploadLimits; observer?: Observer | undefined }
 
 const initiated = (message: (taken: number) => string) => (upload: Upload) =>
   JSON.stringify({
@@ -62,7 +64,9 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
   async function take(request: FastifyRequest, kind: BatchKind, answer: ((upload: Upload) => string) | null) {
     const key = keyOf(request)
     const ownerId = request.principal.userId
-    return finishing(uploadOnce(deps, { kind, ownerId, files: receive(deps, request, kind), key, answer }))
+    const taken = await finishing(uploadOnce(deps, { kind, ownerId, files: receive(deps, request, kind), key, answer }))
+    if ('upload' in taken) logUpload(request, taken.upload)
+    return taken
   }
 
   const config = { access: 'upload' } as const
@@ -100,6 +104,7 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
       throw new CalotypeError('not_found', 'There is no such batch. Declare it with POST /api/batches, or send the files without one.')
     }
     const upload = await finishing(uploadDeclared(deps, batch, receive(deps, request, 'batch', 'index'), owner))
+    logUpload(request, upload)
     const first = upload.rejected[0]
     if (first && upload.images.length === 0) {
       return sendProblem(reply, new CalotypeError(first.code, first.error), { rejected: upload.rejected })
@@ -108,8 +113,19 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
   }
 }
 
-function receive({ limits, blobs }: Deps, request: FastifyRequest, kind: BatchKind, indexField?: string) {
-  return receiveFiles(request.body as Readable, request.headers as { 'content-type': string }, {
+// A batch has thousands: its id finds them.
+const MOST_IDS_LOGGED = 10
+
+function logUpload({ log }: FastifyRequest, { batchId, images, rejected }: Upload) {
+  const ids = images.slice(0, MOST_IDS_LOGGED).map(({ id }) => id)
+  const codes = rejected.map(({ code }) => code)
+  const reasons = Object.fromEntries([...new Set(codes)].map((code) => [code, codes.filter((one) => one === code).length]))
+  log.info({ batch: batchId, taken: images.length, image: ids.length === 1 ? ids[0] : ids, rejected: reasons }, 'upload taken')
+}
+
+function receive({ limits, blobs, observer }: Deps, request: FastifyRequest, kind: BatchKind, indexField?: string) {
+  const receiving = (how: ReceiveOptions) => receiveFiles(request.body as Readable, request.headers as { 'content-type': string }, how)
+  const options: ReceiveOptions = {
     field: kind === 'sync' ? 'image' : 'images',
     ...(indexField !== undefined && { indexField }),
     maxFiles: kind === 'sync' ? 1 : limits.maxFiles,
@@ -117,5 +133,6 @@ function receive({ limits, blobs }: Deps, request: FastifyRequest, kind: BatchKi
     idleTimeoutMs: limits.uploadIdleTimeoutMs,
     stage: () => blobs.stage(),
     discard: (path) => blobs.discard(path),
-  })
+  }
+  return observer ? observeFiles(observer, options, receiving) : receiving(options)
 }

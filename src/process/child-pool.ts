@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { type ErrorCode, ERRORS } from '../errors.ts'
 import type { Failure } from '../image.ts'
 import { Child, type ChildOptions, MOST_IN_HAND, type Task } from './child-process.ts'
+import { confine } from './confinement.ts'
 import type { Developer, DevelopJob, DevelopResult } from './developer.ts'
 import { createMemoryBudget } from './memory-budget.ts'
 
@@ -58,7 +59,15 @@ class ChildPool implements Developer {
   constructor({ concurrency, timeoutMs, memoryBytes, maxPixels, log }: ChildPoolOptions) {
     this.capacity = concurrency * MOST_IN_HAND
     const shareBytes = Math.floor(memoryBytes / 2 / concurrency)
-    this.#childOptions = { timeoutMs, maxPixels, shareBytes, budget: createMemoryBudget(memoryBytes - shareBytes * concurrency) }
+    const { command: confinement, missing } = confine(maxPixels, memoryBytes)
+    if (missing.length > 0) log?.debug({ missing }, 'this system does not confine the children that develop images in every way')
+    this.#childOptions = {
+      timeoutMs,
+      maxPixels,
+      shareBytes,
+      budget: createMemoryBudget(memoryBytes - shareBytes * concurrency),
+      confinement,
+    }
     this.#log = log
     for (let i = 0; i < concurrency; i++) this.#spawn()
   }

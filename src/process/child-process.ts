@@ -37,6 +37,8 @@ export interface ChildOptions {
   /** Bytes an image may take without asking. */
   shareBytes: number
   budget: MemoryBudget
+  /** What goes before the command of a child: `confine`. */
+  confinement: readonly string[]
 }
 
 /** What the pool is told. `onGone` comes once, last, and with whatever was in hand; nothing is written at its paths any more. */
@@ -64,10 +66,14 @@ export class Child {
   constructor(options: ChildOptions, events: ChildEvents) {
     this.#options = options
     this.#events = events
+    const [execPath = process.execPath, ...execArgv] = [...options.confinement, process.execPath]
     this.#process = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [String(options.maxPixels), String(options.shareBytes)], {
       // No secret of the server's, no debugger port, no watch mode. What the settings are for: docs/decisions/0003-child-processes.md.
       env: { MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '3', VIPS_DISC_THRESHOLD: '4g' },
-      execArgv: [],
+      execPath,
+      execArgv,
+      // A session and a process group of its own: nothing of a terminal reaches it, and what it should start ends with it.
+      detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'json',
     })
@@ -83,6 +89,7 @@ export class Child {
     }
     // Not 'exit': what it wrote last is read first.
     this.#process.on('close', (code, signal) => onGone(signal ?? `exit code ${code}`))
+    this.#process.on('exit', () => this.#killGroup())
     this.#process.on('error', (error) => {
       if (this.#process.pid === undefined) onGone(error.message)
     })
@@ -122,6 +129,15 @@ export class Child {
   kill(): void {
     this.reserved = true
     this.#process.kill('SIGKILL')
+  }
+
+  /** What is left of its group when it has ended; the number of a group that is not empty is given to no other process. */
+  #killGroup(): void {
+    try {
+      if (this.pid > 0) process.kill(-this.pid, 'SIGKILL')
+    } catch {
+      // Nothing, as ever.
+    }
   }
 
   #head(): Held | undefined {

@@ -15,7 +15,7 @@ export interface DevelopJob {
 }
 
 /**
- * `developed`: both outputs are written and synced at the paths of the job. `failed`: for good, with its reason; nothing is
+ * `developed`: both outputs are written at the paths of the job, not synced. `failed`: for good, with its reason; nothing is
  * left at the paths. `interrupted`: the developer was closed first; the image is still to be developed.
  */
 export type DevelopResult =

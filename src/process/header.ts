@@ -5,6 +5,7 @@ import type { Format } from '../image.ts'
 import { isSrgb } from './colour-profile.ts'
 import { toDecodeError } from './decoder.ts'
 import { estimateBytes } from './memory-estimate.ts'
+import { checkStructure, tooLongSide } from './structure.ts'
 
 /** Pixels. Each side and not only the area, for decoders hold whole rows: a 41-byte PNG can claim rows of 786,432 pixels. */
 const MAX_SIDE = 16_384
@@ -25,9 +26,14 @@ export interface Header {
 
 /**
  * Reads the header of an original. Throws `invalid_image` if it can't be read or is of another format than expected,
- * `too_many_frames`, and `image_too_large` for a side, or for the pixels of all frames beyond `maxPixels`.
+ * `too_many_frames`, `metadata_too_large`, and `image_too_large` for a side, or for the pixels of all frames beyond `maxPixels`.
  */
 export async function readHeader(path: string, format: Format, maxPixels: number): Promise<Header> {
+  try {
+    checkStructure(path, format, { maxFrames: MAX_FRAMES, maxSide: MAX_SIDE })
+  } catch (error) {
+    throw error instanceof CalotypeError ? error : toDecodeError(error)
+  }
   const metadata = await sharp(path, { limitInputPixels: false })
     .metadata()
     .catch((error: unknown) => Promise.reject(toDecodeError(error)))
@@ -39,8 +45,7 @@ export async function readHeader(path: string, format: Format, maxPixels: number
   const frames = format === 'gif' || format === 'webp' ? (metadata.pages ?? 1) : 1
   const pixels = width * height * frames
   const size = `${width}×${height} pixels`
-  if (Math.max(width, height) > MAX_SIDE)
-    throw new CalotypeError('image_too_large', `The image is ${size}; its sides may be ${MAX_SIDE} at most.`)
+  if (Math.max(width, height) > MAX_SIDE) throw tooLongSide(width, height, MAX_SIDE)
   if (frames > MAX_FRAMES)
     throw new CalotypeError('too_many_frames', `The animation has ${frames} frames; ${MAX_FRAMES} at most are developed.`)
   if (pixels > maxPixels) {

@@ -13,7 +13,7 @@ export type FromChild =
   | { say: 'ready' }
   /** Waits for so many bytes beyond its standing share before it decodes. */
   | { say: 'waiting'; id: number; bytes: number }
-  /** The pixels are done with: the next job begins while this one's files are synced. */
+  /** The pixels are done with: the next job begins while this one's files are written. */
   | { say: 'encoded'; id: number }
   /** Recalled, and not begun. */
   | { say: 'returned'; id: number }

@@ -20,11 +20,11 @@ export interface Steering {
   encoded?(): void
 }
 
-/** Begins to write and sync a file, while the pixels go on. */
+/** Begins to write a file, while the pixels go on. */
 type Write = (path: string, bytes: Buffer) => void
 
 /**
- * Develops one original: writes and syncs the image and the thumbnail at the paths given. Call `prepareDecoder` first. Throws a
+ * Develops one original: writes the image and the thumbnail at the paths given. Call `prepareDecoder` first. Throws a
  * `CalotypeError`: `invalid_image`, `image_too_large` or `too_many_frames` if it is the image's fault, else `storage_full` or
  * `internal`; files begun are then left to the caller. `maxPixels` counts those of all frames.
  */
@@ -33,7 +33,7 @@ export async function developImage(job: Recipe, maxPixels: number, steering: Ste
   await steering.admit?.(header.memoryBytes)
   const writes: Promise<void>[] = []
   const write = (path: string, bytes: Buffer) => {
-    const written = writeFile(path, bytes, { flush: true })
+    const written = writeFile(path, bytes)
     // It may fail long before it is awaited.
     written.catch(() => {})
     writes.push(written)

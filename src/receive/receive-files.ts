@@ -1,4 +1,5 @@
 // Receives a multipart body as a stream: files come out one by one, whole and synced, while the rest still arrives.
+import type { EventEmitter } from 'node:events'
 import { Busboy, type BusboyFileStream, type BusboyHeaders } from '@fastify/busboy'
 import type { Readable } from 'node:stream'
 import { CalotypeError } from '../errors.ts'
@@ -34,13 +35,34 @@ const unescapeName = (name: string) => name.replace(/%22|%0D|%0A/gi, decodeURICo
 /** What says no place says none; whether there is such a place, the declaration knows. */
 const indexOf = (text: string) => (/^\d{1,9}$/.test(text) ? Number(text) : null)
 
-function openParser(headers: BusboyHeaders, maxFiles: number, maxFields: number): InstanceType<typeof Busboy> {
+/** What busboy keeps to itself: its part parser, which tells of every part. */
+type Parts = { _parser: { parser: EventEmitter } }
+
+/**
+ * A part whose header can't be read, or has no `form-data`, is passed over by busboy without a word: `onMalformed` is called for it, at
+ * the next part or at the end. Nobody asks for it who could be told, so it makes the body malformed.
+ */
+function openParser(headers: BusboyHeaders, maxFiles: number, maxFields: number, onMalformed: (error: Error) => void) {
+  let [begun, understood] = [0, 0]
+  const check = () => {
+    if (begun !== understood) onMalformed(new Error('A part has no header that can be read.'))
+  }
   try {
-    return new Busboy({
+    const parser = new Busboy({
       headers,
       preservePath: true,
       limits: { files: maxFiles, fields: maxFields, fieldSize: MAX_FIELD_BYTES, headerSize: MAX_PART_HEADER_BYTES },
+      isPartAFile(_field, contentType, fileName) {
+        understood++
+        return contentType === 'application/octet-stream' || fileName !== undefined
+      },
     })
+    const parts = (parser as unknown as Parts)._parser.parser
+    parts.on('part', () => {
+      check()
+      begun++
+    })
+    return parser.on('finish', check)
   } catch (error) {
     throw new CalotypeError('not_multipart', 'Send the file as multipart/form-data with a boundary.', { cause: error })
   }
@@ -56,7 +78,6 @@ export async function* receiveFiles(
   headers: BusboyHeaders,
   { field, indexField, maxFileBytes, maxFiles, idleTimeoutMs, stage, discard }: ReceiveOptions,
 ): AsyncGenerator<ReceivedFile | RefusedFile> {
-  const parser = openParser(headers, maxFiles, MAX_FIELDS + (indexField === undefined ? 0 : maxFiles))
   const open = new Set<IncomingFile>()
   const ready: (ReceivedFile | RefusedFile)[] = []
   let failure: CalotypeError | null = null
@@ -74,6 +95,7 @@ export async function* receiveFiles(
     failure ??= toReceiveError(error)
     change()
   }
+  const parser = openParser(headers, maxFiles, MAX_FIELDS + (indexField === undefined ? 0 : maxFiles), fail)
 
   async function settle(file: IncomingFile) {
     try {

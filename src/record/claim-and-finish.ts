@@ -145,7 +145,7 @@ export async function finishDevelopments({ write, transact, now }: Database, res
     write
       .updateTable('images')
       .from('developments')
-      .set(({ ref }) => ({ status: ref('developments.status'), finished_at: now }))
+      .set(({ ref }) => ({ status: ref('developments.status'), finished_at: now, code: ref('developments.code') }))
       .whereRef('developments.sha256', '=', 'images.sha256')
       .whereRef('developments.recipe', '=', 'images.recipe')
       .where('developments.status', 'in', ['completed', 'error'])
@@ -153,7 +153,9 @@ export async function finishDevelopments({ write, transact, now }: Database, res
       .where('images.sha256', 'in', hashes)
       // One that failed before, for a passing reason, is healed by a later upload of the same bytes.
       .where('images.status', 'in', ['pending', 'processing', 'error'])
-      .whereRef('images.status', '<>', 'developments.status')
+      .where(({ or, eb, ref }) =>
+        or([eb('images.status', '<>', ref('developments.status')), eb('images.code', '<>', ref('developments.code'))]),
+      )
       .returning(IMAGE_COLUMNS),
   ])
   const changed = Map.groupBy(rows, (row) => `${row.sha256}-${row.recipe}`)
@@ -187,7 +189,7 @@ export async function reclaimDevelopments({ write, transact, now }: Database, is
     expired.set({ status: 'pending', lease_token: null, lease_until: null }),
     write
       .updateTable('images')
-      .set({ status: 'error', finished_at: now })
+      .set({ status: 'error', finished_at: now, code: failure.code })
       .where('images.status', 'in', ['pending', 'processing'])
       .where(({ exists, selectFrom }) =>
         exists(
@@ -217,7 +219,7 @@ export function abortBatch({ write, now }: Database, batchId: string): Promise<I
     if (!numUpdatedRows) return []
     const rows = await trx
       .updateTable('images')
-      .set({ status: 'aborted', finished_at: now })
+      .set({ status: 'aborted', finished_at: now, code: null })
       .where('batch_id', '=', batchId)
       .returningAll()
       .execute()

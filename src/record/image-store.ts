@@ -100,7 +100,16 @@ export interface ListQuery extends ImageFilter {
   cursor?: string
 }
 
+/** A kept count that is not what the rows say. */
+export interface CountDifference {
+  /** For a person. */
+  of: string
+  kept: number
+  counted: number
+}
+
 export interface Page {
+  /** Fewer than asked for, even none, only at the end or in a search that has looked at so many names that it goes on in another page. */
   images: Image[]
   /** Null on the last page. */
   next: string | null
@@ -155,6 +164,8 @@ export interface ImageStore extends BatchLedger {
   pending(limit: number, cursor?: string): Promise<{ jobs: Waiting[]; next: string | null }>
   /** Images that wait or are in hand. */
   countPending(): Promise<number>
+  /** Those that wait, those in hand, and for how long the one that waits longest has been here, in milliseconds; one query. */
+  backlog(): Promise<{ pending: number; processing: number; oldestPendingMs: number }>
 
   get(id: string, owner: Owner): Promise<Image | null>
   /** The image at this place of a batch. */
@@ -166,6 +177,12 @@ export interface ImageStore extends BatchLedger {
   workOf(ids: string[]): Promise<Map<string, Work>>
   /** How many the list has with this filter. */
   count(filter: ImageFilter, owner: Owner): Promise<number>
+  /** Adds up what was counted since: a sweep's work, so that asking stays quick. The counts are right before and after. */
+  foldCounts(): Promise<void>
+  /** Where the kept counts are not what the rows say: nowhere, unless someone changed them by hand. */
+  differingCounts(): Promise<CountDifference[]>
+  /** Counts anew where they differ; nobody changes rows meanwhile. Returns what differed. */
+  recount(): Promise<CountDifference[]>
   /**
    * Failed images of the same bytes are `pending` again, whoever has them: they share their development. Returns them, to be announced;
    * null if there is no such image; rejects with `not_retryable`.

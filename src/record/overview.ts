@@ -7,8 +7,8 @@ export interface Counts {
   images: Record<Status, number>
   /** Of those that failed, by code; the most first. */
   failures: { code: ErrorCode; images: number }[]
-  /** Bytes of the originals that images use. */
-  originalBytes: number
+  /** Of all images as they were uploaded: the same ones for each. */
+  bytes: number
 }
 
 export interface FinishedMinute {

@@ -1,5 +1,5 @@
 // Reads the ledger: batches with their counts in one snapshot each, and the files of one by where they stand.
-import { sql, type Expression, type ExpressionBuilder, type Kysely, type SqlBool } from 'kysely'
+import type { Expression, ExpressionBuilder, Kysely, SqlBool } from 'kysely'
 import type { Owner } from '../access.ts'
 import type { BatchesTable, DeclaredFileRow, Schema } from '../db/schema.ts'
 import { ERRORS } from '../errors.ts'
@@ -49,21 +49,11 @@ const selectBatches = (db: Kysely<Schema>, page: { id: string } | BatchPage, own
     })
     .with('counts', (with_) =>
       with_
-        .selectFrom('images')
-        .select(({ fn }) => ['batch_id', sql<FileStatus>`status`.as('status'), fn.countAll<number>().as('files')])
-        .select(({ fn }) => fn.max('finished_at').as('last'))
-        .where('batch_id', 'in', ({ selectFrom }) => selectFrom('page').select('page.id'))
+        .selectFrom('page')
+        .innerJoin('kept_files', 'kept_files.batch_id', 'page.id')
+        .select(({ fn }) => ['batch_id', 'status', fn.sum<number>('files').as('files'), fn.max('last_at').as('last')])
         .groupBy(['batch_id', 'status'])
-        .unionAll(
-          with_
-            .selectFrom('declared_files')
-            .select(({ fn }) => ['batch_id', sql<FileStatus>`status`.as('status'), fn.countAll<number>().as('files')])
-            .select(({ fn }) => fn.max('finished_at').as('last'))
-            .where('batch_id', 'in', ({ selectFrom }) => selectFrom('page').select('page.id'))
-            // Those have an image, which is counted.
-            .where('status', '<>', 'received')
-            .groupBy(['batch_id', 'status']),
-        ),
+        .having(({ fn }) => fn.sum<number>('files'), '<>', 0),
     )
     .selectFrom('page')
     .leftJoin('counts', 'counts.batch_id', 'page.id')
@@ -85,7 +75,7 @@ function toBatch(rows: Row[]): Batch {
     ownerId: owner_id,
     createdAt: created_at,
     receivedAt: received_at,
-    finishedAt: isDone ? Math.max(received_at, ...rows.map(({ last }) => last ?? 0)) : null,
+    finishedAt: isDone ? Math.max(received_at, ...rows.map(({ last }) => Number(last ?? 0))) : null,
     expiresAt: expires_at,
     declared: declared ?? Object.values(counts).reduce((sum, count) => sum + count, 0),
     counts,

@@ -1,9 +1,10 @@
 // Reads images: one, a page by keyset (the last page costs what the first does), what waits.
-import { sql, type Expression, type ExpressionBuilder, type Kysely, type OrderByDirection, type SqlBool } from 'kysely'
+import { sql, type Kysely, type OrderByDirection, type RawBuilder } from 'kysely'
 import type { Owner } from '../access.ts'
-import type { Schema } from '../db/schema.ts'
+import type { Database, NamesFound, Schema } from '../db/schema.ts'
+import { patternOf } from '../db/name-search.ts'
 import type { ErrorCode } from '../errors.ts'
-import type { Image } from '../image.ts'
+import type { Image, Status } from '../image.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import type { ImageFilter, ListQuery, Page, Sort, Work } from './image-store.ts'
 import { encodeName, failureOf, isListedFor, isOf, selectImages, slices, toImageWithOutcome } from './rows.ts'
@@ -20,61 +21,116 @@ const SORTS = {
 } satisfies Record<Sort, [SortColumn, OrderByDirection]>
 
 /** The sort column's value and the id of the last image of a page. */
-const decodePlace = (text: string, column: SortColumn) =>
-  decodeCursor(text, column === 'name' ? 'string,string' : 'number,string') as [value: string | number, id: string]
+const decodePlace = (text: string, column: SortColumn) => decodeCursor(text, column === 'name' ? 'string,string' : 'number,string') as Place
 
-const beyond =
-  (column: SortColumn, direction: OrderByDirection, [value, id]: [value: string | number, id: string]) =>
-  (eb: ExpressionBuilder<Schema, 'images'>) =>
-    eb(eb.refTuple(`images.${column}`, 'images.id'), direction === 'desc' ? '<' : '>', eb.tuple(value, id))
+type Place = [value: string | number, id: string]
 
-/** What lists show and counts count. */
-function matching(eb: ExpressionBuilder<Schema, 'images'>, filter: ImageFilter, owner: Owner) {
-  const { q, status, format, batch, code, from, to } = filter
-  const conditions: Expression<SqlBool>[] = [batch ? isOf(owner, 'images') : isListedFor(owner, 'images')]
-  if (q) {
-    const pattern = `%${q.replace(/[\\%_]/g, '\\$&')}%`
-    conditions.push(sql<boolean>`lower(images.name) like lower(${encodeName(pattern)}) escape '\\'`)
+const compared = (column: SortColumn, by: '<' | '>' | '<=' | '>=', [value, id]: Place) =>
+  sql<boolean>`(${sql.ref(`images.${column}`)}, images.id) ${sql.raw(by)} (${value}, ${id})`
+const isPast = (column: SortColumn, direction: OrderByDirection, place: Place) => compared(column, direction === 'desc' ? '<' : '>', place)
+const isUpTo = (column: SortColumn, direction: OrderByDirection, place: Place) =>
+  compared(column, direction === 'desc' ? '>=' : '<=', place)
+
+/**
+ * What is found otherwise: by its names, or in its batch. As in `isOf`, written so that no index of these is taken for the better way.
+ * PostgreSQL knows by itself how many rows have which value.
+ */
+const isAmong = ({ isRemote }: Database, column: 'status' | 'format', value: string) =>
+  isRemote ? sql<boolean>`${sql.ref(`images.${column}`)} = ${value}` : sql<boolean>`${sql.ref(`images.${column}`)} || '' = ${value}`
+
+/** What lists show and counts count, but for names. `sort`: the index of its order is walked; null: others find the rows. */
+function filtered(database: Database, filter: ImageFilter, sees: Owner, sort: Sort | null): RawBuilder<boolean> {
+  const { status, format, batch, code, from, to } = filter
+  const owner = sees ?? filter.owner ?? null
+  // Those that failed for one reason have an index of their own: of all images they are few.
+  const walks = sort !== null && batch === undefined && code === undefined
+  const byTime = sort === 'newest' || sort === 'oldest'
+  const conditions: RawBuilder<boolean>[] = [walks ? isListedFor(owner, 'images') : isOf(owner, 'images')]
+  if (status) {
+    // Nearly all are completed: the order's own index finds a page of them at once. Of the others there may be few, and these have theirs.
+    const isRare = status !== 'completed'
+    const hasIndex = walks && (isRare || (byTime && owner === null))
+    conditions.push(hasIndex ? sql<boolean>`images.status = ${status}` : isAmong(database, 'status', status))
+    if (isRare) conditions.push(sql<boolean>`images.status <> 'completed'`)
   }
-  if (status) conditions.push(eb('images.status', '=', status))
-  if (format) conditions.push(eb('images.format', '=', format))
-  if (batch) conditions.push(eb('images.batch_id', '=', batch))
-  if (filter.owner !== undefined) conditions.push(batch ? isOf(filter.owner, 'images') : isListedFor(filter.owner, 'images'))
-  if (code) conditions.push(eb('images.status', '=', 'error'), failedBy(eb, code))
-  if (from !== undefined) conditions.push(eb('images.uploaded_at', '>=', from))
-  if (to !== undefined) conditions.push(eb('images.uploaded_at', '<', to))
-  return eb.and(conditions)
+  if (format) {
+    const hasIndex = walks && byTime && owner === null && status === undefined
+    conditions.push(hasIndex ? sql<boolean>`images.format = ${format}` : isAmong(database, 'format', format))
+  }
+  if (batch) conditions.push(sql<boolean>`images.batch_id = ${batch}`)
+  if (code) conditions.push(sort !== null && batch === undefined ? sql<boolean>`images.code = ${code}` : sql<boolean>`images.code || '' = ${code}`)
+  // Of somebody else than who is seen: none.
+  if (sees !== null && filter.owner !== undefined) conditions.push(isOf(filter.owner, 'images'))
+  if (from !== undefined) conditions.push(sql<boolean>`images.uploaded_at >= ${from}`)
+  if (to !== undefined) conditions.push(sql<boolean>`images.uploaded_at < ${to}`)
+  return sql<boolean>`(${sql.join(conditions, sql` and `)})`
 }
 
-const failedBy = ({ exists, selectFrom }: ExpressionBuilder<Schema, 'images'>, code: ErrorCode) =>
-  exists(
-    selectFrom('developments as failed')
-      .select('failed.sha256')
-      .whereRef('failed.sha256', '=', 'images.sha256')
-      .whereRef('failed.recipe', '=', 'images.recipe')
-      .where('failed.code', '=', code),
-  )
+/** Part of a name, any case. */
+const isNamed = (q: string) => sql<boolean>`lower(images.name) like lower(${patternOf(encodeName(q))}) escape '\\'`
 
-export async function listImages(db: Kysely<Schema>, { sort, limit, cursor, ...filter }: ListQuery, owner: Owner): Promise<Page> {
+// About as long as a page takes that is all there is, either way.
+const MOST_NAMES_FOUND = 4_000
+const MOST_NAMES_LOOKED_AT = 4_000
+
+/** The rows that may have this part of a name, if the index knows them and they are not too many. */
+async function findFew({ read, findNames }: Database, q: string): Promise<NamesFound | null> {
+  const found = findNames?.(encodeName(q)) ?? null
+  if (found === null) return null
+  const { rows } = await sql<{ count: number }>`
+    select count(*) as count from (${found.rows} limit ${sql.lit(MOST_NAMES_FOUND + 1)}) as found`.execute(read)
+  return Number(rows[0]!.count) > MOST_NAMES_FOUND ? null : found
+}
+
+const isFound = ({ key, rows }: NamesFound) => sql<boolean>`${key} in (${rows})`
+
+/** The place of the last image that is looked at for its name; null: the list ends before. */
+async function lastLookedAt({ read }: Database, conditions: RawBuilder<boolean>, sort: Sort): Promise<Place | null> {
   const [column, direction] = SORTS[sort]
-  let query = selectImages(db)
-    .where((eb) => matching(eb, filter, owner))
+  const by = sql.raw(direction)
+  const { rows } = await sql<{ value: string | number; id: string }>`
+    select ${sql.ref(`images.${column}`)} as value, images.id from images where ${conditions}
+    order by ${sql.ref(`images.${column}`)} ${by}, images.id ${by} limit 1 offset ${sql.lit(MOST_NAMES_LOOKED_AT - 1)}`.execute(read)
+  const [last] = rows
+  return last ? [last.value, last.id] : null
+}
+
+/** A page; of a search for what many have in their names, or that no index knows, as much as is found among the next so many images. */
+export async function listImages(database: Database, { sort, limit, cursor, q, ...filter }: ListQuery, owner: Owner): Promise<Page> {
+  const [column, direction] = SORTS[sort]
+  const from = cursor === undefined ? null : decodePlace(cursor, column)
+  const searches = q !== undefined && q !== ''
+  const few = searches && filter.batch === undefined ? await findFew(database, q) : null
+  const listed = filtered(database, filter, owner, few ? null : sort)
+  const rest = from === null ? listed : sql<boolean>`${listed} and ${isPast(column, direction, from)}`
+  const until = searches && !few && filter.batch === undefined ? await lastLookedAt(database, rest, sort) : null
+  const rows = await selectImages(database.read)
+    .where(rest)
+    .$if(searches, (query) => query.where(isNamed(q!)))
+    .$if(few !== null, (query) => query.where(isFound(few!)))
+    .$if(until !== null, (query) => query.where(isUpTo(column, direction, until!)))
     .orderBy(`images.${column}`, direction)
     .orderBy('images.id', direction)
     // One more than asked for tells whether there is a next page.
     .limit(limit + 1)
-  if (cursor) query = query.where(beyond(column, direction, decodePlace(cursor, column)))
-  const rows = await query.execute()
-  const images = rows.slice(0, limit).map(toImageWithOutcome)
+    .execute()
   const last = rows[limit - 1]
-  return { images, next: rows.length > limit && last ? encodeCursor([last[column], last.id]) : null }
+  const next: Place | null = rows.length > limit && last ? [last[column], last.id] : until
+  return { images: rows.slice(0, limit).map(toImageWithOutcome), next: next && encodeCursor(next) }
 }
 
-export async function countImages(db: Kysely<Schema>, filter: ImageFilter, owner: Owner): Promise<number> {
-  const { images } = await db
+/** By owner, status and code alone it is known; otherwise it is counted. */
+export async function countImages(database: Database, filter: ImageFilter, owner: Owner): Promise<number> {
+  const { q, status, format, batch, code, from, to } = filter
+  const isKept = !q && !format && !batch && from === undefined && to === undefined && (owner === null || filter.owner === undefined)
+  if (isKept) return countKept(database.read, owner ?? filter.owner ?? null, status ? [status] : null, code)
+  const few = q && !batch ? await findFew(database, q) : null
+  const { images } = await database.read
     .selectFrom('images')
     .select(({ fn }) => fn.countAll<number>().as('images'))
-    .where((eb) => matching(eb, filter, owner))
+    .where(filtered(database, filter, owner, few ? null : 'newest'))
+    .$if(Boolean(q), (query) => query.where(isNamed(q!)))
+    .$if(few !== null, (query) => query.where(isFound(few!)))
     .executeTakeFirstOrThrow()
   return Number(images)
 }
@@ -94,6 +150,17 @@ export async function workOf(db: Kysely<Schema>, ids: string[]): Promise<Map<str
       work.set(id, { attempts, startedAt, finishedAt, worker, failure: failureOf(row) })
   }
   return work
+}
+
+async function countKept(db: Kysely<Schema>, owner: Owner, statuses: Status[] | null, code?: ErrorCode): Promise<number> {
+  const { images } = await db
+    .selectFrom('kept_images')
+    .select(({ fn }) => fn.sum<number | null>('images').as('images'))
+    .$if(owner !== null, (query) => query.where('owner_id', '=', owner!).where('owner_id', '<>', ''))
+    .$if(statuses !== null, (query) => query.where('status', 'in', statuses!))
+    .$if(code !== undefined, (query) => query.where('code', '=', code!))
+    .executeTakeFirstOrThrow()
+  return Number(images ?? 0)
 }
 
 export async function getImage(db: Kysely<Schema>, id: string, owner: Owner): Promise<Image | null> {
@@ -119,7 +186,7 @@ export async function pendingJobs(db: Kysely<Schema>, limit: number, cursor?: st
     .orderBy('uploaded_at')
     .orderBy('id')
     .limit(limit)
-  if (cursor) query = query.where(beyond('uploaded_at', 'asc', decodePlace(cursor, 'uploaded_at')))
+  if (cursor) query = query.where(isPast('uploaded_at', 'asc', decodePlace(cursor, 'uploaded_at')))
   const rows = await query.execute()
   const last = rows.length === limit ? rows.at(-1) : undefined
   return {
@@ -128,11 +195,20 @@ export async function pendingJobs(db: Kysely<Schema>, limit: number, cursor?: st
   }
 }
 
-export async function countPending(db: Kysely<Schema>): Promise<number> {
-  const { images } = await db
+export const countPending = (db: Kysely<Schema>) => countKept(db, null, ['pending', 'processing'])
+
+/** Of the index by status only the part that is not done is read, however many images there are. */
+export async function readBacklog({ read, now }: Database) {
+  const rows = await read
     .selectFrom('images')
-    .select(({ fn }) => fn.countAll<number>().as('images'))
+    .select(({ fn }) => ['status', fn.countAll<number>().as('images'), fn.min('uploaded_at').as('oldest'), now.as('now')])
     .where('status', 'in', ['pending', 'processing'])
-    .executeTakeFirstOrThrow()
-  return Number(images)
+    .groupBy('status')
+    .execute()
+  const [pending, processing] = (['pending', 'processing'] as const).map((status) => rows.find((row) => row.status === status))
+  return {
+    pending: Number(pending?.images ?? 0),
+    processing: Number(processing?.images ?? 0),
+    oldestPendingMs: pending ? Math.max(0, Number(pending.now) - Number(pending.oldest)) : 0,
+  }
 }

@@ -9,7 +9,8 @@ import { encodeName, failureOf, renditionOf, slices, toImage } from './rows.ts'
 
 type Now = Database['now']
 
-const WORTH_ANOTHER_TRY: ErrorCode[] = ['processing_crashed', 'processing_timeout', 'internal']
+// The bytes of an original that was lost came with the upload.
+const WORTH_ANOTHER_TRY: ErrorCode[] = ['processing_crashed', 'processing_timeout', 'original_missing', 'original_damaged', 'internal']
 
 const distinctOriginals = (images: NewImage[]) =>
   // Sorted, so that two servers lock rows in the same order.
@@ -77,7 +78,7 @@ export async function joinDevelopments(trx: Transaction<Schema>, images: NewImag
 /** Images of originals that are held and developments that are joined. */
 export async function insertImages(trx: Transaction<Schema>, now: Now, images: NewImage[], developments: Map<string, DevelopmentRow>) {
   const rows = images.map((image) => {
-    const { status } = developments.get(image.sha256)!
+    const { status, code } = developments.get(image.sha256)!
     return {
       id: image.id,
       batch_id: image.batchId,
@@ -91,6 +92,7 @@ export async function insertImages(trx: Transaction<Schema>, now: Now, images: N
       status,
       uploaded_at: now,
       finished_at: status === 'completed' || status === 'error' ? now : null,
+      code: status === 'error' ? code : null,
     }
   })
   const inserted = new Map<string, ImageRow>()

@@ -2,7 +2,7 @@
 import type { Transaction } from 'kysely'
 import type { Owner } from '../access.ts'
 import type { Database, Schema } from '../db/schema.ts'
-import { CalotypeError } from '../errors.ts'
+import { CalotypeError, ERRORS } from '../errors.ts'
 import type { Image } from '../image.ts'
 import { holdBatch } from './arrive.ts'
 import { isOf, slices, toImage } from './rows.ts'
@@ -13,7 +13,9 @@ type Failed = Pick<Image, 'sha256' | 'recipe'>
 export async function retryFailed(trx: Transaction<Schema>, failed: Failed[]): Promise<Image[]> {
   const images: Image[] = []
   for (const [recipe, originals] of Map.groupBy(failed, (one) => one.recipe)) {
-    for (const slice of slices([...new Set(originals.map(({ sha256 }) => sha256))].sort())) {
+    for (const asked of slices([...new Set(originals.map(({ sha256 }) => sha256))].sort())) {
+      const slice = await withoutDamaged(trx, asked)
+      if (slice.length === 0) continue
       await trx
         .updateTable('developments')
         .set({ status: 'pending' })
@@ -23,7 +25,7 @@ export async function retryFailed(trx: Transaction<Schema>, failed: Failed[]): P
         .execute()
       const rows = await trx
         .updateTable('images')
-        .set({ status: 'pending', finished_at: null })
+        .set({ status: 'pending', finished_at: null, code: null })
         .where('sha256', 'in', slice)
         .where('recipe', '=', recipe)
         .where('status', '=', 'error')
@@ -35,12 +37,21 @@ export async function retryFailed(trx: Transaction<Schema>, failed: Failed[]): P
   return images
 }
 
+/** Damaged bytes may well be developed, into a picture that nobody sent. */
+async function withoutDamaged(trx: Transaction<Schema>, hashes: string[]): Promise<string[]> {
+  const rows = trx.selectFrom('developments').select('sha256').where('sha256', 'in', hashes).where('code', '=', 'original_damaged')
+  const damaged = new Set((await rows.where('status', '=', 'error').execute()).map(({ sha256 }) => sha256))
+  return hashes.filter((sha256) => !damaged.has(sha256))
+}
+
 export function retryImage({ write }: Database, id: string, owner: Owner): Promise<Image[] | null> {
   return write.transaction().execute(async (trx) => {
     const image = await trx.selectFrom('images').selectAll().where('id', '=', id).where(isOf(owner, 'images')).executeTakeFirst()
     if (!image) return null
     if (image.status !== 'error') throw new CalotypeError('not_retryable')
-    return retryFailed(trx, [image])
+    const retried = await retryFailed(trx, [image])
+    if (retried.length === 0) throw new CalotypeError('not_retryable', ERRORS.original_damaged)
+    return retried
   })
 }
 

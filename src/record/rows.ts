@@ -63,6 +63,7 @@ export const IMAGE_COLUMNS = [
   'images.status',
   'images.uploaded_at',
   'images.finished_at',
+  'images.code',
 ] as const satisfies `images.${keyof ImageRow}`[]
 
 /** Images joined to what became of their originals. */
@@ -79,7 +80,6 @@ export const selectImages = (db: Kysely<Schema>) =>
       'developments.image_size',
       'developments.thumbnail_size',
       'developments.thumbhash',
-      'developments.code',
       'developments.error',
     ])
 

@@ -20,13 +20,14 @@ import {
   releaseOriginals,
   sweepAborted,
 } from './collect.ts'
+import { differingCounts, foldCounts, recount } from './counts.ts'
 import { declareBatch } from './declare.ts'
 import { cancelBatch, expireDeclared, forgetDeclared, sweepEmpty } from './end-batch.ts'
 import { groupCommit } from './group-commit.ts'
 import { renewUpload, reserveKey, sweepKeys, unreserveKey } from './idempotency.ts'
 import type { Entry, Finished, ImageStore, Lease } from './image-store.ts'
 import { deleteImages, getImages, retryImages } from './many-images.ts'
-import { countImages, countPending, getImage, getImageInBatch, listImages, pendingJobs, workOf } from './read-images.ts'
+import { countImages, countPending, getImage, getImageInBatch, listImages, pendingJobs, readBacklog, workOf } from './read-images.ts'
 import { getBatch, isCancelled, isDeclared, listBatches, listBatchFiles } from './read-batches.ts'
 import { recordUploads } from './record-uploads.ts'
 import { retryBatch, retryImage } from './retry.ts'
@@ -62,12 +63,16 @@ export function createSqlImageStore(database: Database): ImageStore {
     reclaim: (isOnlyServer) => retryConflicts(() => reclaimDevelopments(database, isOnlyServer)),
     pending: (limit, cursor) => pendingJobs(read, limit, cursor),
     countPending: () => countPending(read),
+    backlog: () => readBacklog(database),
     get: (id, owner) => getImage(read, id, owner),
     getInBatch: (batchId, index, owner) => getImageInBatch(read, batchId, index, owner),
     getMany: (ids, owner) => getImages(read, ids, owner),
-    list: (query, owner) => listImages(read, query, owner),
+    list: (query, owner) => listImages(database, query, owner),
     workOf: (ids) => workOf(read, ids),
-    count: (filter, owner) => countImages(read, filter, owner),
+    count: (filter, owner) => countImages(database, filter, owner),
+    foldCounts: () => foldCounts(database),
+    differingCounts: () => differingCounts(read),
+    recount: () => retryConflicts(() => recount(database)),
     declare: (declaration) => retryConflicts(() => declareBatch(database, declaration)),
     isDeclared: (batchId, owner) => isDeclared(read, batchId, owner),
     isCancelled: (batchId) => isCancelled(read, batchId),

@@ -22,11 +22,18 @@ export interface BlobStore {
   stage(): string
   /**
    * Makes a staged file durable under its key and takes it away from its place. Repeatable: the same key again replaces the same
-   * bytes. On return the bytes and their name survive a power cut. `synced` says that the file's own bytes were synced before.
+   * bytes. On return the bytes and their name survive a power cut. `synced` says that the file's own bytes were synced before. What can be
+   * made again is there for everyone from then on, and survives the end of every process; where one process alone uses the store, it may
+   * be lost with the machine's power: whoever starts after a crash has to look (`flow/remake-lost.ts`).
    */
-  put(stagedPath: string, key: string, options?: { synced: boolean }): Promise<void>
+  put(stagedPath: string, key: string, options?: { synced?: boolean; canBeMadeAgain?: boolean }): Promise<void>
   /** Removes a staged file, if it is still there. Never rejects. */
   discard(stagedPath: string): Promise<void>
+  /**
+   * Local files that were staged and neither put nor discarded, by this process or others that stage in the same folder; what is being
+   * written just now is among them. `discard` removes one.
+   */
+  staged(): AsyncIterable<{ path: string } & BlobStat>
   /** A local path to read the blob from, for programs that take paths; `release` when done. Rejects with `not_found` if it is gone. */
   checkout(key: string): Promise<{ path: string; release(): Promise<void> }>
   /** Null when it is missing, which is never guessed from a timeout. */

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CalotypeError, StartError, toCalotypeError } from '../errors.ts'
 import type { BlobStat, BlobStore } from './blob-store.ts'
+import { stagedFiles } from './staging-folder.ts'
 
 const PREFIXES = ['originals', 'renditions']
 
@@ -68,16 +69,23 @@ function folderSync() {
 // A folder of staged files that its process has not touched for so long is nobody's.
 const ABANDONED_MS = 24 * 60 * 60 * 1000
 
+export interface FilesystemOptions {
+  /** Other processes have it open, too. */
+  isShared?: boolean
+  /** Another process may have it open, as if it were alone: what ended processes have left is left alone. */
+  asVisitor?: boolean
+}
+
 /** The folder where this process stages files; what ended processes left is removed. */
-async function openStaging(folder: string, isShared: boolean): Promise<{ staging: string; close(): Promise<void> }> {
+async function openStaging(folder: string, { isShared = false, asVisitor = false }: FilesystemOptions) {
   const tmp = join(folder, 'tmp')
   await mkdir(tmp, { recursive: true })
-  for (const left of await readdir(tmp)) {
+  for (const left of asVisitor ? [] : await readdir(tmp)) {
     const path = join(tmp, left)
     if (isShared && Date.now() - (await stat(path)).mtimeMs < ABANDONED_MS) continue
     await rm(path, { recursive: true, force: true })
   }
-  if (!isShared) return { staging: tmp, close: async () => {} }
+  if (!isShared && !asVisitor) return { staging: tmp, close: async () => {} }
   const staging = join(tmp, randomUUID())
   await mkdir(staging)
   const touching = setInterval(() => void utimes(staging, new Date(), new Date()).catch(() => undefined), ABANDONED_MS / 24).unref()
@@ -92,12 +100,12 @@ async function openStaging(folder: string, isShared: boolean): Promise<{ staging
 
 /**
  * Opens the store in `folder`, which is made where missing: `tmp/` for what is being written, and a folder for each prefix of
- * the keys. Only one process may have it open, unless it is said to be shared.
+ * the keys. Only one process may have it open, unless it is said to be shared, and visitors.
  */
-export async function openFilesystemStore(folder: string, { isShared } = { isShared: false }): Promise<BlobStore> {
+export async function openFilesystemStore(folder: string, options: FilesystemOptions = {}): Promise<BlobStore> {
   let staged
   try {
-    staged = await openStaging(folder, isShared)
+    staged = await openStaging(folder, options)
     for (const prefix of PREFIXES) await makeShards(folder, join(folder, prefix))
     await access(folder, constants.R_OK | constants.W_OK)
   } catch (error) {
@@ -120,8 +128,11 @@ export async function openFilesystemStore(folder: string, { isShared } = { isSha
       const [childPath, childKey] = [join(path, entry.name), `${key}${entry.name}`]
       if (entry.isDirectory()) yield* walk(childPath, `${childKey}/`)
       else {
-        const { size, mtimeMs } = await stat(childPath)
-        yield { key: childKey, size, modifiedAt: mtimeMs }
+        const found = await stat(childPath).catch((error: unknown) => {
+          // It went between its name and the look at it.
+          if (!isMissing(error)) throw toCalotypeError(error)
+        })
+        if (found) yield { key: childKey, size: found.size, modifiedAt: found.mtimeMs }
       }
     }
   }
@@ -129,18 +140,22 @@ export async function openFilesystemStore(folder: string, { isShared } = { isSha
   return {
     stage: () => join(staging, randomUUID()),
 
-    async put(stagedPath, key, { synced } = { synced: false }) {
+    async put(stagedPath, key, { synced = false, canBeMadeAgain = false } = {}) {
       try {
-        if (!synced) await sync(stagedPath)
+        // A shared folder may lie on another machine, whose crash nobody here would hear of.
+        const durably = options.isShared || !canBeMadeAgain
+        if (durably && !synced) await sync(stagedPath)
         const target = join(folder, key)
         await rename(stagedPath, target)
-        await syncFolder(dirname(target))
+        if (durably) await syncFolder(dirname(target))
       } catch (error) {
         throw toCalotypeError(error)
       }
     },
 
     discard: (stagedPath) => rm(stagedPath, { force: true }).catch(() => undefined),
+
+    staged: () => stagedFiles(join(folder, 'tmp')),
 
     async checkout(key) {
       const path = join(folder, key)

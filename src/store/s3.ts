@@ -22,6 +22,8 @@ export interface S3StoreOptions extends S3Settings {
   publicEndpoint?: string
   /** How long S3 may be silent before an attempt is given up; three of them, at most, before an error. Default: 15,000. */
   answerTimeoutMs?: number
+  /** Leaves alone what ended processes have left in the staging folder. */
+  asVisitor?: boolean
   log?: Logger
 }
 
@@ -39,10 +41,10 @@ const CHECKOUT_DELAYS_MS = [100, 500]
  * setting to look at. See `s3-bucket.ts` for errors and repetition, `s3-upload.ts` for how bytes are checked.
  */
 export async function openS3Store(options: S3StoreOptions): Promise<BlobStore> {
-  const { stagingFolder, publicEndpoint, answerTimeoutMs, log, ...settings } = options
+  const { stagingFolder, publicEndpoint, answerTimeoutMs, asVisitor = false, log, ...settings } = options
   const links = publicEndpoint ? createLinks(settings, publicEndpoint) : null
   const bucket = await openBucket(settings, answerTimeoutMs ?? ANSWER_TIMEOUT_MS)
-  const staging = await openStagingFolder(stagingFolder).catch((error: unknown) => {
+  const staging = await openStagingFolder(stagingFolder, { asVisitor }).catch((error: unknown) => {
     bucket.close()
     throw error
   })
@@ -95,6 +97,8 @@ export async function openS3Store(options: S3StoreOptions): Promise<BlobStore> {
     },
 
     discard,
+
+    staged: () => staging.files(),
 
     async checkout(key) {
       const path = staging.newFile()

@@ -118,6 +118,12 @@ test('from the command to a healthy server', async () => {
   for (const { freshMs, againMs } of commands) assert.ok(freshMs > 0 && againMs > 0)
 })
 
+test('bombs of every format', async () => {
+  const { bombs } = await figures<{ bombs: { wanted: string; code: string; cpuMs: number }[] }>('bombs.ts', '--bytes', '6000000')
+  assert.ok(bombs.length >= 20)
+  for (const { wanted, code, cpuMs } of bombs) assert.ok(code === wanted && cpuMs > 0)
+})
+
 test('the budget: kept, broken by a fifth, written anew', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'calotype-test-'))
   const file = join(folder, 'budget.json')

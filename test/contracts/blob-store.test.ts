@@ -30,6 +30,21 @@ describe('blob store in a folder', () => {
     await rm(folder, { recursive: true })
   })
 
+  test('a visitor leaves what others have staged, and takes its own along', async () => {
+    const folder = await temporary()
+    const owner = await openFilesystemStore(folder)
+    await writeFile(owner.stage(), 'on its way')
+    const before = await readdir(join(folder, 'tmp'))
+    const visitor = await openFilesystemStore(folder, { asVisitor: true })
+    await writeFile(visitor.stage(), 'a visitor')
+    const staged = []
+    for await (const { path } of visitor.staged()) staged.push(path)
+    assert.equal(staged.length, 2)
+    await visitor.close()
+    assert.deepEqual(await readdir(join(folder, 'tmp')), before)
+    await rm(folder, { recursive: true })
+  })
+
   test('a folder that can not be written is refused in one sentence', async () => {
     const folder = await temporary()
     await writeFile(join(folder, 'file'), '')

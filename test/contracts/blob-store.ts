@@ -65,6 +65,24 @@ export function blobStoreContract(open: () => Promise<{ store: BlobStore; close:
     await store.discard(path)
   })
 
+  blobTest('what is staged is told until it is put or discarded', async (store) => {
+    const told = async () => {
+      const paths = []
+      for await (const { path, size, modifiedAt } of store.staged()) {
+        assert.equal(size, 4)
+        assert.ok(Math.abs(modifiedAt - Date.now()) < 60_000)
+        paths.push(path)
+      }
+      return paths.sort()
+    }
+    assert.deepEqual(await told(), [])
+    const paths = [await staged(store, 'some'), await staged(store, 'more')]
+    assert.deepEqual(await told(), [...paths].sort())
+    await store.put(paths[0]!, KEY)
+    await store.discard(paths[1]!)
+    assert.deepEqual(await told(), [])
+  })
+
   blobTest('a checkout is the bytes at a path', async (store) => {
     await store.put(await staged(store, 'pixels'), KEY)
     const { path, release } = await store.checkout(KEY)

@@ -8,11 +8,23 @@ import pg from 'pg'
 import { prepareCluster, type Cluster } from '../../scripts/cluster/topology.ts'
 import { openPostgres } from '../../src/db/open-postgres.ts'
 import { openSqlite } from '../../src/db/open-sqlite.ts'
+import type { Database } from '../../src/db/schema.ts'
 import { createLog } from '../../src/log.ts'
 import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
+import { createSqlRowArchive } from '../../src/record/sql-row-archive.ts'
+import { createSqlRowSurvey } from '../../src/record/sql-row-survey.ts'
 import { batchLedgerContract } from './batch-ledger.ts'
+import { countsContract } from './counts.ts'
 import { imageStoreContract, type Open } from './image-store.ts'
 import { ownersContract } from './owners.ts'
+import { rowArchiveContract } from './row-archive.ts'
+import { rowSurveyContract } from './row-survey.ts'
+
+const storesOn = (database: Database) => ({
+  store: createSqlImageStore(database),
+  survey: createSqlRowSurvey(database),
+  archive: createSqlRowArchive(database),
+})
 
 describe('image store on SQLite', () => {
   const open: Open = async () => {
@@ -22,11 +34,14 @@ describe('image store on SQLite', () => {
       await database.close()
       await rm(folder, { recursive: true })
     }
-    return { store: createSqlImageStore(database), close }
+    return { ...storesOn(database), close }
   }
   imageStoreContract(open)
   batchLedgerContract(open)
   ownersContract(open)
+  countsContract(open)
+  rowSurveyContract(open)
+  rowArchiveContract(open)
 })
 
 describe('image store on PostgreSQL through PgBouncer', () => {
@@ -64,17 +79,28 @@ describe('image store on PostgreSQL through PgBouncer', () => {
       // With the connections that the pooler would keep: PostgreSQL has not enough for all of these tests.
       await directly(`drop database ${new URL(url).pathname.slice(1)} with (force)`)
     }
-    return { store: createSqlImageStore(database), close }
+    return { ...storesOn(database), close }
   }
   imageStoreContract(open)
   batchLedgerContract(open)
   ownersContract(open)
+  countsContract(open)
+  rowSurveyContract(open)
+  rowArchiveContract(open)
 
   test('several servers that start at once migrate once', async () => {
     const url = await newDatabase()
     const opened = await Promise.all(Array.from({ length: 5 }, () => openPostgres({ url, maxConnections: 2, log })))
     const ran = opened.flatMap(({ migrated }) => migrated)
-    assert.deepEqual(ran.sort(), ['0001-journey', '0002-leases', '0003-ledger', '0004-owners', '0005-accounts', '0007-admin'])
+    assert.deepEqual(ran.sort(), [
+      '0001-journey',
+      '0002-leases',
+      '0003-ledger',
+      '0004-owners',
+      '0005-accounts',
+      '0006-counts-and-search',
+      '0007-admin',
+    ])
     for (const { database } of opened) await database.close()
   })
 

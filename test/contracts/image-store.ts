@@ -5,6 +5,8 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { v7 as uuidv7 } from 'uuid'
 import { FILE_STATUSES, RECIPE, type FileStatus, type Rendition } from '../../src/image.ts'
+import type { RowArchive } from '../../src/record/row-archive.ts'
+import type { RowSurvey } from '../../src/record/row-survey.ts'
 import type { ImageStore, Lease, NewBatch, NewImage } from '../../src/record/image-store.ts'
 
 export const rendition: Rendition = { width: 1500, height: 1000, imageSize: 12_345, thumbnailSize: 678, thumbhash: 'aGFzaA==' }
@@ -45,15 +47,15 @@ async function all(store: ImageStore, limit = 1_000) {
 }
 
 /** Gives a new, empty store each time, and the end of it. */
-export type Open = () => Promise<{ store: ImageStore; close: () => Promise<void> }>
+export type Open = () => Promise<{ store: ImageStore; survey: RowSurvey; archive: RowArchive; close: () => Promise<void> }>
 
 export const storeTests =
   (open: Open) =>
-  (name: string, body: (store: ImageStore) => Promise<void>): void => {
+  (name: string, body: (store: ImageStore, more: Pick<Awaited<ReturnType<Open>>, 'survey' | 'archive'>) => Promise<void>): void => {
     void test(name, async () => {
-      const { store, close } = await open()
+      const { store, close, ...more } = await open()
       try {
-        await body(store)
+        await body(store, more)
       } finally {
         await close()
       }
@@ -62,6 +64,21 @@ export const storeTests =
 
 export function imageStoreContract(open: Open): void {
   const storeTest = storeTests(open)
+
+  storeTest('the backlog is what waits, what is in hand, and the age of what waits longest', async (store) => {
+    assert.deepEqual(await store.backlog(), { pending: 0, processing: 0, oldestPendingMs: 0 })
+    const [first] = await upload(store, 'first', 'second')
+    await sleep(50)
+    await upload(store, 'third')
+    const before = await store.backlog()
+    assert.deepEqual([before.pending, before.processing], [3, 0])
+    assert.ok(before.oldestPendingMs >= 49 && before.oldestPendingMs < 60_000, String(before.oldestPendingMs))
+    await store.claim([first!.sha256], RECIPE, lease)
+    const claimed = await store.backlog()
+    assert.deepEqual([claimed.pending, claimed.processing], [2, 1])
+    for (const content of ['first', 'second', 'third']) await develop(store, content)
+    assert.deepEqual(await store.backlog(), { pending: 0, processing: 0, oldestPendingMs: 0 })
+  })
 
   storeTest('an image goes from pending through processing to completed', async (store) => {
     const [image] = await upload(store, 'one')

@@ -103,6 +103,28 @@ onEachTopology({ UPLOAD_IDLE_TIMEOUT_MS: '1000' }, (server) => {
       }
     })
 
+    test('a part whose header cannot be read, or is missing: not passed over in silence', async () => {
+      const whole = part('images', 'a.jpg', await smallPhotograph({ seed: 1 }))
+      const bytes = whole.subarray(whole.indexOf('\r\n\r\n'))
+      const heads = [
+        '',
+        '\r\nnonsense',
+        '\r\n: form-data; name="images"; filename="b.jpg"',
+        '\r\ncontent-type: image/jpeg',
+        '\r\ncontent-disposition: attachment; name="images"; filename="b.jpg"',
+        '\r\ncontent-disposition: form-data; name="images"; filename="b\n.jpg"',
+      ]
+      for (const head of heads) {
+        const broken = Buffer.concat([Buffer.from(`--${BOUNDARY}${head}`), bytes])
+        for (const parts of [[whole, broken], [broken, whole], [broken]]) {
+          const body = Buffer.concat([...parts, END_OF_PARTS])
+          await bad.refused(await post(server, { path: '/api/async/upload', body }), 400, 'malformed_multipart')
+        }
+      }
+      const cutOff = Buffer.concat([Buffer.from(`--${BOUNDARY}\r\ncontent-disposition: form-data; name="images"\r\n`), whole, END_OF_PARTS])
+      await bad.refused(await post(server, { path: '/api/async/upload', body: cutOff }), 400, 'malformed_multipart')
+    })
+
     test('a part whose headers never end', async () => {
       const body = Buffer.from(
         `--${BOUNDARY}\r\ncontent-disposition: form-data; name="image"; filename="a.jpg"\r\nx: ${'y'.repeat(1_000_000)}`,

@@ -26,7 +26,7 @@ before(async () => {
   // The one there is, again and again, a millisecond apart each.
   const database = new DatabaseSync(join(dataDir, 'calotype.sqlite'))
   database.exec(`
-    insert into images
+    insert into images (id, batch_id, batch_index, name, format, size, sha256, recipe, status, uploaded_at, finished_at)
     with recursive number(n) as (select 1 union all select n + 1 from number where n < ${IMAGES - 1})
     select printf('00000000-0000-4000-8000-%012x', n), batch_id, n, n || '.jpg', format, size, sha256, recipe, status,
       uploaded_at - n, finished_at - n

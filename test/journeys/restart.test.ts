@@ -2,7 +2,7 @@
 // Embedded alone: what is about the one process that has DATA_DIR and a port of its own.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, truncate } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -51,6 +51,39 @@ function halfSent(server: { url: string }, goOn: Promise<void>, seed: number): P
   }
   return post(server, { path: '/api/async/upload', body: body() })
 }
+
+test('what the disk had not written when the power went is developed again, from its original', async (t) => {
+  const dataDir = await newDataDir(t)
+  const first = await startServer({ dataDir })
+  const files = await Promise.all([1, 2, 3, 4].map(async (seed) => ({ name: `${seed}.jpg`, bytes: await smallPhotograph({ seed }) })))
+  await upload(first, 'batch', files)
+  const before = await allFinal(first)
+  await first.kill('SIGKILL')
+  // As a file system leaves what it never wrote: nothing, an empty file, or the beginning.
+  const folder = join(dataDir, 'renditions')
+  const paths = (await readdir(folder, { recursive: true })).filter((path) => /\.\w+$/.test(path)).map((path) => join(folder, path))
+  const [images, thumbnails] = [paths.filter((path) => !path.includes('thumbnail')), paths.filter((path) => path.includes('thumbnail'))]
+  await rm(images[0]!)
+  await truncate(images[1]!)
+  await truncate(
+    thumbnails.find((path) => path.startsWith(images[2]!.slice(0, -7)))!,
+    100,
+  )
+  const second = await startServer({ dataDir })
+  t.after(() => second.stop())
+  const after = await allFinal(second)
+  const finished = (list: typeof after) => new Map(list.map(({ id, finished_at }) => [id, finished_at]))
+  const again = after.filter(({ id, finished_at }) => finished(before).get(id) !== finished_at)
+  assert.equal(again.length, 3)
+  for (const { status, image, thumbnail } of after) {
+    assert.equal(status, 'completed')
+    for (const url of [image, thumbnail]) {
+      const answer = await fetch(second.url + url)
+      assert.equal(answer.status, 200)
+      assert.equal((await answer.arrayBuffer()).byteLength, Number(answer.headers.get('content-length')))
+    }
+  }
+})
 
 onEachTopology({ WORKER_CONCURRENCY: '1' }, (server) => {
   test('SIGTERM: what is arriving and being developed is finished, nothing is lost', async () => {

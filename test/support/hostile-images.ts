@@ -1,7 +1,7 @@
 // Small files that claim much: made by hand, byte by byte, as an attacker would.
 import { crc32, deflateSync } from 'node:zlib'
 
-function pngChunk(type: string, data: Buffer): Buffer {
+export function pngChunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data])
   const chunk = Buffer.alloc(body.length + 8)
   chunk.writeUInt32BE(data.length)

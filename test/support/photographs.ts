@@ -1,6 +1,7 @@
 // Photographs for tests and the bench: made from a seed, each different in its pixels, with the spectrum and file size of real ones.
 import sharp from 'sharp'
 import type { Format } from '../../src/image.ts'
+import { randomFrom } from './random.ts'
 
 /** Side of the tiles of texture, in pixels: a power of two, so that wrapping around is a mask. */
 const TILE = 2048
@@ -10,17 +11,6 @@ const MASK = TILE - 1
 const JPEG_QUALITY = 85
 
 const ASPECTS = [3 / 2, 4 / 3, 2 / 3, 3 / 4, 16 / 9] as const
-
-/** Small PRNG (mulberry32, Tommy Ettinger, public domain): the same numbers from 0 to 1 for the same seed, everywhere. */
-function randomFrom(seed: number): () => number {
-  let state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /**
  * Noise with the spectrum of photographs: amplitude falls as 1/f (Field, 1987), which in two dimensions is the same variance in

@@ -57,7 +57,7 @@ export const identifyEveryone: Identify = (fastify) => {
 }
 
 export interface Shared {
-  deps: UploadDeps & AccountDeps & AdminDeps & { auth: 'open'; trustProxy: string[] }
+  deps: UploadDeps & AccountDeps & AdminDeps & { auth: 'open'; trustProxy: string[]; allowedHosts: string[] }
   /** Of a server whose media are public, and of one whose media are private; both have the same images. */
   publicUrl: string
   privateUrl: string
@@ -89,6 +89,7 @@ export async function startShared(): Promise<Shared> {
     ended: createEndedCredentials(),
     auth: 'open' as const,
     trustProxy: [],
+    allowedHosts: [],
   }
   const developer = createChildPool({ concurrency: 1, timeoutMs: 60_000, memoryBytes: 2 ** 29, maxPixels: 50_000_000 })
   const processing = processImages({ ...deps, developer, worker: 'here', log })

@@ -11,28 +11,41 @@ export interface ProcessEntry {
   rssMb: number
 }
 
-/** The living processes of a process group, its leader first, then by pid. */
+interface Listed extends ProcessEntry {
+  parent: number
+  group: number
+}
+
+/** The living processes of a process group and their children, which may have groups of their own: its leader first, then by pid. */
 export function processesOfGroup(group: number): ProcessEntry[] {
-  const entries = process.platform === 'linux' ? fromProc(group) : fromPs(group)
+  const all = new Map((process.platform === 'linux' ? fromProc() : fromPs()).map((entry) => [entry.pid, entry]))
+  const belongs = (entry: Listed | undefined): boolean => entry !== undefined && (entry.group === group || belongs(all.get(entry.parent)))
+  const entries = [...all.values()].filter(belongs)
   return entries.sort((a, b) => Number(b.pid === group) - Number(a.pid === group) || a.pid - b.pid)
 }
+
+/** Whether a process is alive; one that nobody has waited for yet is not. */
+export const isAlive = (pid: number) =>
+  (process.platform === 'linux' ? fromProc([String(pid)]) : fromPs()).some((entry) => entry.pid === pid)
 
 /** One tick of the times in /proc: 1/100 s on every Linux that Node runs on (`getconf CLK_TCK`). */
 const TICK_MS = 10
 
-function fromProc(group: number): ProcessEntry[] {
-  const entries: ProcessEntry[] = []
-  for (const name of readdirSync('/proc')) {
+function fromProc(names: string[] = readdirSync('/proc')): Listed[] {
+  const entries: Listed[] = []
+  for (const name of names) {
     if (!/^\d/.test(name)) continue
     try {
       // proc(5): the command in parentheses may hold anything; behind it come the fields from the third (state) on.
       const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
       const field = (number: number) => Number(fields[number - 3])
-      if (field(5) !== group || fields[0] === 'Z') continue
+      if (fields[0] === 'Z') continue
       const rssKib = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1] ?? 0)
       entries.push({
         pid: Number(name),
+        parent: field(4),
+        group: field(5),
         cpuMs: (field(14) + field(15)) * TICK_MS,
         endedChildrenCpuMs: (field(16) + field(17)) * TICK_MS,
         rssMb: (rssKib * 1024) / 1e6,
@@ -44,13 +57,14 @@ function fromProc(group: number): ProcessEntry[] {
   return entries
 }
 
-function fromPs(group: number): ProcessEntry[] {
-  const entries: ProcessEntry[] = []
-  for (const line of execFileSync('ps', ['-A', '-o', 'pid=,pgid=,stat=,rss=,cputime='], { encoding: 'utf8' }).trim().split('\n')) {
-    const [pid, pgid, state, rssKib, time] = line.trim().split(/\s+/) as [string, string, string, string, string]
-    if (Number(pgid) !== group || state.startsWith('Z')) continue
+function fromPs(): Listed[] {
+  const entries: Listed[] = []
+  for (const line of execFileSync('ps', ['-A', '-o', 'pid=,ppid=,pgid=,stat=,rss=,cputime='], { encoding: 'utf8' }).trim().split('\n')) {
+    const [pid, parent, group, state, rssKib, time] = line.trim().split(/\s+/) as [string, string, string, string, string, string]
+    if (state.startsWith('Z')) continue
     const seconds = time.split(':').reduce((sum, part) => sum * 60 + Number(part), 0)
-    entries.push({ pid: Number(pid), cpuMs: seconds * 1000, endedChildrenCpuMs: 0, rssMb: (Number(rssKib) * 1024) / 1e6 })
+    const ids = { pid: Number(pid), parent: Number(parent), group: Number(group) }
+    entries.push({ ...ids, cpuMs: seconds * 1000, endedChildrenCpuMs: 0, rssMb: (Number(rssKib) * 1024) / 1e6 })
   }
   return entries
 }

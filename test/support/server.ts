@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { processesOfGroup } from './processes.ts'
+import { isAlive, processesOfGroup } from './processes.ts'
 
 const CLI = join(import.meta.dirname, '../../src/cli.ts')
 const READY_TIMEOUT_MS = 30_000
@@ -30,7 +30,7 @@ export interface Server extends AsyncDisposable {
    * it was killed. Rejects if it takes longer than 15 s or leaves children behind (they are killed). Safe to call twice.
    */
   stop(): Promise<number | null>
-  /** A signal to the whole process group. SIGKILL also waits until all are gone; DATA_DIR stays until `stop`. */
+  /** A signal to the server's process group, so not to its children. SIGKILL also waits until all are gone; DATA_DIR stays until `stop`. */
   kill(signal: NodeJS.Signals): Promise<void>
   /** The server first, then its children, by age. */
   pids(): number[]
@@ -73,16 +73,20 @@ export async function startServer(options: { env?: Record<string, string>; dataD
   }
   process.once('exit', atExit)
   const processes = () => processesOfGroup(pid)
+  /** Children have groups of their own: which were the server's is known only while it lives. */
+  const children = new Set<number>()
+  const noteChildren = () => processes().forEach((entry) => children.add(entry.pid))
+  const left = () => [...children].filter(isAlive)
   const childrenGone = async () => {
-    for (let waitedMs = 0; processes().length > 0; waitedMs += 20) {
-      if (waitedMs >= CHILDREN_TIMEOUT_MS)
-        throw new Error(`The server is gone, its children are not: ${processes().map((entry) => entry.pid)}`)
+    for (let waitedMs = 0; left().length > 0; waitedMs += 20) {
+      if (waitedMs >= CHILDREN_TIMEOUT_MS) throw new Error(`The server is gone, its children are not: ${left()}`)
       await wait(20)
     }
   }
   const cleanUp = async () => {
+    noteChildren()
     killGroup('SIGKILL')
-    await childrenGone()
+    await childrenGone().finally(() => left().forEach((child) => process.kill(child, 'SIGKILL')))
     process.off('exit', atExit)
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true, maxRetries: 5 })
   }
@@ -108,6 +112,7 @@ export async function startServer(options: { env?: Record<string, string>; dataD
     .finally(() => clearTimeout(timer))
 
   const stop = async () => {
+    noteChildren()
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
     const late = setTimeout(() => killGroup('SIGKILL'), STOP_TIMEOUT_MS)
     const startedAt = performance.now()
@@ -130,6 +135,7 @@ export async function startServer(options: { env?: Record<string, string>; dataD
     output: () => output,
     stop: () => (stopped ??= stop()),
     async kill(signal) {
+      noteChildren()
       killGroup(signal)
       if (signal !== 'SIGKILL') return
       await ended

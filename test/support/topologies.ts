@@ -14,6 +14,8 @@ export interface Calotype extends DataAt {
   readonly topology: 'embedded' | 'cluster'
   /** Of the server, or of nginx; without a slash at the end. May be another one after `startAgain`. */
   readonly url: string
+  /** What a command of Calotype needs in its environment to work on the same data. */
+  readonly env: Record<string, string>
   /**
    * Ends every process of Calotype by SIGTERM; in a cluster one after the other, while nginx and the engines stay. Resolves once all
    * are gone.
@@ -50,6 +52,9 @@ export function onEachTopology(env: Record<string, string>, tests: (calotype: Ca
         get databaseUrl() {
           return started.databaseUrl
         },
+        get env() {
+          return started.env
+        },
         shutDown: () => started.shutDown(),
         startAgain: () => started.startAgain(),
       })
@@ -71,6 +76,7 @@ async function startEmbedded(env: Record<string, string>): Promise<Started> {
     },
     dataDir,
     databaseUrl: undefined,
+    env: { ...env, DATA_DIR: dataDir },
     shutDown,
     async startAgain() {
       server = await start()
@@ -92,6 +98,7 @@ async function startClustered(env: Record<string, string>): Promise<Started> {
     url,
     dataDir,
     databaseUrl,
+    env: { ...env, DATA_DIR: dataDir, DATABASE_URL: databaseUrl, REDIS_URL: cluster.redisUrl },
     async shutDown() {
       for (const name of ours) await cluster.stopMember(name)
     },

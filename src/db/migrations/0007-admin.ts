@@ -67,9 +67,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .columns(['finished_at', 'status'])
     .where(sql<boolean>`finished_at is not null`)
     .execute()
-  await db.schema.createIndex('images_by_size').on('images').columns(['size', 'id']).execute()
-  await db.schema.createIndex('images_by_name').on('images').columns(['name', 'id']).execute()
-  await db.schema.createIndex('images_by_format').on('images').columns(['format', 'uploaded_at', 'id']).execute()
+  await db.schema
+    .createIndex('images_by_code')
+    .on('images')
+    .columns(['code', 'uploaded_at', 'id'])
+    .where(sql<boolean>`code is not null`)
+    .execute()
   // Batches that still need a file.
   await db.schema
     .createIndex('declared_files_needed')

@@ -1,0 +1,232 @@
+// Compares rows and bytes in both directions, a 256th of them at a time; beside a running server, by looking twice before it speaks.
+import { imageKey, originalKey, sha256OfKey, thumbnailKey } from '../image.ts'
+import type { ImageStore } from '../record/image-store.ts'
+import type { HeldDevelopment, HeldOriginal, RowSurvey } from '../record/row-survey.ts'
+import type { BlobStat, BlobStore } from '../store/blob-store.ts'
+import { atOnce } from './at-once.ts'
+import { examineOriginal, isKnownLost, sizeOfBlob } from './examine-original.ts'
+import { examineStuck } from './examine-stuck.ts'
+import { inWords, mend, reasonOf, type Report } from './findings.ts'
+
+export interface ExamineDeps {
+  blobs: BlobStore
+  images: ImageStore
+  survey: RowSurvey
+  report: Report
+  /** Called now and then: so many of so many originals were looked at. */
+  onProgress(looked: number, of: number): void
+}
+
+export interface ExamineOptions {
+  /** Mends what it finds; otherwise nothing is changed. */
+  repair: boolean
+  /** How many originals are read whole and hashed, chosen at random; null: all. */
+  sample: number | null
+  /** Files that no row knows, and temporary ones, are let be until they are so old. */
+  graceMs: number
+  /** Whether somebody should be developing what waits. */
+  isServed: boolean
+}
+
+export interface Examined {
+  originals: number
+  /** Of them, those that were read whole. */
+  hashed: number
+  /** Those that are lost, as their images say: no finding any more. */
+  knownLost: number
+  /** Files without a row, and temporary ones, within the grace period. */
+  young: number
+}
+
+const PAGE = 500
+const AT_ONCE = 8
+// What can not be looked at so often, one after the other, can not be looked at.
+const MOST_REFUSALS = 5
+
+/**
+ * Resolves when all was looked at that could be; nothing that could not be is taken for missing. Memory is that of the names in a
+ * 256th of the store.
+ */
+export async function examine(deps: ExamineDeps, options: ExamineOptions): Promise<Examined> {
+  const examination = new Examination(deps, options)
+  await examination.rows()
+  await examination.temporaryFiles()
+  await examination.bytes()
+  return examination.examined
+}
+
+type Listed = Map<string, BlobStat>
+
+const renditionsOf = ({ imageSize, thumbnailSize, ...development }: HeldDevelopment) =>
+  [
+    { key: imageKey(development), size: imageSize },
+    { key: thumbnailKey(development), size: thumbnailSize },
+  ] as const
+
+class Examination {
+  readonly examined: Examined = { originals: 0, hashed: 0, knownLost: 0, young: 0 }
+  readonly #deps: ExamineDeps
+  readonly #options: ExamineOptions
+  readonly #mend: Parameters<typeof mend>[0]
+  #refusals = 0
+  #all = 0
+  /** Of the sample. */
+  #unchosen: number
+
+  constructor(deps: ExamineDeps, options: ExamineOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#mend = { report: deps.report, repair: options.repair }
+    this.#unchosen = options.sample ?? Infinity
+  }
+
+  /** The answer, or null, having said why there is none. */
+  async #look<T>(about: string, question: () => Promise<T>): Promise<T | null> {
+    try {
+      const answer = await question()
+      this.#refusals = 0
+      return answer
+    } catch (error) {
+      this.#refusals++
+      this.#deps.report({ code: 'not_looked_at', what: `This could not be looked at: ${about}: ${reasonOf(error)}`, about, mended: false })
+      return null
+    }
+  }
+
+  rows() {
+    return this.#look('stuck rows', () => examineStuck(this.#deps, this.#options))
+  }
+
+  temporaryFiles() {
+    return this.#look('temporary files', async () => {
+      const { blobs } = this.#deps
+      for await (const { path, modifiedAt, size } of blobs.staged()) {
+        const ageMs = Date.now() - modifiedAt
+        if (ageMs < this.#options.graceMs) this.examined.young++
+        else {
+          const what = `A temporary file of ${size} bytes has been left for ${inWords(ageMs)}: ${path}`
+          await mend(this.#mend, { code: 'temporary_file', what, about: path }, () => blobs.discard(path))
+        }
+      }
+    })
+  }
+
+  async bytes() {
+    this.#all = (await this.#look('the rows', () => this.#deps.survey.countOriginals())) ?? 0
+    for (let byte = 0; byte < 256; byte++) {
+      if (this.#refusals >= MOST_REFUSALS) {
+        const what = `${256 - byte} of 256 parts of the store were not looked at: too much before them could not be.`
+        this.#deps.report({ code: 'not_looked_at', what, mended: false })
+        return
+      }
+      await this.#part(byte.toString(16).padStart(2, '0'))
+      this.#deps.onProgress(this.examined.originals, this.#all)
+    }
+  }
+
+  #list(prefix: string): Promise<Listed | null> {
+    return this.#look(prefix, async () => {
+      const listed: Listed = new Map()
+      for await (const { key, size, modifiedAt } of this.#deps.blobs.list(prefix)) listed.set(key, { size, modifiedAt })
+      return listed
+    })
+  }
+
+  /** Bytes are listed before the rows are read: what has a row and no bytes then has lost them, or is new, and is looked at again. */
+  async #part(prefix: string) {
+    const originals = await this.#list(`originals/${prefix}/`)
+    const renditions = originals && (await this.#list(`renditions/${prefix}/`))
+    if (!renditions) return
+    let after = ''
+    for (;;) {
+      const page = await this.#look(`rows of ${prefix}…`, () => this.#deps.survey.originals(prefix, after, PAGE))
+      const last = page?.at(-1)
+      if (!page || !last) break
+      await atOnce(AT_ONCE, page, (original) => this.#original(original, originals, renditions))
+      this.#deps.onProgress(this.examined.originals, this.#all)
+      if (this.#refusals >= MOST_REFUSALS) return
+      after = last.sha256
+    }
+    await this.#strangers([...originals, ...renditions])
+  }
+
+  async #original(original: HeldOriginal, originals: Listed, renditions: Listed) {
+    const { sha256, size, developments } = original
+    const key = originalKey(sha256)
+    const listed = originals.get(key)
+    originals.delete(key)
+    const incomplete = developments.filter((development) => {
+      if (development.status !== 'completed') return false
+      const sizes = renditionsOf(development).map((rendition) => ({ ...rendition, found: renditions.get(rendition.key)?.size }))
+      for (const rendition of sizes) renditions.delete(rendition.key)
+      return sizes.some((rendition) => rendition.found !== rendition.size)
+    })
+    const isChosen = this.#choose()
+    if (isChosen || isKnownLost(original) || listed?.size !== size) {
+      const state = await this.#look(key, () => examineOriginal(this.#deps, this.#options.repair, original, isChosen))
+      if (isChosen && state !== null) this.examined.hashed++
+      if (state === 'known lost') this.examined.knownLost++
+      if (state !== 'sound') return
+    }
+    for (const { recipe } of incomplete) await this.#renditions(sha256, recipe)
+  }
+
+  /** Exactly as many as the sample has, each with the same chance (Knuth, TAOCP 2, 3.4.2, algorithm S). */
+  #choose(): boolean {
+    const left = this.#all - this.examined.originals++
+    if (Math.random() * Math.max(left, 1) >= this.#unchosen) return false
+    this.#unchosen--
+    return true
+  }
+
+  /** Looked at again: it may have been developed, or deleted, since it was listed. */
+  async #renditions(sha256: string, recipe: string) {
+    const { blobs, survey } = this.#deps
+    const missing = await this.#look(`renditions of ${sha256}`, async () => {
+      const held = await survey.original(sha256)
+      const development = held?.developments.find((one) => one.recipe === recipe && one.status === 'completed')
+      for (const { key, size } of development ? renditionsOf(development) : []) {
+        const found = await sizeOfBlob(blobs, key)
+        if (found === null) return { key, what: `A developed image is missing: ${key}` }
+        if (found !== size) return { key, what: `A developed image has ${found} bytes where ${size} were stored: ${key}` }
+      }
+      return undefined
+    })
+    if (!missing) return
+    const finding = { code: 'rendition_missing', what: missing.what, about: missing.key } as const
+    await mend(this.#mend, finding, () => survey.redevelop([{ sha256, recipe }]))
+  }
+
+  /** Bytes that the rows in use do not speak of. */
+  async #strangers(listed: [string, BlobStat][]) {
+    for (let at = 0; at < listed.length; at += PAGE) {
+      // What has no name of ours, whoever put it there may want.
+      const page = listed.slice(at, at + PAGE).flatMap(([key, stat]) => {
+        const sha256 = sha256OfKey(key)
+        return sha256 === null ? [] : [{ key, sha256, ...stat }]
+      })
+      await this.#look(`bytes without a row`, async () => {
+        const known = await this.#deps.images.known([...new Set(page.map(({ sha256 }) => sha256))])
+        for (const stranger of page) if (!known.has(stranger.sha256)) await this.#orphan(stranger)
+      })
+    }
+  }
+
+  async #orphan({ key, sha256 }: { key: string; sha256: string }) {
+    const { blobs, images, survey } = this.#deps
+    const stat = await blobs.stat(key)
+    if (!stat) return
+    const ageMs = Date.now() - stat.modifiedAt
+    if (ageMs < this.#options.graceMs) {
+      this.examined.young++
+      return
+    }
+    const what = `A file of ${stat.size} bytes that no image uses has been there for ${inWords(ageMs)}: ${key}`
+    await mend(this.#mend, { code: 'orphan', what, about: key }, async () => {
+      // An upload of the same bytes waits, or has them already.
+      if ((await survey.seize([{ sha256, size: stat.size }])).length === 0) return
+      await blobs.delete([key])
+      await images.forget([sha256])
+    })
+  }
+}

@@ -1,0 +1,83 @@
+// Puts a backup into an empty place: bytes first, then all rows at once, so that what was interrupted is a place without images.
+import { copyFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ERRORS, StartError } from '../errors.ts'
+import { originalKey } from '../image.ts'
+import type { RowArchive } from '../record/row-archive.ts'
+import type { RowSurvey } from '../record/row-survey.ts'
+import type { BlobStore } from '../store/blob-store.ts'
+import { atOnce } from './at-once.ts'
+import type { LostOriginal } from './back-up.ts'
+import { faultsFile, hashOfFile, readLines, readPages, rowsFile, type Manifest } from './backup-folder.ts'
+
+export interface RestoreDeps {
+  blobs: BlobStore
+  archive: RowArchive
+  onProgress(restored: number, of: number): void
+}
+
+const AT_ONCE = 8
+
+/**
+ * The rows are loaded as they were, except that what was developed waits to be developed again, if the bytes are those of the backup.
+ * Returns the originals that are not what was uploaded, for `giveUpLost`. Throws StartError for a backup that is not as its manifest
+ * says, and for a place that is not empty.
+ */
+export async function restore({ blobs, archive, onProgress }: RestoreDeps, folder: string, manifest: Manifest): Promise<LostOriginal[]> {
+  for (const { table, sha256 } of manifest.tables) {
+    const file = rowsFile(folder, table)
+    if ((await hashOfFile(file)) !== sha256) throw new StartError(`${file} is not what its manifest says: this backup is damaged.`)
+  }
+  if (!(await archive.isEmpty())) throw new StartError('There are rows in the database. A backup is restored into an empty place only.')
+  const hasFiles = manifest.originals === 'files'
+  if (hasFiles) {
+    for await (const { key } of blobs.list('originals/')) {
+      throw new StartError(`There are originals in the store (${key}). A backup is restored into an empty place only.`)
+    }
+  }
+  const lost = new Map<string, LostOriginal>()
+  for await (const fault of readLines<LostOriginal>(faultsFile(folder))) lost.set(fault.sha256, fault)
+  if (hasFiles) {
+    let restored = 0
+    await atOnce(AT_ONCE, readLines<{ sha256: string }>(rowsFile(folder, 'originals')), async ({ sha256 }) => {
+      const code = await restoreOriginal(blobs, folder, sha256)
+      if (code) lost.set(sha256, { sha256, code })
+      onProgress(++restored, manifest.original_count)
+    })
+  }
+  await archive.load(
+    readPages(
+      folder,
+      manifest.tables.map(({ table }) => table),
+    ),
+    { developAgain: hasFiles },
+  )
+  return [...lost.values()]
+}
+
+/** What is wrong with it, if anything is. */
+async function restoreOriginal(blobs: BlobStore, folder: string, sha256: string): Promise<LostOriginal['code'] | null> {
+  const staged = blobs.stage()
+  try {
+    await copyFile(join(folder, originalKey(sha256)), staged)
+    const found = await hashOfFile(staged)
+    // Damaged bytes are more than none: whoever asks for the original gets them.
+    await blobs.put(staged, originalKey(sha256))
+    return found === sha256 ? null : 'original_damaged'
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'original_missing'
+    throw error
+  } finally {
+    await blobs.discard(staged)
+  }
+}
+
+/** Images of originals that are lost say so. */
+export async function giveUpLost(survey: RowSurvey, lost: LostOriginal[]): Promise<void> {
+  for (const [code, originals] of Map.groupBy(lost, (one) => one.code)) {
+    await survey.giveUp(
+      originals.map(({ sha256 }) => sha256),
+      { code, error: ERRORS[code] },
+    )
+  }
+}

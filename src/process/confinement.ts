@@ -1,0 +1,72 @@
+// What a child of the process step may not do, asked of the system before it starts: docs/decisions/0015-confinement.md.
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+export interface Confinement {
+  /** Goes before the command of the child, which keeps the process id it is started with. */
+  command: string[]
+  /** What this system doesn't grant, for the log. */
+  missing: string[]
+}
+
+/** Written by a child to one file: far above what any output may be. */
+const MAX_WRITTEN_BYTES = 256 * 2 ** 20
+/** Open at once; an idle child has 23. */
+const MAX_OPEN_FILES = 128
+/** Writable memory of an idle child, the stacks of its threads and the room of V8 counted whole: 654 MB measured. */
+const IDLE_DATA_BYTES = 2 ** 30
+/** What the dearest format takes for a pixel, an AVIF of more than 8 bits (memory-estimate.ts), and a tenth more. */
+const MOST_BYTES_A_PIXEL = 40
+const PROBE_TIMEOUT_MS = 5_000
+
+/**
+ * The means of this system, each tried once and left out where it fails. A child that decodes an image within the limits never
+ * meets them; one whose decoder runs wild ends there instead of taking the machine along.
+ */
+export function confine(maxPixels: number, memoryBytes: number): Confinement {
+  const dataBytes = IDLE_DATA_BYTES + Math.max(memoryBytes, maxPixels * MOST_BYTES_A_PIXEL)
+  const candidates: [what: string, command: string[] | null][] = [
+    ['no network', withProgram('unshare', isRoot() ? ['--net', '--ipc', '--'] : ['--map-current-user', '--net', '--ipc', '--'])],
+    ['no privileges', withProgram('setpriv', [...dropping(), '--no-new-privs', '--pdeathsig', 'KILL', '--'])],
+    ['limits', limits(dataBytes)],
+  ]
+  const command: string[] = []
+  const missing: string[] = []
+  for (const [what, means] of candidates) {
+    if (means && works([...command, ...means])) command.push(...means)
+    else missing.push(what)
+  }
+  return { command, missing }
+}
+
+const isRoot = () => process.getuid?.() === 0
+
+/** Of root's privileges the one remains by which it reads and writes what belongs to others, as it did before. */
+const dropping = () => (isRoot() ? ['--inh-caps=-all', '--bounding-set=-all,+dac_override'] : [])
+
+/** The shell is everywhere, `prlimit` is not. Its units: blocks of 512 bytes for files, KiB for memory, which macOS doesn't limit. */
+const limits = (dataBytes: number) => [
+  '/bin/sh',
+  '-c',
+  `ulimit -c 0 && ulimit -n ${MAX_OPEN_FILES} && ulimit -f ${MAX_WRITTEN_BYTES / 512} && { ulimit -d ${Math.ceil(dataBytes / 1024)} 2>/dev/null || :; } && exec "$@"`,
+  'sh',
+]
+
+function withProgram(name: string, args: string[]): string[] | null {
+  if (process.platform !== 'linux') return null
+  for (const folder of [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/bin']) {
+    try {
+      accessSync(join(folder || '.', name), constants.X_OK)
+      return [join(folder || '.', name), ...args]
+    } catch {
+      // In another folder, or nowhere.
+    }
+  }
+  return null
+}
+
+function works([file = '', ...args]: string[]): boolean {
+  const options = { stdio: 'ignore', timeout: PROBE_TIMEOUT_MS, env: {} } as const
+  return spawnSync(file, [...args, '/bin/sh', '-c', 'exit 0'], options).status === 0
+}

@@ -1,0 +1,76 @@
+// The contract of looking after the rows: what they say of the bytes, what in them is stuck, and how both are put right.
+import type { Development, Failure, Image } from '../image.ts'
+import type { ErrorCode } from '../errors.ts'
+
+export interface HeldDevelopment extends Development {
+  status: 'pending' | 'processing' | 'completed' | 'error'
+  /** Why it failed. */
+  code: ErrorCode | null
+  /** Bytes of what was made of it. */
+  imageSize: number | null
+  thumbnailSize: number | null
+}
+
+/** An original that images use, and its developments. */
+export interface HeldOriginal {
+  sha256: string
+  /** Bytes. */
+  size: number
+  developments: HeldDevelopment[]
+}
+
+/** Rows of one kind that should have gone on long ago. */
+/** A development that was completed, and what was made of it. */
+export interface Recent extends Development {
+  /** Bytes. */
+  imageSize: number
+  thumbnailSize: number
+}
+
+export interface Stuck {
+  count: number
+  /** How long the oldest is overdue, in milliseconds. */
+  longestMs: number
+}
+
+export interface StuckRows {
+  /** Claimed by a worker whose lease is over. */
+  leaseGone: Stuck
+  /** Uploads whose server no longer says that they arrive. */
+  arriving: Stuck
+  /** Images that say something else than their development does. */
+  disagreeing: Stuck
+  /** Declared batches that could be completed until then, and have not expired. */
+  unexpired: Stuck
+  /** Bytes whose removal was begun and not ended. */
+  removing: Stuck
+  /** Images that wait, although nothing at all has been developed for so long. */
+  waiting: Stuck
+}
+
+/** Times are by the database's clock. Every change is a transaction that others may run beside. */
+export interface RowSurvey {
+  countOriginals(): Promise<number>
+  /** Those whose hash begins with `prefix` and comes after `after`, in order. */
+  originals(prefix: string, after: string, limit: number): Promise<HeldOriginal[]>
+  /** The one with this hash as it is now; null if no image uses it any more. */
+  original(sha256: string): Promise<HeldOriginal | null>
+  /** Those completed within `withinMs` of the last that was, by their key, from behind `after`. */
+  recentlyCompleted(withinMs: number, after: Pick<Development, 'sha256' | 'recipe'> | null, limit: number): Promise<Recent[]>
+  /** Overdue for so long at least. */
+  stuck(overdueMs: number): Promise<StuckRows>
+  /** Images say what their developments do. Returns those that changed. */
+  untangle(): Promise<Image[]>
+  /**
+   * Completed developments, and those that failed because their original was lost, are `pending` again, with their images: whoever
+   * looks for work finds them. Returns the images that changed.
+   */
+  redevelop(developments: Pick<Development, 'sha256' | 'recipe'>[]): Promise<Image[]>
+  /** Originals that are used and whose bytes are lost: all their images have failed, for this reason. Returns the images that changed. */
+  giveUp(hashes: string[], failure: Failure): Promise<Image[]>
+  /**
+   * Bytes without a row: they have one from now on that says they are being removed, so that an upload of the same bytes waits; delete
+   * them, then `forget`. Returns the hashes of those that had none.
+   */
+  seize(originals: { sha256: string; size: number }[]): Promise<string[]>
+}

@@ -1,0 +1,144 @@
+// An S3 that is silent, refuses, or answers as S3 never does: nothing is ever taken for missing, and nothing is mended on such a word.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import { openSqlite } from '../../src/db/open-sqlite.ts'
+import type { Database } from '../../src/db/schema.ts'
+import { examine } from '../../src/flow/examine.ts'
+import type { Finding } from '../../src/flow/findings.ts'
+import { imageKey, originalKey, RECIPE, thumbnailKey } from '../../src/image.ts'
+import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
+import { createSqlRowSurvey } from '../../src/record/sql-row-survey.ts'
+import type { BlobStore } from '../../src/store/blob-store.ts'
+import { openS3Store } from '../../src/store/s3.ts'
+import { upload } from '../contracts/image-store.ts'
+import { startFaultProxy, type Fault, type FaultProxy, type Seen } from '../store/fault-proxy.ts'
+import { startS3, type S3Server } from '../support/s3.ts'
+
+const CONTENT = 'the bytes of an original'
+const SHA256 = createHash('sha256').update(CONTENT).digest('hex')
+const DEVELOPMENT = { sha256: SHA256, recipe: RECIPE, format: 'jpeg' } as const
+const TOKEN = { token: 'mine', ms: 60_000, worker: 'me' }
+
+describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () => {
+  let s3: S3Server
+  let proxy: FaultProxy
+  let folder: string
+  let database: Database
+  let blobs: BlobStore
+  let imageId: string
+
+  before(async () => {
+    s3 = await startS3()
+    proxy = await startFaultProxy(s3.settings.endpoint)
+  })
+  after(async () => {
+    await proxy.stop()
+    await s3.stop()
+  })
+  beforeEach(async () => {
+    proxy.fault = () => null
+    folder = await mkdtemp(join(tmpdir(), 'calotype-examine-'))
+    database = (await openSqlite(join(folder, 'calotype.sqlite'))).database
+    const settings = { ...s3.settings, endpoint: proxy.url, bucket: await s3.addBucket() }
+    blobs = await openS3Store({ ...settings, stagingFolder: join(folder, 'tmp'), answerTimeoutMs: 400 })
+    const images = createSqlImageStore(database)
+    imageId = (await upload(images, CONTENT))[0]!.id
+    await images.claim([SHA256], RECIPE, TOKEN)
+    const rendition = { width: 2, height: 1, imageSize: 5, thumbnailSize: 5, thumbhash: '' }
+    await images.finish({ sha256: SHA256, recipe: RECIPE, token: TOKEN.token, rendition })
+    await put(originalKey(SHA256), CONTENT)
+    await put(imageKey(DEVELOPMENT), 'image')
+    await put(thumbnailKey(DEVELOPMENT), 'thumb')
+  })
+  afterEach(async () => {
+    proxy.fault = () => null
+    await blobs.close()
+    await database.close()
+    await rm(folder, { recursive: true })
+  })
+
+  async function put(key: string, content: string) {
+    const path = blobs.stage()
+    await writeFile(path, content)
+    await blobs.put(path, key)
+  }
+
+  /** With repairs, and no grace: whatever it took for missing, it would mend. */
+  async function examined() {
+    const findings: Finding[] = []
+    const images = createSqlImageStore(database)
+    const deps = {
+      blobs,
+      images,
+      survey: createSqlRowSurvey(database),
+      report: (finding: Finding) => findings.push(finding),
+      onProgress() {},
+    }
+    const summary = await examine(deps, { repair: true, sample: null, graceMs: 0, isServed: true })
+    return { summary, findings, codes: [...new Set(findings.map(({ code }) => code))], status: (await images.get(imageId, null))?.status }
+  }
+
+  const isList = ({ method, url }: Seen) => method === 'GET' && url.includes('list-type=2')
+  const isOriginal = ({ method, url }: Seen) => method !== 'PUT' && url.includes(`/${originalKey(SHA256)}`)
+
+  it('is well while it answers', async () => {
+    const { findings, summary } = await examined()
+    assert.deepEqual(findings, [])
+    assert.deepEqual([summary.originals, summary.hashed], [1, 1])
+  })
+
+  const faults: [string, Fault][] = [
+    ['silence', 'hang'],
+    ['503', { status: 503, code: 'SlowDown' }],
+    ['a 404 of somebody else', { status: 404, html: '<html>Not here</html>' }],
+    ['a bucket that is gone', { status: 404, code: 'NoSuchBucket' }],
+    ['403', { status: 403, code: 'AccessDenied' }],
+  ]
+  for (const [name, fault] of faults) {
+    it(`${name} in the face of a look at an original is no loss`, async () => {
+      proxy.fault = (seen) => (isOriginal(seen) ? fault : null)
+      const { codes, status } = await examined()
+      assert.deepEqual([codes, status], [['not_looked_at'], 'completed'])
+    })
+  }
+
+  it('a body that is damaged on its way each time is no damage', async () => {
+    let times = 0
+    // Damaged in another place each time, as a network does; the file itself would be damaged in the same.
+    proxy.fault = (seen) => (isOriginal(seen) && seen.method === 'GET' ? (times++ % 2 ? null : 'damage the answer') : null)
+    const { codes, status } = await examined()
+    assert.deepEqual([codes, status], [['not_looked_at'], 'completed'])
+  })
+
+  it('a list that can not be read is no empty list, and enough of them end the examination', async () => {
+    proxy.fault = (seen) => (isList(seen) ? { status: 403, code: 'AccessDenied' } : null)
+    const { findings, codes, status } = await examined()
+    assert.deepEqual([codes, status], [['not_looked_at'], 'completed'])
+    assert.match(findings.at(-1)!.what, /^25\d of 256 parts of the store were not looked at/)
+    assert.ok(findings.length < 10)
+  })
+
+  it('a list that leaves things out is not believed before they were looked for', async () => {
+    proxy.fault = (seen) =>
+      isList(seen) ? { status: 200, html: '<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>' } : null
+    assert.deepEqual((await examined()).findings, [])
+  })
+
+  it('what is truly missing is found by the same questions', async () => {
+    await blobs.delete([thumbnailKey(DEVELOPMENT)])
+    const first = await examined()
+    assert.deepEqual([first.codes, first.status], [['rendition_missing'], 'pending'])
+    await blobs.delete([originalKey(SHA256)])
+    const second = await examined()
+    assert.deepEqual([second.codes, second.status], [['original_missing'], 'error'])
+    await database.write.deleteFrom('images').execute()
+    await database.write.deleteFrom('developments').execute()
+    await database.write.deleteFrom('originals').execute()
+    assert.deepEqual((await examined()).codes, ['orphan'])
+    assert.equal(await blobs.stat(imageKey(DEVELOPMENT)), null)
+  })
+})
