@@ -55,13 +55,15 @@ class Account {
   async enter(path: '/api/auth/login' | '/api/auth/setup', body: Record<string, string>, next: string): Promise<'here' | 'elsewhere'> {
     const me = await ask<ApiMe>(path, { method: 'POST', body })
     const before = localStorage.getItem(OWNER_KEY)
-    await this.#become(me)
     if (before !== null && before !== me.user?.id) {
+      await this.#become(me)
       location.assign(next)
       return 'elsewhere'
     }
-    this.hasEnded = false
+    // Before anything is asked for: what is asked now belongs to this session.
     session.signedIn()
+    this.hasEnded = false
+    await this.#become(me)
     return 'here'
   }
 
