@@ -52,9 +52,9 @@ function various({ from, hex }: Numbers): string[] {
        started_at, worker)
      select ${sha256}, recipe, ${format}, ${status}, ${finished}, 100, 100, 1000, 100, 'aGFzaA==', ${code}, ${code}, 1, uploaded_at - n * 1000, 'here-1'
      from ${one}, ${from}`,
-    `insert into images (id, batch_id, owner_id, batch_index, name, format, size, sha256, recipe, status, uploaded_at, finished_at)
+    `insert into images (id, batch_id, owner_id, batch_index, name, format, size, sha256, recipe, status, uploaded_at, finished_at, code)
      select ${id}, ${batch}, ${owner}, n % 100 + 1, 'IMG_' || n || case when n % 5003 = 0 then ' sunset' else '' end || '.jpg', ${format},
-       size + n % 4096, ${sha256}, recipe, ${status}, uploaded_at - n * 1000, ${finished}
+       size + n % 4096, ${sha256}, recipe, ${status}, uploaded_at - n * 1000, ${finished}, ${code}
      from ${one}, ${from}`,
   ]
 }
@@ -96,6 +96,8 @@ async function questions(url: string): Promise<Record<string, Question>> {
     'images of a rare format': images('format=avif'),
     'images of a rare format, by name': images('format=avif&sort=name'),
     'images of a week': images(week),
+    'images of a week, by name': images(`${week}&sort=name`),
+    'images of an hour, by name': images(`from=${at}&to=${new Date(Date.parse(at) + 3600_000).toISOString()}&sort=name`),
     'images of a batch': images(`batch=${body.job_id.slice(0, 36)}`),
     'images, search, few match': images('q=sunset'),
     'an image': { path: `/api/admin/images/${body.id}` },

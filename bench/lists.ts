@@ -1,25 +1,29 @@
 // `npm run bench:lists`: pages of a list of a million images, the first and the last, on both databases.
 import { Command, Option } from 'commander'
-import type { ApiImage } from '../src/api.ts'
+import type { ApiCount } from '../src/api.ts'
 import { cell, columns } from './columns.ts'
-import { DATABASES, fillDatabase, type DatabaseName, type Filled, type Numbers } from './many-rows.ts'
+import { fillPostgres, fillSqlite, type Filled } from './million-rows.ts'
 import { someOf, wholeNumber } from './options.ts'
 import { shown } from './progress.ts'
 import { inScratch } from './scratch.ts'
 import { percentiles, round, type Percentiles } from './statistics.ts'
 
+const DATABASES = ['sqlite', 'postgres'] as const
+type DatabaseName = (typeof DATABASES)[number]
+
 const MOST_P99_MS = 20
 const MOST_LAST_TO_FIRST = 1.5
 const PAGE = 100
-/** So long at most each page is asked for: a search without an index takes a second. */
+/** So long at most each page is asked for. */
 const MOST_MS = 20_000
 const WARM_UP = 20
 
 const options = new Command('npm run bench:lists --')
   .description(
-    'Fills the database of a server of its own with rows of images, walks to the end of the list, and asks for pages of 100, one after ' +
-      'the other, in turns: the first, the last, the first of another order, of a status that few images have, and of a search by name. ' +
-      'Milliseconds to the answer, on SQLite and on PostgreSQL (npm run cluster, through nginx).',
+    'Fills the database of a server of its own with rows of images of a thousand members, walks to the end of the list, and asks for pages ' +
+      'of 100, one after the other, in turns: first and last ones, of every order, of a status and a format, of a member, of searches; for ' +
+      'counts, and for a page of batches of 10,000 files. Milliseconds to the answer, on SQLite and on PostgreSQL (npm run cluster, ' +
+      'through nginx).',
   )
   .option('--rows <number>', 'images', wholeNumber(10_000_000), 1_000_000)
   .option('--requests <number>', 'for each page', wholeNumber(100_000), 500)
@@ -28,33 +32,25 @@ const options = new Command('npm run bench:lists --')
   .parse()
   .opts<{ rows: number; requests: number; databases: DatabaseName[]; json?: true }>()
 
-/** The image there is, again and again: a second apart each, every thousandth failed, with names that can be searched for. */
-const alike = ({ from, hex }: Numbers) => [
-  `
-  insert into images (id, batch_id, batch_index, name, format, size, sha256, recipe, status, uploaded_at, finished_at)
-  select '00000000-0000-4000-8000-' || ${hex('n', 12)}, batch_id, n, 'IMG_' || n || case when n % 5003 = 0 then ' sunset' else '' end || '.jpg', format,
-    size + n % 4096, sha256, recipe, case when n % 1000 = 0 then 'error' else status end, uploaded_at - n * 1000, finished_at - n * 1000
-  from images, ${from} where batch_index = 0`,
-]
-
 interface Page {
   images: number
   next: string | undefined
 }
 
-async function ask(url: string, path: string): Promise<Page> {
-  const response = await fetch(url + path)
+async function ask(url: string, path: string, key: string): Promise<Page> {
+  const response = await fetch(url + path, { headers: { authorization: `Bearer ${key}` } })
   if (!response.ok) throw new Error(`${path} was answered with ${response.status}: ${await response.text()}`)
-  const images = ((await response.json()) as ApiImage[]).length
+  const body = (await response.json()) as unknown[] | ApiCount
+  const images = Array.isArray(body) ? body.length : body.images
   return { images, next: /cursor=([^>&]+)/.exec(response.headers.get('link') ?? '')?.[1] }
 }
 
 /** The cursor of the page that begins a hundred images before the end. */
-async function lastCursor(url: string): Promise<string> {
+async function lastCursor({ url, keys }: Filled): Promise<string> {
   return shown('the walk to the last page', options.rows, async (progress) => {
     let cursor: string | undefined
     const step = async (limit: number) => {
-      cursor = (await ask(url, `/api/list?limit=${limit}${cursor === undefined ? '' : `&cursor=${cursor}`}`)).next
+      cursor = (await ask(url, `/api/list?limit=${limit}${cursor === undefined ? '' : `&cursor=${cursor}`}`, keys.admin)).next
     }
     let left = options.rows - PAGE
     for (; left > 0; left -= 1_000) {
@@ -68,20 +64,58 @@ async function lastCursor(url: string): Promise<string> {
 
 interface PageFigures {
   page: string
+  /** On it, or counted. */
+  images: number
   requests: number
   times: Percentiles
 }
 
-async function measure(database: DatabaseName, { url }: Filled): Promise<PageFigures[]> {
-  const paths = {
-    first: `/api/list?limit=${PAGE}`,
-    last: `/api/list?limit=${PAGE}&cursor=${await lastCursor(url)}`,
-    'by size': `/api/images?limit=${PAGE}&sort=-size`,
-    'of a status': `/api/images?limit=${PAGE}&status=error`,
-    'search, few match': `/api/images?limit=${PAGE}&q=sunset`,
-    'search, none match': `/api/images?limit=${PAGE}&q=nowhere`,
-  }
-  const names = Object.keys(paths) as (keyof typeof paths)[]
+const search = (q: string, rest = '') => `/api/images?limit=${PAGE}&q=${encodeURIComponent(q)}${rest}`
+const count = (filter: string) => `/api/images/count?${filter}`
+const images = (filter: string) => `/api/images?limit=${PAGE}&${filter}`
+
+/** What an administrator is asked, and a member. */
+const PATHS = {
+  admin: {
+    'by name': images('sort=name'),
+    'by name, backwards': images('sort=-name'),
+    'by size': images('sort=-size'),
+    'of a format few have': images('format=gif'),
+    'of the format most have': images('format=jpeg'),
+    failed: images('status=error'),
+    'failed, by name': images('status=error&sort=name'),
+    'completed, by size': images('status=completed&sort=size'),
+    'search, 200 match': search('sunset'),
+    'search, 200 match, by size': search('sunset', '&sort=size'),
+    'search, none match': search('nowhere'),
+    'search, all match': search('IMG_'),
+    'search, all match, by name': search('IMG_', '&sort=name'),
+    'search for 2 characters, all match': search('g_'),
+    'search for 2 characters, none match': search('zz'),
+    'count of all': count(''),
+    'count of failed': count('status=error'),
+    'count of a search, 200 match': count('q=sunset'),
+    'page of 100 batches': '/api/batches?limit=100',
+  },
+  member: {
+    'of a member': images(''),
+    'of a member, by name': images('sort=name'),
+    'of a member, by size': images('sort=-size'),
+    'of a member, failed': images('status=error'),
+    'of a member, completed': images('status=completed'),
+    'of a member, search': search('sunset'),
+    'of a member, count': count(''),
+  },
+} as const
+
+async function measure(database: DatabaseName, filled: Filled): Promise<PageFigures[]> {
+  const { url, keys } = filled
+  const last = `/api/list?limit=${PAGE}&cursor=${await lastCursor(filled)}`
+  const admin = { first: `/api/list?limit=${PAGE}`, last, ...PATHS.admin }
+  const paths: Record<string, string> = { ...admin, ...PATHS.member }
+  const keyOf = (name: string) => (name in admin ? keys.admin : keys.member)
+  const names = Object.keys(paths)
+  const found = new Map<string, number>()
   const times = new Map(names.map((name) => [name, [] as number[]]))
   const spentMs = new Map(names.map((name) => [name, 0]))
   await shown(`pages of ${database}`, options.requests, async (progress) => {
@@ -89,7 +123,8 @@ async function measure(database: DatabaseName, { url }: Filled): Promise<PageFig
       for (const name of names) {
         if (spentMs.get(name)! > MOST_MS) continue
         const startedAt = performance.now()
-        await ask(url, paths[name])
+        const { images } = await ask(url, paths[name]!, keyOf(name))
+        found.set(name, images)
         const ms = performance.now() - startedAt
         spentMs.set(name, spentMs.get(name)! + ms)
         if (number >= 0) times.get(name)!.push(ms)
@@ -99,7 +134,7 @@ async function measure(database: DatabaseName, { url }: Filled): Promise<PageFig
   })
   return names.flatMap((page) => {
     const own = percentiles(times.get(page)!)
-    return own === null ? [] : [{ page, requests: times.get(page)!.length, times: own }]
+    return own === null ? [] : [{ page, images: found.get(page)!, requests: times.get(page)!.length, times: own }]
   })
 }
 
@@ -107,15 +142,21 @@ await inScratch(async (root) => {
   if (options.rows <= PAGE) throw new Error(`Give --rows more than ${PAGE}: the last page has to be another than the first.`)
   const found: { database: DatabaseName; pages: PageFigures[]; lastToFirst: number }[] = []
   for (const database of options.databases) {
-    await using filled = await fillDatabase({ database, rows: options.rows, root, statements: alike })
+    await using filled = database === 'sqlite' ? await fillSqlite(root, options.rows) : await fillPostgres(options.rows)
     const pages = await measure(database, filled)
     const p50 = (name: string) => pages.find(({ page }) => page === name)?.times.p50 ?? NaN
     found.push({ database, pages, lastToFirst: round(p50('last') / p50('first'), 2) })
   }
   if (options.json) return console.log(JSON.stringify({ rows: options.rows, databases: found }))
   for (const { database, pages, lastToFirst } of found) {
-    const lines = pages.map(({ page, requests, times }) => [page, cell(times.p50, 1), cell(times.p99, 1), String(requests)])
-    console.log(columns([[`${database}, ${options.rows} rows`, 'p50 ms', 'p99 ms', 'requests'], ...lines]))
+    const lines = pages.map(({ page, images, requests, times }) => [
+      page,
+      String(images),
+      cell(times.p50, 1),
+      cell(times.p99, 1),
+      String(requests),
+    ])
+    console.log(columns([[`${database}, ${options.rows} rows`, 'images', 'p50 ms', 'p99 ms', 'requests'], ...lines]))
     console.log(
       `\nThe last page takes ${lastToFirst} times the first (${MOST_LAST_TO_FIRST} is wanted, and a p99 of ${MOST_P99_MS} ms of both)\n`,
     )

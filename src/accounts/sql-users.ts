@@ -8,7 +8,16 @@ import { contains, placeOf, toPage } from './pages.ts'
 
 type Users = Pick<
   AccountStore,
-  'addUser' | 'addFirstUser' | 'hasUsers' | 'getUser' | 'findUser' | 'emailsOf' | 'listUsers' | 'changeUser' | 'setPassword' | 'addSetupToken'
+  | 'addUser'
+  | 'addFirstUser'
+  | 'hasUsers'
+  | 'getUser'
+  | 'findUser'
+  | 'emailsOf'
+  | 'listUsers'
+  | 'changeUser'
+  | 'setPassword'
+  | 'addSetupToken'
 >
 
 export function sqlUsers({ write, read, now, isRemote }: Database): Users {

@@ -28,7 +28,12 @@ export async function makeBulkJob(
   if (total > confirmed * MOST_GROWTH) throw new CalotypeError('count_changed')
   const job = await deps.jobs.add({ id: uuidv7(), action, selection, total, by, actor })
   const which = 'ids' in selection ? {} : { filter: selection.filter }
-  await deps.audit.record({ actor, action: 'job.created', target: { kind: 'job', id: job.id }, detail: { action, images: total, ...which } })
+  await deps.audit.record({
+    actor,
+    action: 'job.created',
+    target: { kind: 'job', id: job.id },
+    detail: { action, images: total, ...which },
+  })
   return job
 }
 

@@ -38,7 +38,8 @@ function developed(image: Image, work: Work): TimelineStep[] {
   if (status === 'aborted' || startedAt === null) return outcome(image, work)
   // Tried again, and not begun again yet: what was before.
   if (status === 'pending') {
-    if (finishedAt !== null && work.failure) return [start(image, work), { step: 'failed', at: finishedAt, worker, detail: work.failure.error }]
+    if (finishedAt !== null && work.failure)
+      return [start(image, work), { step: 'failed', at: finishedAt, worker, detail: work.failure.error }]
     return attempts > 0 ? [{ ...start(image, work), detail: `Attempt ${attempts}, which did not come to its end` }] : []
   }
   // Its bytes were there before it.

@@ -100,9 +100,12 @@ async function redo(deps: BulkDeps, job: HeldJob, begun: string[], lease: JobLea
 
 async function nextStep({ images }: BulkDeps, job: BulkJob, cursor: string | null): Promise<JobStep> {
   const { page, next } = await nextPage(images, job, cursor)
-  const changeable = job.action === 'retry' ? page.filter(({ status }) => status === 'error') : page
+  const changeable = job.action === 'retry' ? page.filter(isRetryable) : page
   return { seen: page.length, ids: changeable.map(({ id }) => id), cursor: next ?? END }
 }
+
+/** As `record/retry.ts` has it. */
+const isRetryable = ({ status, failure }: Image) => status === 'error' && failure?.code !== 'original_damaged'
 
 async function nextPage(images: ImageStore, { selection, createdAt }: BulkJob, cursor: string | null) {
   if ('ids' in selection) {

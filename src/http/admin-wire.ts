@@ -36,7 +36,8 @@ type People = Pick<AccountStore, 'emailsOf'>
 async function ownersOf(accounts: People, owned: { ownerId: string | null }[]) {
   const ids = [...new Set(owned.flatMap(({ ownerId }) => ownerId ?? []))]
   const emails = await accounts.emailsOf(ids)
-  return (ownerId: string | null): ApiAdminBatchOwner['owner'] => ownerId === null ? null : { id: ownerId, email: emails.get(ownerId) ?? null }
+  return (ownerId: string | null): ApiAdminBatchOwner['owner'] =>
+    ownerId === null ? null : { id: ownerId, email: emails.get(ownerId) ?? null }
 }
 
 export async function toAdminImages(accounts: People, images: Pick<ImageStore, 'workOf'>, page: Image[]): Promise<ApiAdminImage[]> {

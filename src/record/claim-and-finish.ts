@@ -39,7 +39,12 @@ export async function claimDevelopments(
             lease_token: lease.token,
             lease_until: sql<number>`${now} + ${lease.ms}`,
             // What was finished begins anew.
-            attempts: eb.case().when(ref('finished_at'), 'is', null).then(eb(ref('attempts'), '+', 1)).else(1).end(),
+            attempts: eb
+              .case()
+              .when(ref('finished_at'), 'is', null)
+              .then(eb(ref('attempts'), '+', 1))
+              .else(1)
+              .end(),
             finished_at: null,
             started_at: now,
             worker: lease.worker,

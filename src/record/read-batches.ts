@@ -19,8 +19,8 @@ const openBatches = (db: Kysely<Schema>) =>
     .selectFrom('images')
     .select('batch_id')
     .where('images.status', 'in', ['pending', 'processing'])
-    .union(db.selectFrom('declared_files').select('batch_id').where('declared_files.status', '=', 'needed'))
-    .union(db.selectFrom('batches as arriving').select('id as batch_id').where('received_at', 'is', null))
+    .unionAll(db.selectFrom('declared_files').select('batch_id').where('declared_files.status', '=', 'needed'))
+    .unionAll(db.selectFrom('batches as arriving').select('id as batch_id').where('received_at', 'is', null))
 
 function matching(eb: ExpressionBuilder<Schema, 'batches'>, db: Kysely<Schema>, { state, owner, from, to, before }: BatchPage) {
   const conditions: Expression<SqlBool>[] = []
@@ -50,7 +50,9 @@ const selectBatches = (db: Kysely<Schema>, page: { id: string } | BatchPage, own
     .with('counts', (with_) =>
       with_
         .selectFrom('page')
-        .innerJoin('kept_files', 'kept_files.batch_id', 'page.id')
+        // So written, SQLite looks at the counts of these batches, and not at those of all.
+        .crossJoin('kept_files')
+        .whereRef('kept_files.batch_id', '=', 'page.id')
         .select(({ fn }) => ['batch_id', 'status', fn.sum<number>('files').as('files'), fn.max('last_at').as('last')])
         .groupBy(['batch_id', 'status'])
         .having(({ fn }) => fn.sum<number>('files'), '<>', 0),

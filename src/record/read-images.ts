@@ -38,8 +38,8 @@ const isUpTo = (column: SortColumn, direction: OrderByDirection, place: Place) =
 const isAmong = ({ isRemote }: Database, column: 'status' | 'format', value: string) =>
   isRemote ? sql<boolean>`${sql.ref(`images.${column}`)} = ${value}` : sql<boolean>`${sql.ref(`images.${column}`)} || '' = ${value}`
 
-/** What lists show and counts count, but for names. `sort`: the index of its order is walked; null: others find the rows. */
-function filtered(database: Database, filter: ImageFilter, sees: Owner, sort: Sort | null): RawBuilder<boolean> {
+/** What lists show and counts count, but for names. `sort`: the index of its order is walked; null: others find the rows. A long period is not what they are found by. */
+function filtered(database: Database, filter: ImageFilter, sees: Owner, sort: Sort | null, isLongPeriod = false): RawBuilder<boolean> {
   const { status, format, batch, code, from, to } = filter
   const owner = sees ?? filter.owner ?? null
   // Those that failed for one reason have an index of their own: of all images they are few.
@@ -58,11 +58,13 @@ function filtered(database: Database, filter: ImageFilter, sees: Owner, sort: So
     conditions.push(hasIndex ? sql<boolean>`images.format = ${format}` : isAmong(database, 'format', format))
   }
   if (batch) conditions.push(sql<boolean>`images.batch_id = ${batch}`)
-  if (code) conditions.push(sort !== null && batch === undefined ? sql<boolean>`images.code = ${code}` : sql<boolean>`images.code || '' = ${code}`)
+  if (code)
+    conditions.push(sort !== null && batch === undefined ? sql<boolean>`images.code = ${code}` : sql<boolean>`images.code || '' = ${code}`)
   // Of somebody else than who is seen: none.
   if (sees !== null && filter.owner !== undefined) conditions.push(isOf(filter.owner, 'images'))
-  if (from !== undefined) conditions.push(sql<boolean>`images.uploaded_at >= ${from}`)
-  if (to !== undefined) conditions.push(sql<boolean>`images.uploaded_at < ${to}`)
+  const at = isLongPeriod && walks ? sql`(images.uploaded_at + 0)` : sql`images.uploaded_at`
+  if (from !== undefined) conditions.push(sql<boolean>`${at} >= ${from}`)
+  if (to !== undefined) conditions.push(sql<boolean>`${at} < ${to}`)
   return sql<boolean>`(${sql.join(conditions, sql` and `)})`
 }
 
@@ -95,13 +97,25 @@ async function lastLookedAt({ read }: Database, conditions: RawBuilder<boolean>,
   return last ? [last.value, last.id] : null
 }
 
+// Sorted as quickly as the order's index is walked up to a page of them, among a million.
+const SHORT_PERIOD_IMAGES = 10_000
+
+async function isLongPeriod({ read }: Database, { from, to }: ImageFilter): Promise<boolean> {
+  if (from === undefined && to === undefined) return false
+  const { rows } = await sql<{ count: number }>`
+    select count(*) as count from (select 1 from images where uploaded_at >= ${from ?? 0} and uploaded_at < ${to ?? Number.MAX_SAFE_INTEGER}
+    limit ${sql.lit(SHORT_PERIOD_IMAGES + 1)}) as some`.execute(read)
+  return Number(rows[0]!.count) > SHORT_PERIOD_IMAGES
+}
+
 /** A page; of a search for what many have in their names, or that no index knows, as much as is found among the next so many images. */
 export async function listImages(database: Database, { sort, limit, cursor, q, ...filter }: ListQuery, owner: Owner): Promise<Page> {
   const [column, direction] = SORTS[sort]
   const from = cursor === undefined ? null : decodePlace(cursor, column)
   const searches = q !== undefined && q !== ''
   const few = searches && filter.batch === undefined ? await findFew(database, q) : null
-  const listed = filtered(database, filter, owner, few ? null : sort)
+  const isLong = column !== 'uploaded_at' && (await isLongPeriod(database, filter))
+  const listed = filtered(database, filter, owner, few ? null : sort, isLong)
   const rest = from === null ? listed : sql<boolean>`${listed} and ${isPast(column, direction, from)}`
   const until = searches && !few && filter.batch === undefined ? await lastLookedAt(database, rest, sort) : null
   const rows = await selectImages(database.read)
@@ -143,7 +157,7 @@ export async function workOf(db: Kysely<Schema>, ids: string[]): Promise<Map<str
       .innerJoin('developments', (join) =>
         join.onRef('developments.sha256', '=', 'images.sha256').onRef('developments.recipe', '=', 'images.recipe'),
       )
-      .select(['images.id', 'attempts', 'started_at', 'developments.finished_at', 'worker', 'code', 'error'])
+      .select(['images.id', 'attempts', 'started_at', 'developments.finished_at', 'worker', 'developments.code', 'error'])
       .where('images.id', 'in', slice)
       .execute()
     for (const { id, attempts, started_at: startedAt, finished_at: finishedAt, worker, ...row } of rows)

@@ -59,7 +59,6 @@ export function createSqlOverview({ read, now, sizeBytes }: Database): Overview 
         .selectFrom('images')
         .select(({ fn }) => [minute.as('minute'), 'status', fn.countAll<number>().as('images')])
         .where('finished_at', '>=', first * MINUTE_MS)
-        .where('status', 'in', ['completed', 'error'])
         .groupBy([minute, 'status'])
         .execute()
       const minutes = Array.from({ length: count }, (_, at): FinishedMinute => {
@@ -67,7 +66,8 @@ export function createSqlOverview({ read, now, sizeBytes }: Database): Overview 
       })
       for (const { minute, status, images } of rows) {
         const found = minutes[Number(minute) - first]
-        if (found) found[status === 'completed' ? 'completed' : 'failed'] += Number(images)
+        if (found && status === 'completed') found.completed += Number(images)
+        if (found && status === 'error') found.failed += Number(images)
       }
       return minutes
     },
