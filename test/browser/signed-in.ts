@@ -9,13 +9,18 @@ import type { Server } from '../support/server.ts'
 
 type At = Pick<Server, 'url'>
 
+/** What takes a server, a queue and a page in turn has its time on a machine that does much else. */
+const PATIENT_MS = 45_000
+
 /** A tab in a context of its own, of a session that is there already. */
-export function openAs(chromium: TestBrowser, server: At, who: SignedIn, path: string, options: OpenOptions = {}): Promise<TestPage> {
+export async function openAs(chromium: TestBrowser, server: At, who: SignedIn, path: string, options: OpenOptions = {}): Promise<TestPage> {
   const [name = '', value = ''] = who.cookie.split('=')
   const { hostname } = new URL(server.url)
   const cookie = { name, value, domain: hostname, path: '/', httpOnly: true, secure: false, sameSite: 'Lax' as const, expires: -1 }
   const storageState: BrowserContextOptions['storageState'] = { cookies: [cookie], origins: [] }
-  return chromium.open(server.url + path, { storageState, ...options })
+  const tab = await chromium.open(server.url + path, { storageState, ...options })
+  tab.page.setDefaultTimeout(PATIENT_MS)
+  return tab
 }
 
 /** Fills in the form of the login page that is shown, and sends it. */

@@ -37,7 +37,7 @@ export const NAUGHTY_NAMES: readonly string[] = [
   '() { _; } >_[$($())] { touch naughty; }',
   '../../../../etc/passwd%00.jpg',
   'C:\\con\\aux.jpg',
-  '%2e%2e%2f%00%0d%0aSet-Cookie:x=1',
+  '%2e%2e%2f%00%09Set-Cookie:x=1',
   'a "quoted" \'name\' `of` «many» “sorts”.jpg',
   '?q=1&status=error#hash.jpg',
   'photo\u202egpj.exe',
