@@ -8,8 +8,6 @@ import type { SentFile } from '../test/support/client.ts'
 import { change } from '../test/support/data-dir.ts'
 import { startServer } from '../test/support/server.ts'
 
-type Shoot = (page: Page, name: string) => Promise<void>
-
 const blank = (width: number, height: number) =>
   sharp({ create: { width, height, channels: 3, background: 'grey' } })
     .png()
@@ -26,7 +24,13 @@ async function failing(photographs: Buffer[]): Promise<SentFile[]> {
 const SPREAD = `update images set finished_at = finished_at - abs(random() % 1000) * abs(random() % 1000) * 3300 / 1000
   where finished_at is not null`
 
-export async function shootAdmin(chromium: TestBrowser, photographs: Buffer[], options: OpenOptions, shoot: Shoot): Promise<void> {
+/** A device and a theme, and how a picture of it is kept. */
+export interface Look {
+  options: OpenOptions
+  shoot(page: Page, name: string): Promise<void>
+}
+
+export async function shootAdmin(chromium: TestBrowser, photographs: Buffer[], looks: Look[]): Promise<void> {
   await using server = await startServer({ env: { AUTH: 'required', LOG_LEVEL: 'warn' } })
   const root = await setUp(server, 'anna@example.org')
   const henry = await letIn(server, root, 'henry@example.org')
@@ -37,21 +41,22 @@ export async function shootAdmin(chromium: TestBrowser, photographs: Buffer[], o
   await uploadAs(server, root, named.slice(half))
   await allDeveloped(server, root)
   await change(server, SPREAD)
+  for (const { options, shoot } of looks) {
+    await using login = await chromium.open(`${server.url}/login`, options)
+    await login.page.getByLabel('E-mail').fill('anna@example.org')
+    await shoot(login.page, 'login')
 
-  await using login = await chromium.open(`${server.url}/login`, options)
-  await login.page.getByLabel('E-mail').fill('anna@example.org')
-  await shoot(login.page, 'login')
-
-  await using tab = await openAs(chromium, server, root, '/admin', options)
-  const { page } = tab
-  await page.getByTestId('throughput').waitFor()
-  await shoot(page, 'overview')
-  await page.goto(`${server.url}/admin/images`)
-  for (const at of [2, 3, 5]) await page.getByRole('row').nth(at).getByRole('checkbox').check()
-  await page.evaluate(() => scrollTo(0, 0))
-  await page.waitForLoadState('networkidle')
-  await shoot(page, 'images')
-  await page.goto(`${server.url}/admin/failures`)
-  await page.getByTestId('failure-invalid_image').waitFor()
-  await shoot(page, 'failures')
+    await using tab = await openAs(chromium, server, root, '/admin', options)
+    const { page } = tab
+    await page.getByTestId('throughput').waitFor()
+    await shoot(page, 'overview')
+    await page.goto(`${server.url}/admin/images`)
+    for (const at of [2, 3, 5]) await page.getByRole('row').nth(at).getByRole('checkbox').check()
+    await page.evaluate(() => scrollTo(0, 0))
+    await page.waitForLoadState('networkidle')
+    await shoot(page, 'images')
+    await page.goto(`${server.url}/admin/failures`)
+    await page.getByTestId('failure-invalid_image').waitFor()
+    await shoot(page, 'failures')
+  }
 }

@@ -33,7 +33,7 @@ test('a thousand failures are tried again through the dialog, to the end of thei
   await using tab = await openAs(chromium, server, root, '/admin/failures')
   const { page } = tab
   await page.getByTestId('failure-invalid_image').getByText('1,000 images').waitFor()
-  await page.getByRole('button', { name: 'Retry all that failed with invalid_image' }).click()
+  await page.getByRole('button', { name: 'Retry all of these: invalid_image' }).click()
   const dialog = page.getByRole('dialog', { name: 'Retry 1,000 images?' })
   await dialog.getByText('The images that failed with invalid_image.').waitFor()
   await dialog.getByRole('button', { name: 'Retry 1,000 images' }).click()

@@ -27,7 +27,7 @@ export const NAUGHTY_NAMES: readonly string[] = [
   '＜script＞alert(123)＜/script＞',
   "1;DROP TABLE images--'.jpg",
   "' OR 1=1 -- 1",
-  '%_%[a-z]\\',
+  '%_%[a-z]\\.jpg',
   "=cmd|' /C calc'!A0",
   '@SUM(1+1)*cmd',
   '+1-1',
