@@ -111,7 +111,7 @@ module.exports = {
       comment: 'The page knows the types of the wire and nothing else of the server.',
       severity: 'error',
       from: { path: '^web/' },
-      to: { path: '^src/', pathNot: '^src/api[.]ts$' },
+      to: { path: '^src/', pathNot: '^src/api(-admin)?[.]ts$' },
     },
   ],
   options: {

@@ -6,60 +6,51 @@ import type { BrowserContextOptions, Page } from 'playwright-core'
 import sharp from 'sharp'
 import { startBrowser } from '../test/support/browser.ts'
 import { startServer } from '../test/support/server.ts'
+import { shootAdmin, type Look } from './admin-screenshots.ts'
+import { landscape } from './landscape.ts'
 
 const OUT = join(import.meta.dirname, '../docs/screenshots')
 const PHOTOGRAPHS = 240
+const ADMIN_PHOTOGRAPHS = 120
 
 const DEVICES: Record<string, BrowserContextOptions> = {
   desktop: { viewport: { width: 1280, height: 800 } },
   phone: { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
 }
 
-/** A landscape in the evening: the same for the same number. */
-function landscape(seed: number): Promise<Buffer> {
-  const [width, height] = seed % 4 === 3 ? [900, 1200] : [1500, 1000]
-  const part = (n: number) => Math.abs(Math.sin(seed * 12.9898 + n * 78.233) * 43758.5453) % 1
-  const hue = Math.round(part(1) * 360)
-  const ridge = (n: number) => {
-    const base = height * (0.45 + n * 0.14)
-    const points = Array.from({ length: 13 }, (_, at) => `${(at * width) / 12},${base - part(n * 31 + at) * height * (0.3 - n * 0.06)}`)
-    const colour = `hsl(${hue + 30 + n * 14} ${30 - n * 4}% ${46 - n * 13}%)`
-    return `<polygon points="0,${height} ${points.join(' ')} ${width},${height}" fill="${colour}"/>`
-  }
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><defs><linearGradient id="s" x2="0" y2="1">
-    <stop stop-color="hsl(${hue} 45% ${28 + part(2) * 30}%)"/><stop offset="1" stop-color="hsl(${hue + 50} 70% 78%)"/></linearGradient></defs>
-    <rect width="100%" height="100%" fill="url(#s)"/>
-    <circle cx="${part(3) * width}" cy="${height * (0.2 + part(4) * 0.25)}" r="${height * (0.03 + part(5) * 0.05)}" fill="hsl(${hue + 60} 90% 88%)"/>
-    ${[0, 1, 2, 3].map(ridge).join('')}</svg>`
-  return sharp(Buffer.from(svg)).jpeg({ quality: 88 }).toBuffer()
-}
-
 const temporary = mkdtempSync(join(tmpdir(), 'calotype-screenshots-'))
 const folder = join(temporary, 'Iceland 2026')
 const bad = join(temporary, 'Found on the old disk')
 for (const path of [folder, bad, OUT]) mkdirSync(path, { recursive: true })
+const photographs: Buffer[] = []
 for (let seed = 0; seed < PHOTOGRAPHS; seed++) {
-  writeFileSync(join(folder, `DSC_${String(1000 + seed)}.jpg`), await landscape(seed))
+  photographs.push(await landscape(seed))
+  writeFileSync(join(folder, `DSC_${String(1000 + seed)}.jpg`), photographs.at(-1)!)
 }
 writeFileSync(join(bad, 'DSC_0997.jpg'), (await landscape(997)).subarray(0, 20_000))
 writeFileSync(join(bad, 'DSC_0998.jpg'), (await landscape(998)).subarray(0, 9_000))
 writeFileSync(join(bad, 'notes about the light.jpg'), 'None of these is a photograph.')
 for (let seed = 500; seed < 509; seed++) writeFileSync(join(bad, `DSC_${seed}.jpg`), await landscape(seed))
 
+const shootTo = (device: string, colorScheme: string) => async (page: Page, name: string) => {
+  const picture = await page.screenshot({ animations: 'disabled' })
+  // A palette is a third of the bytes.
+  await sharp(picture)
+    .png({ palette: true, effort: 10 })
+    .toFile(join(OUT, `${name}-${device}-${colorScheme}.png`))
+}
+const looks: Look[] = []
+
 await using chromium = await startBrowser()
 for (const [device, options] of Object.entries(DEVICES)) {
   for (const colorScheme of ['light', 'dark'] as const) {
+    const look = { ...options, colorScheme, reducedMotion: 'reduce' } as const
+    looks.push({ options: look, shoot: shootTo(device, colorScheme) })
     // Slow enough to be caught under way.
     await using server = await startServer({ env: { WORKER_CONCURRENCY: '1', LOG_LEVEL: 'warn' } })
-    await using tab = await chromium.open(server.url, { ...options, colorScheme, reducedMotion: 'reduce' })
+    await using tab = await chromium.open(server.url, look)
     const { page } = tab
-    const shoot = async (name: string) => {
-      const picture = await page.screenshot({ animations: 'disabled' })
-      // A palette is a third of the bytes.
-      await sharp(picture)
-        .png({ palette: true, effort: 10 })
-        .toFile(join(OUT, `${name}-${device}-${colorScheme}.png`))
-    }
+    const shoot = (name: string) => shootTo(device, colorScheme)(page, name)
     await page.getByTestId('welcome').waitFor()
     await shoot('welcome')
     await page.getByTestId('pick-folder').setInputFiles(folder)
@@ -81,6 +72,7 @@ for (const [device, options] of Object.entries(DEVICES)) {
     await shoot('lightbox')
   }
 }
+await shootAdmin(chromium, photographs.slice(0, ADMIN_PHOTOGRAPHS), looks)
 rmSync(temporary, { recursive: true })
 
 async function developed(page: Page, least: number): Promise<void> {

@@ -11,17 +11,23 @@ export interface PagesDeps {
   imageOrigins: string[]
   /** The page refuses larger files before they are read. */
   maxFileBytes: number
+  /** Of an open server, the page need not ask who it is. */
+  auth: 'open' | 'required'
 }
 
-const ADDRESSES = ['/', '/gallery', '/gallery/:id', '/batches/:id', '/admin', '/login', '/setup', '/api/docs']
+const ADMIN_SECTIONS = ['images', 'images/:id', 'batches', 'failures', 'workers', 'users', 'keys', 'audit', 'settings']
+const ADDRESSES = [
+  ...['/', '/gallery', '/gallery/:id', '/batches/:id', '/login', '/setup', '/account', '/admin', '/api/docs'],
+  ...ADMIN_SECTIONS.map((section) => `/admin/${section}`),
+]
 
 const NOT_BUILT =
   'The web page has not been built yet. Run `npm run build` in the clone, then load this page again; the API is ready without it.\n'
 
 /** Adds the addresses of the app, and `/assets/`. */
-export async function pageRoutes(fastify: FastifyInstance, { folder, imageOrigins, maxFileBytes }: PagesDeps): Promise<void> {
+export async function pageRoutes(fastify: FastifyInstance, { folder, imageOrigins, maxFileBytes, auth }: PagesDeps): Promise<void> {
   const headers = pageHeaders(imageOrigins)
-  const limits = `<meta name="max-file-bytes" content="${maxFileBytes}" />`
+  const facts = `<meta name="max-file-bytes" content="${maxFileBytes}" /><meta name="auth" content="${auth}" />`
 
   // Of the files too, whose routes the package adds.
   fastify.addHook('onRoute', (route) => {
@@ -51,7 +57,7 @@ export async function pageRoutes(fastify: FastifyInstance, { folder, imageOrigin
     })
     reply.headers(headers)
     if (page === null) return reply.code(503).type('text/plain; charset=utf-8').send(NOT_BUILT)
-    return reply.type('text/html; charset=utf-8').send(page.replace('</head>', `${limits}</head>`))
+    return reply.type('text/html; charset=utf-8').send(page.replace('</head>', `${facts}</head>`))
   }
   for (const url of ADDRESSES) fastify.get(url, sendPage)
 }

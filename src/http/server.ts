@@ -56,7 +56,7 @@ export interface ServerDeps extends UploadDeps, AccountDeps, AdminDeps, Allowanc
   mediaAccess: 'public' | 'private'
   /** Names it may be asked by, beside addresses and localhost; `*` is any. */
   allowedHosts: string[]
-  pages: PagesDeps
+  pages: Omit<PagesDeps, 'auth'>
   observer?: Observer | undefined
   /** True once the server is stopping: what is in hand is finished, nothing new is begun. */
   isStopping: () => boolean
@@ -122,7 +122,7 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
   await server.register(manyRoutes, deps)
   await server.register(archiveRoutes, { images, blobs })
   await server.register(eventRoutes, { feed })
-  await server.register(pageRoutes, deps.pages)
+  await server.register(pageRoutes, { ...deps.pages, auth: deps.auth })
   addHealth(server, { images, isStopping })
   deps.observer?.watch({ watchers: () => server.websocketServer.clients.size })
   return server

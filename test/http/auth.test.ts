@@ -25,7 +25,8 @@ const statusOf = async (path: string, headers: Record<string, string> = {}) => (
 
 describe('who has not signed in', () => {
   test('sees the pages, whether the server lives, and nothing else', async () => {
-    for (const path of ['/', '/gallery', '/admin', '/login', '/setup', '/healthz', '/readyz']) assert.equal(await statusOf(path), 200, path)
+    for (const path of ['/', '/gallery', '/admin', '/admin/images', '/account', '/login', '/setup', '/healthz', '/readyz'])
+      assert.equal(await statusOf(path), 200, path)
     assert.equal(await statusOf('/assets/nothing.js'), 404)
     for (const path of ['/api/list', '/api/images', '/api/events', '/api/auth/sessions', '/api/keys', '/api/admin/users', '/ws/upload/']) {
       const { status, headers, body } = await ask<ApiError>(server, path)

@@ -17,7 +17,12 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'calotype-pages-'))
   fastify = Fastify(problemOptions)
   answerProblems(fastify)
-  await fastify.register(pageRoutes, { folder: join(folder, 'dist'), imageOrigins: ['https://store.example'], maxFileBytes: 1234 })
+  await fastify.register(pageRoutes, {
+    folder: join(folder, 'dist'),
+    imageOrigins: ['https://store.example'],
+    maxFileBytes: 1234,
+    auth: 'open',
+  })
 })
 afterEach(async () => {
   await fastify.close()
@@ -43,6 +48,7 @@ test('a page that was not built says how to; once it is built, it is there witho
   assert.equal(page.statusCode, 200)
   assert.match(page.headers['content-type'] as string, /^text\/html/)
   assert.match(page.body, /<meta name="max-file-bytes" content="1234" \/>/)
+  assert.match(page.body, /<meta name="auth" content="open" \/>/)
   assert.match(page.headers['content-security-policy'] as string, /img-src 'self' blob: data: https:\/\/store\.example;/)
   assert.equal((await fastify.inject({ method: 'HEAD', url: '/' })).statusCode, 200)
 })

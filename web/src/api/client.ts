@@ -1,8 +1,9 @@
 // Questions to the API: JSON there, JSON back, and every failure a Problem.
 import { Problem, toProblem, unreachable } from './problem.ts'
+import { session } from './session.ts'
 
 export interface AskOptions {
-  method?: 'GET' | 'POST' | 'DELETE'
+  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   /** Sent as JSON. */
   body?: unknown
   headers?: Record<string, string>
@@ -37,6 +38,7 @@ async function request<T>(path: string, options: AskOptions): Promise<{ body: T;
     init.headers = { ...headers, 'content-type': 'application/json' }
   }
   if (signal) init.signal = signal
+  const { turn } = session
   let response: Response
   let text: string
   try {
@@ -46,7 +48,11 @@ async function request<T>(path: string, options: AskOptions): Promise<{ body: T;
     if (signal?.aborted) throw error
     throw unreachable()
   }
-  if (!response.ok) throw toProblem(response.status, response.headers.get('retry-after'), text)
+  if (!response.ok) {
+    const problem = toProblem(response.status, response.headers.get('retry-after'), text)
+    if (problem.isSignedOut) session.ended(turn)
+    throw problem
+  }
   return { body: parse<T>(text, response.status), headers: response.headers }
 }
 

@@ -24,9 +24,14 @@ export class Problem extends Error {
     this.retryAfterMs = retryAfterMs
   }
 
+  /** Nobody is signed in, or not any more. */
+  get isSignedOut(): boolean {
+    return this.code === 'unauthorized'
+  }
+
   /** Whether the same, tried again later, may go well. */
   get isPassing(): boolean {
-    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500
+    return this.status === 0 || this.isSignedOut || this.status === 408 || this.status === 429 || this.status >= 500
   }
 }
 

@@ -1,6 +1,7 @@
 // The live feed of the tab: one WebSocket, or questions where sockets are blocked; heard by whoever shows images.
 import type { ApiEvents, ApiNotification } from '../../../src/api.ts'
 import { ask } from '../api/client.ts'
+import { session } from '../api/session.ts'
 import { Backoff } from './backoff.ts'
 import { FrameBatch } from './frames.ts'
 
@@ -25,6 +26,8 @@ const POLL_MS = 2_000
 const RETRY_SOCKET_MS = 60_000
 /** A connection can die without a word: after such a silence HTTP is asked whether something was missed. */
 const SILENCE_MS = 40_000
+/** How the server closes the socket of who is not signed in any more. */
+const SIGNED_OUT = 4401
 
 class Live {
   connection = $state.raw<Connection>('connecting')
@@ -55,6 +58,9 @@ class Live {
       removeEventListener('online', online)
       removeEventListener('offline', offline)
       this.#drop()
+      this.#turn++
+      this.#unopened = 0
+      this.connection = 'connecting'
     }
   }
 
@@ -67,6 +73,7 @@ class Live {
   #connect(): void {
     this.#drop()
     const turn = ++this.#turn
+    const { turn: sessionTurn } = session
     const url = new URL('/ws/upload/', location.href)
     url.protocol = url.protocol.replace('http', 'ws')
     if (this.#seq !== null) url.searchParams.set('since', this.#seq)
@@ -81,9 +88,10 @@ class Live {
     socket.onmessage = ({ data }) => {
       if (turn === this.#turn) this.#hear(JSON.parse(data as string) as Message)
     }
-    socket.onclose = () => {
+    socket.onclose = ({ code }) => {
       if (turn !== this.#turn) return
       this.#drop()
+      if (code === SIGNED_OUT) return session.ended(sessionTurn)
       this.#unopened = wasOpen ? 0 : this.#unopened + 1
       void this.#afterClose()
     }

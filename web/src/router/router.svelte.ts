@@ -50,7 +50,7 @@ class Router {
     // A place on this page is the browser's to scroll to.
     if (link.hash !== '' && link.pathname === location.pathname && link.search === location.search) return
     event.preventDefault()
-    if (link.href !== location.href) this.go(link.pathname + link.search)
+    if (link.href !== location.href) this.go(link.pathname + link.search + link.hash)
   }
 }
 

@@ -2,6 +2,7 @@
 import type { ApiDeclared } from '../../../src/api.ts'
 import { ask } from '../api/client.ts'
 import { Problem } from '../api/problem.ts'
+import { session } from '../api/session.ts'
 import { Backoff } from '../live/backoff.ts'
 import type { Entry } from './entry.ts'
 import { randomKey } from './random-key.ts'
@@ -30,6 +31,7 @@ export class Declaring {
   constructor(deps: DeclaringDeps) {
     this.#deps = deps
     addEventListener('online', () => this.#wake())
+    session.onBegun(() => this.#wake())
   }
 
   #wake = () => {}
@@ -79,16 +81,17 @@ export class Declaring {
         return await this.#deps.declared(entries, answer)
       } catch (error) {
         if (!(error instanceof Problem) || !error.isPassing) return this.#deps.refused(entries, (error as Error).message)
-        await this.#pause(Math.max(this.#backoff.next(), error.retryAfterMs ?? 0))
+        await this.#pause(error.isSignedOut && session.isOver ? null : Math.max(this.#backoff.next(), error.retryAfterMs ?? 0))
       }
       if (entries.every(({ state }) => state !== 'reading')) return
     }
   }
 
-  #pause(ms: number): Promise<void> {
+  /** Without a time, until something is heard. */
+  #pause(ms: number | null): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = resolve
-      setTimeout(resolve, ms)
+      if (ms !== null) setTimeout(resolve, ms)
     })
   }
 }

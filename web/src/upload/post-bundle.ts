@@ -1,6 +1,7 @@
 // One request with many files of a batch. By XMLHttpRequest, as fetch does not tell how much was sent.
 import type { ApiInitiated } from '../../../src/api.ts'
 import { type Problem, toProblem, unreachable } from '../api/problem.ts'
+import { session } from '../api/session.ts'
 import type { Entry } from './entry.ts'
 
 export interface Sending {
@@ -13,6 +14,7 @@ export interface Sending {
 const STALLED_MS = 60_000
 
 export function postBundle(batch: string, entries: readonly Entry[], progress: (bytes: number) => void): Sending {
+  const { turn } = session
   const form = new FormData()
   for (const { index, file, name } of entries) {
     form.append('index', String(index))
@@ -32,7 +34,11 @@ export function postBundle(batch: string, entries: readonly Entry[], progress: (
     request.onload = () => {
       const answered = read(request.responseText)
       if (answered) resolve(answered)
-      else reject(toProblem(request.status, request.getResponseHeader('retry-after'), request.responseText))
+      else {
+        const problem = toProblem(request.status, request.getResponseHeader('retry-after'), request.responseText)
+        if (problem.isSignedOut) session.ended(turn)
+        reject(problem)
+      }
     }
     request.onerror = request.onabort = () => reject(unreachable())
     request.onloadend = () => clearTimeout(stalled)

@@ -1,6 +1,7 @@
 // Sends what the server needs: bundles, a few in flight, patient with networks and servers that come and go.
 import type { ApiImage, ApiRejected } from '../../../src/api.ts'
 import { Problem, unreachable } from '../api/problem.ts'
+import { session } from '../api/session.ts'
 import { Backoff } from '../live/backoff.ts'
 import type { EntryList } from './entry-list.svelte.ts'
 import type { Entry } from './entry.ts'
@@ -42,6 +43,7 @@ export class Sender {
     this.#deps = deps
     addEventListener('offline', () => this.#goOffline())
     addEventListener('online', () => this.#goOn())
+    session.onBegun(() => this.#goOn())
     if (!navigator.onLine) this.holdup = 'offline'
   }
 
@@ -146,7 +148,7 @@ export class Sender {
     for (const entry of gone) refused(entry, { code: 'internal', error: UNREADABLE })
     this.#requeue(
       sending.filter((entry) => !gone.has(entry)),
-      problem.status !== 0 && problem.status !== 503,
+      problem.status !== 0 && problem.status !== 503 && !problem.isSignedOut,
     )
     if (gone.size === 0) this.#hold(problem)
   }
@@ -171,7 +173,8 @@ export class Sender {
   #hold(problem: Problem): void {
     if (this.holdup !== null) return
     this.holdup = navigator.onLine ? problem : 'offline'
-    if (this.holdup === 'offline') return
+    // Nothing helps but signing in, which is heard of.
+    if (this.holdup === 'offline' || (problem.isSignedOut && session.isOver)) return
     this.#timer = setTimeout(() => this.#goOn(), Math.max(this.#backoff.next(), problem.retryAfterMs ?? 0))
   }
 

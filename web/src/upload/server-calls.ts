@@ -1,6 +1,7 @@
 // What the buttons of the upload ask of the server about images that are there.
 import { ask } from '../api/client.ts'
 import { Problem } from '../api/problem.ts'
+import { session } from '../api/session.ts'
 import { Backoff } from '../live/backoff.ts'
 import type { EntryList } from './entry-list.svelte.ts'
 import type { Entry } from './entry.ts'
@@ -17,7 +18,8 @@ export async function patiently(action: () => Promise<unknown>): Promise<void> {
       return
     } catch (error) {
       if (!(error instanceof Problem) || !error.isPassing) return
-      await new Promise((resolve) => setTimeout(resolve, Math.max(backoff.next(), error.retryAfterMs ?? 0)))
+      if (error.isSignedOut && session.isOver) await session.begun()
+      else await new Promise((resolve) => setTimeout(resolve, Math.max(backoff.next(), error.retryAfterMs ?? 0)))
     }
   }
 }

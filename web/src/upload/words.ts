@@ -45,6 +45,9 @@ export function situationOf({ figures, sender, isCutOff }: Uploader): { sentence
   if (figures.ours > 0 && holdup === 'offline') {
     return { tone: 'bad', sentence: 'This device is offline. The upload goes on by itself as soon as it is back.' }
   }
+  if (figures.ours > 0 && holdup !== null && holdup !== 'offline' && holdup.isSignedOut) {
+    return { tone: 'bad', sentence: 'Your session has ended. Sign in again, and the upload goes on where it was; nothing is lost.' }
+  }
   if (figures.ours > 0 && holdup !== null && holdup !== 'offline') {
     const why = holdup.status === 0 ? 'The server does not answer.' : holdup.message
     return { tone: 'bad', sentence: `${why} Nothing is lost; it is tried again by itself.` }
