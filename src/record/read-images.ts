@@ -98,7 +98,7 @@ async function lastLookedAt({ read }: Database, conditions: RawBuilder<boolean>,
 }
 
 // Sorted as quickly as the order's index is walked up to a page of them, among a million.
-const SHORT_PERIOD_IMAGES = 10_000
+const SHORT_PERIOD_IMAGES = 4_000
 
 async function isLongPeriod({ read }: Database, { from, to }: ImageFilter): Promise<boolean> {
   if (from === undefined && to === undefined) return false
