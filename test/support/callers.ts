@@ -46,7 +46,7 @@ export interface Callers {
   end(): Promise<void>
 }
 
-export const ORIGIN = 'http://localhost'
+const ORIGIN = 'http://localhost'
 
 /** A multipart body of one image, for `inject`. */
 export const form = (field: string, bytes: Uint8Array): Pick<InjectOptions, 'payload' | 'headers'> => ({

@@ -164,6 +164,6 @@ function namedSchemas(): Record<string, Json> {
 }
 
 function bare(schema: Json): Json {
-  const { $schema, $id, ...json } = schema
+  const { $schema: _schema, $id: _id, ...json } = schema
   return json
 }

@@ -29,7 +29,7 @@ export function named<S extends z.ZodType>(id: string, schema: S): S {
 /** Zod says `undefined` where a property is not there. */
 type Loose<T> = { [K in keyof T]: undefined extends T[K] ? T[K] | undefined : T[K] }
 
-export const errorCode = named('ErrorCode', z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]))
+const errorCode = named('ErrorCode', z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]))
 export const time = z.iso.datetime().describe('ISO 8601, UTC')
 export const count = z.int().min(0)
 const bytes = z.int().min(0).describe('Bytes')
@@ -60,7 +60,7 @@ export const image = named(
   }),
 ) satisfies z.ZodType<ApiImage>
 
-export const rejected = named(
+const rejected = named(
   'Rejected',
   z.strictObject({
     name: z.string(),
@@ -138,7 +138,7 @@ export const imageCount = z.strictObject({ images: count }) satisfies z.ZodType<
 export const deleted = z.strictObject({ deleted: count }) satisfies z.ZodType<ApiDeleted>
 export const retried = z.strictObject({ retried: count }) satisfies z.ZodType<ApiRetried>
 
-export const notification = named(
+const notification = named(
   'Notification',
   z.strictObject({
     type: z.literal('send_upload_notification'),
@@ -167,7 +167,7 @@ export const events = named(
 ) satisfies z.ZodType<ApiEvents>
 
 /** What every failure answers with; some say more beside it. */
-export const problem = named(
+named(
   'Error',
   z.strictObject({
     error: sentence,
