@@ -79,15 +79,15 @@ module.exports = {
     },
     layer(
       'app-composes',
-      '^src/(app|maintain)[.]ts$',
+      '^src/(app|adapters|maintain)[.]ts$',
       [BASE, STEP, '^src/(db|flow|http|observe)/'],
       'The app does not know the command line.',
     ),
     {
       name: 'only-cli-starts-the-app',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(cli/|(cli|maintain)[.]ts$)' },
-      to: { path: '^src/(app|maintain|cli)([.]ts$|/)' },
+      from: { path: '^src/', pathNot: '^src/(cli/|(cli|app|maintain)[.]ts$)' },
+      to: { path: '^src/(app|adapters|maintain|cli)([.]ts$|/)' },
     },
     knownOnlyTo('only-db-knows-ioredis', packages('ioredis'), '^src/db/'),
     knownOnlyTo('only-queue-knows-bullmq', packages('bullmq'), '^src/queue/'),
@@ -101,10 +101,10 @@ module.exports = {
     knownOnlyTo('only-db-and-record-know-sqlite', '^(node:)?sqlite$', '^src/(db/|record/|store/data-dir-lock[.]ts$)'),
     {
       name: 'bench-goes-through-http',
-      comment: 'The bench knows the recipe, for its bare loop, and the wire.',
+      comment: 'The bench knows the recipe, for its bare loop, the wire, and how keys are kept.',
       severity: 'error',
       from: { path: '^bench/' },
-      to: { path: '^src/', pathNot: '^src/(process/|image[.]ts$|api(-admin)?[.]ts$)' },
+      to: { path: '^src/', pathNot: '^src/(process/|accounts/tokens[.]ts$|image[.]ts$|api(-admin)?[.]ts$)' },
     },
     {
       name: 'web-knows-the-wire',

@@ -1,41 +1,25 @@
-// The composition root: from settings to a running Calotype. The only place that knows which adapter stands behind a contract.
-import { mkdirSync } from 'node:fs'
+// The composition root: from settings to a running Calotype, on the adapters that they choose (`adapters.ts`).
 import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { createEndedCredentials } from './accounts/ended-credentials.ts'
-import { createPasswords } from './accounts/passwords.ts'
-import { createSqlAccountStore } from './accounts/sql-account-store.ts'
-import { createSqlAuditLog } from './accounts/sql-audit-log.ts'
 import { authMode, describeSettings, isLoopback, type Config } from './config.ts'
-import type { SchemaVersion } from './db/migrations.ts'
-import type { Database, OnRoundTrip } from './db/schema.ts'
-import type { AccountDeps } from './flow/account-deps.ts'
 import { ATTEMPTS_WINDOW_MS } from './flow/guess-password.ts'
 import { processImages } from './flow/process-images.ts'
 import { createWorkerReport, REPORT_INTERVAL_MS } from './flow/report-worker.ts'
 import { createBulkRunner } from './flow/run-bulk-jobs.ts'
-import { collect, recover, removeOrphans, sweep, sweepWork } from './flow/sweep.ts'
-import { remakeLost } from './flow/remake-lost.ts'
+import { recover, sweep, sweepWork } from './flow/sweep.ts'
 import { offerSetup } from './flow/set-up-server.ts'
 import { createServer, type HttpServer } from './http/server.ts'
 import { createWorkerServer } from './http/worker-server.ts'
 import type { Logger } from './log.ts'
-import { observeBlobs, observeDeveloper, observeFeed, observeImages, observeSweep } from './observe/observe-steps.ts'
+import { observeDeveloper, observeSweep } from './observe/observe-steps.ts'
 import type { Observer } from './observe/observer.ts'
 import { openObserving } from './observe/open-observing.ts'
 import { createChildPool } from './process/child-pool.ts'
-import { createMemoryFeed } from './publish/memory-feed.ts'
-import { createMemoryQueue } from './queue/memory-queue.ts'
 import { createSqlBulkJobs } from './record/sql-bulk-jobs.ts'
-import { createSqlImageStore } from './record/sql-image-store.ts'
 import { createSqlOverview } from './record/sql-overview.ts'
-import { createSqlRowSurvey } from './record/sql-row-survey.ts'
-import { createSqlWorkPause } from './record/sql-work-pause.ts'
-import { createSqlWorkerRegistry } from './record/sql-worker-registry.ts'
 import type { WorkerRegistry, WorkerReport } from './record/worker-registry.ts'
-import { lockDataDir, readServerInfo } from './store/data-dir-lock.ts'
-import { openFilesystemStore } from './store/filesystem.ts'
+import { accountDeps, isCluster, openData, openMessaging } from './adapters.ts'
 
 export interface App {
   /**
@@ -55,102 +39,6 @@ const SWEEP_WORK_INTERVAL_MS = 2_000
 
 const SWEEP_ACCOUNTS_INTERVAL_MS = 60_000
 const LOOK_FOR_JOBS_INTERVAL_MS = 1_000
-
-export const isCluster = (config: Config) => config.redisUrl !== ''
-export const sqliteFile = (config: Config) => join(config.dataDir, 'calotype.sqlite')
-
-/** A visitor may open it beside a server, and touches nothing that others stage. */
-export async function openBlobs(config: Config, log: Logger, { asVisitor = false } = {}) {
-  if (config.s3Endpoint === '') return openFilesystemStore(config.dataDir, { isShared: isCluster(config), asVisitor })
-  const { openS3Store } = await import('./store/s3.ts')
-  const {
-    s3Endpoint: endpoint,
-    s3Bucket: bucket,
-    s3Region: region,
-    s3AccessKeyId: accessKeyId,
-    s3SecretAccessKey: secretAccessKey,
-    s3PublicEndpoint: publicEndpoint,
-  } = config
-  const settings = { endpoint, bucket, region, accessKeyId, secretAccessKey }
-  return openS3Store({ ...settings, publicEndpoint, asVisitor, stagingFolder: join(config.dataDir, 'tmp'), log })
-}
-
-export async function openDatabase(
-  config: Config,
-  log: Logger,
-  options: { version?: SchemaVersion; readOnly?: boolean } = {},
-  observer?: Observer,
-) {
-  const onRoundTrip: OnRoundTrip | undefined = observer && ((trip) => observer.tell({ what: 'round-trip', ...trip }))
-  if (isCluster(config)) {
-    const { openPostgres } = await import('./db/open-postgres.ts')
-    const { databaseUrl: url, databasePool: maxConnections } = config
-    return openPostgres({ url, maxConnections, onRoundTrip, log, version: options.version ?? 'latest' })
-  }
-  const { openSqlite } = await import('./db/open-sqlite.ts')
-  return openSqlite(sqliteFile(config), { ...options, onRoundTrip })
-}
-
-const HOUR_MS = 60 * 60 * 1000
-
-const accountDeps = (database: Database, { sessionIdleHours, sessionMaxHours }: Config): AccountDeps => ({
-  accounts: createSqlAccountStore(database),
-  audit: createSqlAuditLog(database),
-  passwords: createPasswords(),
-  sessionLimits: { idleMs: sessionIdleHours * HOUR_MS, maxMs: sessionMaxHours * HOUR_MS },
-  ended: createEndedCredentials(),
-})
-
-/** Accounts alone, for commands: also beside a server that runs on this DATA_DIR, whose database takes another writer. */
-export async function openAccounts(config: Config, log: Logger): Promise<AccountDeps & { close(): Promise<void> }> {
-  if (!isCluster(config)) mkdirSync(config.dataDir, { recursive: true })
-  const isBeside = !isCluster(config) && readServerInfo(config.dataDir) !== null
-  const { database } = await openDatabase(config, log, { version: isBeside ? 'as it is' : 'latest' })
-  return { ...accountDeps(database, config), close: () => database.close() }
-}
-
-/** What servers, workers and commands need: rows and bytes; and, embedded, the folder for this process alone. */
-async function openData(config: Config, log: Logger, observer?: Observer) {
-  const lock = isCluster(config) ? null : lockDataDir(config.dataDir, { pid: process.pid })
-  try {
-    const blobs = await openBlobs(config, log)
-    const { database, migrated } = await openDatabase(config, log, {}, observer)
-    for (const name of migrated) log.info({ migration: name }, 'migrated the database')
-    const images = createSqlImageStore(database)
-    if (lock?.afterCrash) {
-      const removed = await removeOrphans({ blobs, images, log })
-      const remade = await remakeLost({ blobs, survey: createSqlRowSurvey(database) })
-      log.info({ removed, remade }, 'checked the store after a crash')
-    }
-    const close = async () => {
-      await blobs.close()
-      await database.close()
-      lock?.release()
-    }
-    observer?.watch({ connections: database.connections, backlog: images.backlog })
-    const watched = observer ? { blobs: observeBlobs(blobs, observer), images: observeImages(images, observer) } : { blobs, images }
-    const work = { pause: createSqlWorkPause(database), workers: createSqlWorkerRegistry(database) }
-    return { lock, ...watched, ...work, database, migrated, close }
-  } catch (error) {
-    lock?.release()
-    throw error
-  }
-}
-
-/** Queue and feed; a worker only publishes. */
-async function openMessaging(config: Config, log: Logger, role: 'server' | 'worker', observer?: Observer) {
-  const { queue, feed } = await connectMessaging(config, log, role)
-  observer?.watch({ hints: queue.depth })
-  return { queue, feed: observer ? observeFeed(feed, observer, { hears: role === 'server' }) : feed }
-}
-
-async function connectMessaging(config: Config, log: Logger, role: 'server' | 'worker') {
-  if (!isCluster(config)) return { queue: createMemoryQueue(), feed: createMemoryFeed({ history: config.eventHistory }) }
-  const { createBullmqQueue } = await import('./queue/bullmq.ts')
-  const { createRedisFeed } = await import('./publish/redis-feed.ts')
-  const { redisUrl: url, eventHistory: history } = config
-  return { queue: createBullmqQueue({ url, log }), feed: await createRedisFeed({ url, history, log, reader: role === 'server' }) }
-}
 
 function startChildren(config: Config, log: Logger) {
   return createChildPool({
@@ -333,40 +221,5 @@ export async function createWorker(config: Config, log: Logger): Promise<App> {
       await closeData()
       await observing.close()
     },
-  }
-}
-
-/** Brings the database up to date, and its counts, if they are not what the rows say. Returns what was done, line by line. */
-export async function migrate(config: Config, log: Logger): Promise<string[]> {
-  const { migrated, images, close } = await openData(config, log)
-  try {
-    const differences = await images.recount()
-    return [
-      ...migrated.map((name) => `ran ${name}`),
-      ...differences.map(({ of, kept, counted }) => `counted anew: ${counted} ${of}, where ${kept} were kept`),
-    ]
-  } finally {
-    await close()
-  }
-}
-
-/** Empties rows and bytes of every image, and batches that have none yet. Returns how many images there were. */
-export async function deleteAllImages(config: Config, log: Logger): Promise<number> {
-  const { images, blobs, close } = await openData(config, log)
-  try {
-    let deleted = 0
-    for (;;) {
-      const { images: page } = await images.list({ sort: 'newest', limit: 1_000 }, null)
-      if (page.length === 0) break
-      for (const image of page) await images.delete(image.id, null)
-      deleted += page.length
-      log.info({ deleted }, 'deleting images')
-    }
-    await images.forgetDeclared()
-    await images.reclaim(!isCluster(config))
-    await collect({ blobs, images }, 0)
-    return deleted
-  } finally {
-    await close()
   }
 }

@@ -33,7 +33,7 @@ program
   .description('bring the database up to date and end (serve does it, too)')
   .action(async () => {
     const config = settings()
-    const { migrate } = await import('./app.ts')
+    const { migrate } = await import('./maintain.ts')
     const done = await migrate(config, createLog(config.logLevel))
     console.log(done.length === 0 ? 'The database is up to date.' : done.join('\n'))
   })

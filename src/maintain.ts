@@ -1,6 +1,9 @@
-// The composition root of the commands that look after what is kept: beside running servers, as a visitor. See `app.ts`.
+// The composition root of the commands that look after what is kept, beside running servers or instead of one.
 import { existsSync } from 'node:fs'
-import { isCluster, openBlobs, openDatabase, sqliteFile } from './app.ts'
+import { collect } from './flow/sweep.ts'
+import type { AccountDeps } from './flow/account-deps.ts'
+import { mkdirSync } from 'node:fs'
+import { accountDeps, isCluster, openBlobs, openData, openDatabase, sqliteFile } from './adapters.ts'
 import type { Config } from './config.ts'
 import { StartError } from './errors.ts'
 import { backUp as backUpAll, type BackUpOptions, type LostOriginal } from './flow/back-up.ts'
@@ -142,4 +145,47 @@ export async function restore(config: Config, log: Logger, folder: string, { rep
     lock?.release()
   }
   return manifest
+}
+
+/** Accounts alone, for commands: also beside a server that runs on this DATA_DIR, whose database takes another writer. */
+export async function openAccounts(config: Config, log: Logger): Promise<AccountDeps & { close(): Promise<void> }> {
+  if (!isCluster(config)) mkdirSync(config.dataDir, { recursive: true })
+  const isBeside = !isCluster(config) && readServerInfo(config.dataDir) !== null
+  const { database } = await openDatabase(config, log, { version: isBeside ? 'as it is' : 'latest' })
+  return { ...accountDeps(database, config), close: () => database.close() }
+}
+
+/** Brings the database up to date, and its counts, if they are not what the rows say. Returns what was done, line by line. */
+export async function migrate(config: Config, log: Logger): Promise<string[]> {
+  const { migrated, images, close } = await openData(config, log)
+  try {
+    const differences = await images.recount()
+    return [
+      ...migrated.map((name) => `ran ${name}`),
+      ...differences.map(({ of, kept, counted }) => `counted anew: ${counted} ${of}, where ${kept} were kept`),
+    ]
+  } finally {
+    await close()
+  }
+}
+
+/** Empties rows and bytes of every image, and batches that have none yet. Returns how many images there were. */
+export async function deleteAllImages(config: Config, log: Logger): Promise<number> {
+  const { images, blobs, close } = await openData(config, log)
+  try {
+    let deleted = 0
+    for (;;) {
+      const { images: page } = await images.list({ sort: 'newest', limit: 1_000 }, null)
+      if (page.length === 0) break
+      for (const image of page) await images.delete(image.id, null)
+      deleted += page.length
+      log.info({ deleted }, 'deleting images')
+    }
+    await images.forgetDeclared()
+    await images.reclaim(!isCluster(config))
+    await collect({ blobs, images }, 0)
+    return deleted
+  } finally {
+    await close()
+  }
 }

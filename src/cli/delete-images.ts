@@ -16,7 +16,7 @@ export async function deleteImages(config: Config, { yes }: { yes: boolean }): P
   const server = readServerInfo(config.dataDir)
   if (!server) {
     if (!yes && !(await confirm(`Delete all images in ${config.dataDir}?`))) return
-    const { deleteAllImages } = await import('../app.ts')
+    const { deleteAllImages } = await import('../maintain.ts')
     console.log(`Deleted ${await deleteAllImages(config, createLog(config.logLevel))} images.`)
     return
   }

@@ -11,7 +11,7 @@ export const COMMAND: Actor = { via: 'cli', userId: null, credentialId: null, ad
 
 /** Opens the accounts, and closes them whatever happens. */
 export async function withAccounts<T>(config: Config, work: (deps: AccountDeps) => Promise<T>): Promise<T> {
-  const { openAccounts } = await import('../app.ts')
+  const { openAccounts } = await import('../maintain.ts')
   const { close, ...deps } = await openAccounts(config, createLog(config.logLevel))
   try {
     return await work(deps)

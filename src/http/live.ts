@@ -10,7 +10,7 @@ import { CalotypeError } from '../errors.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
 import { isAllowedOrigin } from './origin.ts'
 import type { SocketGuard } from './socket-guard.ts'
-import { createPace, MAX_BUFFERED_BYTES, startWatcher, type Watcher } from './watcher.ts'
+import { createPace, startWatcher, type Watcher } from './watcher.ts'
 
 export interface LiveDeps {
   feed: EventFeed
@@ -28,8 +28,6 @@ const CLOSE_TIMEOUT_MS = 2000
 const SOCKET_OPTIONS = {
   maxPayload: 4096,
   perMessageDeflate: false,
-  // Whoever pings and never reads would have its pongs kept in memory without end: answered below, while there is room.
-  autoPong: false,
   closeTimeout: CLOSE_TIMEOUT_MS,
 }
 
@@ -82,9 +80,6 @@ export async function addLiveFeed(
     socket.send(JSON.stringify({ message: 'You are connected!', status: 'ok', ...(since === undefined ? { seq } : {}) }))
     socket.on('close', () => watchers.delete(socket))
     guard?.hold(socket, request.principal)
-    socket.on('ping', (data: Buffer) => {
-      if (socket.bufferedAmount < MAX_BUFFERED_BYTES) socket.pong(data)
-    })
     const failed = (error: unknown) => {
       request.log.error({ err: error }, 'the feed could not be read')
       socket.close(1011, 'The feed could not be read')

@@ -98,13 +98,13 @@ async function lastLookedAt({ read }: Database, conditions: RawBuilder<boolean>,
 }
 
 // Sorted as quickly as the order's index is walked up to a page of them, among a million.
-const SHORT_PERIOD_IMAGES = 10_000
+const SHORT_PERIOD_IMAGES = 4_000
 
 async function isLongPeriod({ read }: Database, { from, to }: ImageFilter): Promise<boolean> {
   if (from === undefined && to === undefined) return false
   const { rows } = await sql<{ count: number }>`
     select count(*) as count from (select 1 from images where uploaded_at >= ${from ?? 0} and uploaded_at < ${to ?? Number.MAX_SAFE_INTEGER}
-    limit ${sql.lit(SHORT_PERIOD_IMAGES + 1)}) as some`.execute(read)
+    limit ${sql.lit(SHORT_PERIOD_IMAGES + 1)}) as within_period`.execute(read)
   return Number(rows[0]!.count) > SHORT_PERIOD_IMAGES
 }
 

@@ -1,5 +1,5 @@
 // The registry of workers in SQL: a row for each process; what it has in hand is read from the work itself.
-import { sql, type RawBuilder } from 'kysely'
+import { sql } from 'kysely'
 import type { Database } from '../db/schema.ts'
 import { decodeName } from './rows.ts'
 import type { Worker, WorkerRegistry } from './worker-registry.ts'
@@ -10,7 +10,7 @@ const MOST_LISTED = 1_000
 const MOST_IN_HAND = 1_000
 
 export function createSqlWorkerRegistry({ read, write, now }: Database): WorkerRegistry {
-  const isAlive = sql<boolean>`seen_at > ${now} - ${ALIVE_MS}` as RawBuilder<boolean>
+  const isAlive = sql<boolean>`seen_at > ${now} - ${ALIVE_MS}`
 
   /** By the process that has it. */
   async function inHand(): Promise<Map<string | null, Worker['inHand']>> {

@@ -51,7 +51,7 @@ export function rowSurveyContract(open: Open): void {
     assert.deepEqual(first, { sha256: hashes[0], recipe: RECIPE, format: 'jpeg', imageSize, thumbnailSize })
     const rest = await survey.recentlyCompleted(60_000, more.at(-1)!, 2)
     assert.deepEqual(
-      [first!, ...more, ...rest].map(({ sha256 }) => sha256),
+      [first, ...more, ...rest].map(({ sha256 }) => sha256),
       hashes,
     )
     await sleep(20)

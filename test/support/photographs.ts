@@ -126,9 +126,12 @@ export async function photograph(options: { seed: number; megapixels: number; fo
 const SMALL_PICTURES = 32
 const smallPictures = new Map<number, Promise<Buffer>>()
 
+/** Below what a file may carry beside its pixels. */
+const MAX_COMMENTS_BYTES = 4 * 2 ** 20
+
 /**
  * A JPEG of 20 to 100 KB, different in its bytes for each seed and cheap by the thousand: few pictures, each file with a comment
- * of its own. `bytes` pads it with comments to that size exactly.
+ * of its own. `bytes` pads it to that size exactly: with comments, and what comments may not take with bytes behind the picture.
  */
 export async function smallPhotograph(options: { seed: number; bytes?: number }): Promise<Buffer> {
   const number = options.seed % SMALL_PICTURES
@@ -139,14 +142,16 @@ export async function smallPhotograph(options: { seed: number; bytes?: number })
   }
   const picture = await making
   const parts = [picture.subarray(0, 2), comment(Buffer.from(`photograph ${options.seed}`))]
-  let missing = (options.bytes ?? 0) - parts[1]!.length - picture.length
+  const padding = (options.bytes ?? 0) - parts[1]!.length - picture.length
+  const behind = Math.max(0, padding - MAX_COMMENTS_BYTES)
+  let missing = padding - behind
   while (missing >= 4) {
     // What is left must be none, or enough for a segment of its own.
     const size = Math.min(missing, missing > 65_000 && missing < 65_100 ? 60_000 : 65_000)
     parts.push(comment(Buffer.alloc(size - 4)))
     missing -= size
   }
-  return Buffer.concat([...parts, picture.subarray(2)])
+  return Buffer.concat([...parts, picture.subarray(2), Buffer.alloc(behind)])
 }
 
 /** `count` of them, with the seeds from `seed` on. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { authMode, envExample, readConfig, settingsHelp } from '../../src/config.ts'
+import { authMode, describeSettings, envExample, readConfig, settingsHelp } from '../../src/config.ts'
 import { StartError } from '../../src/errors.ts'
 
 test('nothing set gives the defaults', () => {
@@ -90,4 +90,27 @@ test('.env.example, uncommented, says the defaults', () => {
 test('the help has a line for every setting', () => {
   for (const [, name] of envExample().matchAll(/^# ([A-Z0-9_]+)=/gm))
     assert.match(settingsHelp(), new RegExp(`^  ${name} +\\S.* Default: .+\\.$`, 'm'))
+})
+
+test('settings are shown as they are set, without a secret', () => {
+  const env = {
+    DATABASE_URL: 'postgres://calotype:swordfish@db:5432/calotype?sslpassword=swordfish',
+    REDIS_URL: 'redis://:swordfish@redis:6379',
+    S3_SECRET_ACCESS_KEY: 'swordfish',
+    S3_ACCESS_KEY_ID: 'an id',
+    MAX_FILES: ' 7 ',
+    LOG_LEVEL: '',
+  }
+  const settings = describeSettings(env)
+  assert.ok(!JSON.stringify(settings).includes('swordfish'))
+  const of = (name: string) => settings.find((setting) => setting.name === name)!
+  assert.equal(of('DATABASE_URL').value, 'postgres://calotype:***@db:5432/calotype?sslpassword=***')
+  assert.equal(of('REDIS_URL').value, 'redis://:***@redis:6379')
+  assert.deepEqual([of('S3_SECRET_ACCESS_KEY').value, of('S3_SECRET_ACCESS_KEY').isSecret], ['***', true])
+  assert.deepEqual([of('S3_ACCESS_KEY_ID').value, of('S3_ACCESS_KEY_ID').isSecret], ['an id', false])
+  assert.deepEqual([of('MAX_FILES').value, of('MAX_FILES').default, of('MAX_FILES').isSet], ['7', '5000', true])
+  assert.deepEqual([of('LOG_LEVEL').value, of('LOG_LEVEL').isSet], ['info', false])
+  // What is no address may be a password.
+  assert.equal(describeSettings({ REDIS_URL: 'swordfish' }).find(({ name }) => name === 'REDIS_URL')!.value, '***')
+  assert.equal(describeSettings({}).find(({ name }) => name === 'DATABASE_URL')!.value, 'none')
 })

@@ -1,0 +1,112 @@
+// Adapters as the settings choose them: rows, bytes, hints and events, embedded or of a cluster. What `app.ts` and `maintain.ts` stand on.
+import { join } from 'node:path'
+import { createEndedCredentials } from './accounts/ended-credentials.ts'
+import { createPasswords } from './accounts/passwords.ts'
+import { createSqlAccountStore } from './accounts/sql-account-store.ts'
+import { createSqlAuditLog } from './accounts/sql-audit-log.ts'
+import { type Config } from './config.ts'
+import type { SchemaVersion } from './db/migrations.ts'
+import type { Database, OnRoundTrip } from './db/schema.ts'
+import type { AccountDeps } from './flow/account-deps.ts'
+import { removeOrphans } from './flow/sweep.ts'
+import { remakeLost } from './flow/remake-lost.ts'
+import type { Logger } from './log.ts'
+import { observeBlobs, observeFeed, observeImages } from './observe/observe-steps.ts'
+import type { Observer } from './observe/observer.ts'
+import { createMemoryFeed } from './publish/memory-feed.ts'
+import { createMemoryQueue } from './queue/memory-queue.ts'
+import { createSqlImageStore } from './record/sql-image-store.ts'
+import { createSqlRowSurvey } from './record/sql-row-survey.ts'
+import { createSqlWorkPause } from './record/sql-work-pause.ts'
+import { createSqlWorkerRegistry } from './record/sql-worker-registry.ts'
+import { lockDataDir } from './store/data-dir-lock.ts'
+import { openFilesystemStore } from './store/filesystem.ts'
+
+export const isCluster = (config: Config) => config.redisUrl !== ''
+export const sqliteFile = (config: Config) => join(config.dataDir, 'calotype.sqlite')
+
+/** A visitor may open it beside a server, and touches nothing that others stage. */
+export async function openBlobs(config: Config, log: Logger, { asVisitor = false } = {}) {
+  if (config.s3Endpoint === '') return openFilesystemStore(config.dataDir, { isShared: isCluster(config), asVisitor })
+  const { openS3Store } = await import('./store/s3.ts')
+  const {
+    s3Endpoint: endpoint,
+    s3Bucket: bucket,
+    s3Region: region,
+    s3AccessKeyId: accessKeyId,
+    s3SecretAccessKey: secretAccessKey,
+    s3PublicEndpoint: publicEndpoint,
+  } = config
+  const settings = { endpoint, bucket, region, accessKeyId, secretAccessKey }
+  return openS3Store({ ...settings, publicEndpoint, asVisitor, stagingFolder: join(config.dataDir, 'tmp'), log })
+}
+
+export async function openDatabase(
+  config: Config,
+  log: Logger,
+  options: { version?: SchemaVersion; readOnly?: boolean } = {},
+  observer?: Observer,
+) {
+  const onRoundTrip: OnRoundTrip | undefined = observer && ((trip) => observer.tell({ what: 'round-trip', ...trip }))
+  if (isCluster(config)) {
+    const { openPostgres } = await import('./db/open-postgres.ts')
+    const { databaseUrl: url, databasePool: maxConnections } = config
+    return openPostgres({ url, maxConnections, onRoundTrip, log, version: options.version ?? 'latest' })
+  }
+  const { openSqlite } = await import('./db/open-sqlite.ts')
+  return openSqlite(sqliteFile(config), { ...options, onRoundTrip })
+}
+
+const HOUR_MS = 60 * 60 * 1000
+
+/** Of servers, and of commands about accounts. */
+export const accountDeps = (database: Database, { sessionIdleHours, sessionMaxHours }: Config): AccountDeps => ({
+  accounts: createSqlAccountStore(database),
+  audit: createSqlAuditLog(database),
+  passwords: createPasswords(),
+  sessionLimits: { idleMs: sessionIdleHours * HOUR_MS, maxMs: sessionMaxHours * HOUR_MS },
+  ended: createEndedCredentials(),
+})
+
+/** What servers, workers and commands need: rows and bytes; and, embedded, the folder for this process alone. */
+export async function openData(config: Config, log: Logger, observer?: Observer) {
+  const lock = isCluster(config) ? null : lockDataDir(config.dataDir, { pid: process.pid })
+  try {
+    const blobs = await openBlobs(config, log)
+    const { database, migrated } = await openDatabase(config, log, {}, observer)
+    for (const name of migrated) log.info({ migration: name }, 'migrated the database')
+    const images = createSqlImageStore(database)
+    if (lock?.afterCrash) {
+      const removed = await removeOrphans({ blobs, images, log })
+      const remade = await remakeLost({ blobs, survey: createSqlRowSurvey(database) })
+      log.info({ removed, remade }, 'checked the store after a crash')
+    }
+    const close = async () => {
+      await blobs.close()
+      await database.close()
+      lock?.release()
+    }
+    observer?.watch({ connections: database.connections, backlog: images.backlog })
+    const watched = observer ? { blobs: observeBlobs(blobs, observer), images: observeImages(images, observer) } : { blobs, images }
+    const work = { pause: createSqlWorkPause(database), workers: createSqlWorkerRegistry(database) }
+    return { lock, ...watched, ...work, database, migrated, close }
+  } catch (error) {
+    lock?.release()
+    throw error
+  }
+}
+
+/** Queue and feed; a worker only publishes. */
+export async function openMessaging(config: Config, log: Logger, role: 'server' | 'worker', observer?: Observer) {
+  const { queue, feed } = await connectMessaging(config, log, role)
+  observer?.watch({ hints: queue.depth })
+  return { queue, feed: observer ? observeFeed(feed, observer, { hears: role === 'server' }) : feed }
+}
+
+async function connectMessaging(config: Config, log: Logger, role: 'server' | 'worker') {
+  if (!isCluster(config)) return { queue: createMemoryQueue(), feed: createMemoryFeed({ history: config.eventHistory }) }
+  const { createBullmqQueue } = await import('./queue/bullmq.ts')
+  const { createRedisFeed } = await import('./publish/redis-feed.ts')
+  const { redisUrl: url, eventHistory: history } = config
+  return { queue: createBullmqQueue({ url, log }), feed: await createRedisFeed({ url, history, log, reader: role === 'server' }) }
+}
