@@ -52,7 +52,7 @@ export async function shootAdmin(chromium: TestBrowser, photographs: Buffer[], l
     await shoot(page, 'overview')
     await page.goto(`${server.url}/admin/images`)
     for (const at of [2, 3, 5]) await page.getByRole('row').nth(at).getByRole('checkbox').check()
-    await page.evaluate('scrollTo(0, 0)')
+    await page.keyboard.press('Home')
     await page.waitForLoadState('networkidle')
     await shoot(page, 'images')
     await page.goto(`${server.url}/admin/failures`)
