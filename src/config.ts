@@ -1,4 +1,5 @@
-// Every setting in one table: its name, type, default and one line of help. The sole reader of the environment.
+// Every setting in one table: its name, type, default and one line of help. The sole reader of the environment,
+// but for what tests alone set (failpoints.ts).
 import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'

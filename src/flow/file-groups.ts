@@ -1,5 +1,6 @@
 // Groups the files of one upload as they arrive, and stores, records, announces and queues each group before the next.
 import { CalotypeError } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import { originalKey, type Image } from '../image.ts'
 import type { ReceivedFile, RefusedFile } from '../receive/receive-files.ts'
 import { announce, type UploadDeps } from './upload.ts'
@@ -59,9 +60,11 @@ export class FileGroups {
     if (files.length === 0) return
     try {
       await images.expect(files)
+      failpoint('originals-expected')
       const put = await Promise.allSettled(files.map((file) => blobs.put(file.path, originalKey(file.sha256), { synced: true })))
       const failed = put.find((result) => result.status === 'rejected')
       if (failed) throw failed.reason
+      failpoint('originals-stored')
     } catch (error) {
       await this.#discard(group)
       await images.release(files).catch(() => undefined)
@@ -78,7 +81,9 @@ export class FileGroups {
       await this.#deps.images.release(received(group)).catch(() => undefined)
       throw error
     }
+    failpoint('upload-committed')
     await this.#announceGroup(recorded)
+    failpoint('upload-announced')
   }
 
   async #discard(group: GroupFile[]) {

@@ -1,5 +1,6 @@
 // Puts right what a crash left, and removes what nobody uses any more. Everything here can be repeated at any time.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { failpoint } from '../failpoints.ts'
 import { imageKey, originalKey, sha256OfKey, thumbnailKey } from '../image.ts'
 import type { Logger } from '../log.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
@@ -31,6 +32,7 @@ export async function recover(deps: SweepDeps, isOnlyServer: boolean): Promise<v
   const cutOff = await abortAbandoned(deps, isOnlyServer)
   await images.sweepKeys(KEY_LIFETIME_MS, isOnlyServer)
   const interrupted = (await images.reclaim(isOnlyServer)).length
+  if (interrupted > 0) failpoint('work-reclaimed')
   const waiting = isOnlyServer ? await queuePending(deps) : 0
   if (cutOff + interrupted + waiting > 0) log.info({ cutOff, interrupted, waiting }, 'taken up where the last run ended')
 }
@@ -38,6 +40,7 @@ export async function recover(deps: SweepDeps, isOnlyServer: boolean): Promise<v
 async function abortAbandoned({ images, queue, feed }: SweepDeps, isOnlyServer: boolean): Promise<number> {
   const abandoned = await images.abandoned(isOnlyServer)
   for (const batchId of abandoned) await abortUpload({ images, queue, feed }, batchId)
+  if (abandoned.length > 0) failpoint('uploads-given-up')
   await images.sweepAborted()
   return abandoned.length
 }
@@ -67,6 +70,7 @@ export async function collect({ blobs, images }: Pick<SweepDeps, 'blobs' | 'imag
         ...developments.flatMap((development) => [imageKey(development), thumbnailKey(development)]),
       ]),
     )
+    failpoint('blobs-deleted')
     await images.forget(originals.map((original) => original.sha256))
     collected += originals.length
   }
@@ -82,6 +86,7 @@ export async function removeOrphans({ blobs, images, log }: Pick<SweepDeps, 'blo
     const known = await images.known([...new Set(page.map(({ sha256 }) => sha256))])
     const orphans = page.filter(({ sha256 }) => !known.has(sha256))
     await blobs.delete(orphans.map(({ key }) => key))
+    if (orphans.length > 0) failpoint('orphans-removed')
     removed += orphans.length
     looked += page.length
     page = []
@@ -105,6 +110,7 @@ export async function removeOrphans({ blobs, images, log }: Pick<SweepDeps, 'blo
 /** What runs every few seconds beside the work: brings back what a worker or the queue has lost, and announces it. */
 export async function sweepWork({ images, queue, feed }: SweepDeps): Promise<void> {
   const reclaimed = await images.reclaim(false)
+  if (reclaimed.length > 0) failpoint('work-reclaimed')
   await feed.publish(reclaimed)
   await queue.add(toJobs(reclaimed.filter((image) => image.status === 'pending')))
   const first = await unqueued({ images, queue })

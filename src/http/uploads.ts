@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { seesOf } from '../access.ts'
 import type { ApiInitiated, ApiUploaded } from '../api.ts'
 import { CalotypeError, ERRORS } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import { createBackpressure } from '../flow/backpressure.ts'
 import { uploadOnce } from '../flow/repeat-upload.ts'
 import type { Upload, UploadDeps } from '../flow/upload.ts'
@@ -65,6 +66,7 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
     const key = keyOf(request)
     const ownerId = request.principal.userId
     const taken = await finishing(uploadOnce(deps, { kind, ownerId, files: receive(deps, request, kind), key, answer }))
+    failpoint('upload-taken')
     if ('upload' in taken) logUpload(request, taken.upload)
     return taken
   }
@@ -104,6 +106,7 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
       throw new CalotypeError('not_found', 'There is no such batch. Declare it with POST /api/batches, or send the files without one.')
     }
     const upload = await finishing(uploadDeclared(deps, batch, receive(deps, request, 'batch', 'index'), owner))
+    failpoint('upload-taken')
     logUpload(request, upload)
     const first = upload.rejected[0]
     if (first && upload.images.length === 0) {
