@@ -2,7 +2,7 @@
 import type { EventEmitter } from 'node:events'
 import { Busboy, type BusboyFileStream, type BusboyHeaders } from '@fastify/busboy'
 import type { Readable } from 'node:stream'
-import { CalotypeError } from '../errors.ts'
+import { CalotypeError, toCalotypeError } from '../errors.ts'
 import { IncomingFile, toReceiveError, type ReceivedFile, type RefusedFile } from './incoming-file.ts'
 import { tookBuffers } from './young-garbage.ts'
 
@@ -120,7 +120,11 @@ export async function* receiveFiles(
       file.write(chunk)
       if (file.heldBytes <= MAX_HELD_BYTES) return
       stream.pause()
-      file.written().then(() => stream.resume(), fail)
+      // What the disk refuses is not the fault of the body.
+      file.written().then(
+        () => stream.resume(),
+        (error: unknown) => fail(toCalotypeError(error)),
+      )
     })
     stream.on('error', fail)
     stream.on('end', () => {
