@@ -17,6 +17,14 @@ interface Setting<T> {
   parse(text: string | undefined): T
 }
 
+/** The rest is for the server and its idle children. */
+function memoryForPixels(): number {
+  const most = 512 * 1024 * 1024
+  // Where nothing is limited it is 0, or far above any memory.
+  const granted = process.constrainedMemory()
+  return granted > 0 ? Math.min(most, Math.floor(granted / 4)) : most
+}
+
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
@@ -164,7 +172,11 @@ const SETTINGS = {
     'Child processes that develop images.',
     { max: 1024 },
   ),
-  processMemoryBytes: integer('PROCESS_MEMORY_BYTES', 512 * 1024 * 1024, 'Memory for the images being developed, in bytes, by estimate.'),
+  processMemoryBytes: integer(
+    'PROCESS_MEMORY_BYTES',
+    { value: memoryForPixels, shown: '536870912, or a quarter of what this container or group may take, if that is less' },
+    'Memory for the images being developed, in bytes, by estimate.',
+  ),
   uploadIdleTimeoutMs: integer('UPLOAD_IDLE_TIMEOUT_MS', 60_000, 'Longest silence within an upload, in milliseconds.', {
     max: 2 ** 31 - 1,
   }),
