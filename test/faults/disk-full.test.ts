@@ -58,9 +58,17 @@ onEachTopology((topology, open, engines) => {
   const media = async (t: TestContext) => {
     using disk = mountSmallDisk(DISK_BYTES)
     using rows = mountSmallDisk(DISK_BYTES)
-    await using subject = await open({ dataDir: join(disk.folder, 'data'), ...(topology === 'embedded' && { prepare: linkRows(rows.folder) }) })
+    await using subject = await open({
+      dataDir: join(disk.folder, 'data'),
+      ...(topology === 'embedded' && { prepare: linkRows(rows.folder) }),
+    })
     // A large one that does not fit, and one among small ones that do.
-    const sent = await fillAndFree(subject, disk, [await newFiles(1, LARGE), [...(await newFiles(2)), ...(await newFiles(1, LARGE))]], 2 ** 20)
+    const sent = await fillAndFree(
+      subject,
+      disk,
+      [await newFiles(1, LARGE), [...(await newFiles(2)), ...(await newFiles(1, LARGE))]],
+      2 ** 20,
+    )
     assertWell(t, 'disk of the media full', topology, await settle(subject, { sent }))
   }
   if (topology === 'embedded') test('the disk of the media is full', { timeout: 180_000 }, media)

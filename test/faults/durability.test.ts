@@ -40,7 +40,12 @@ onEachTopology(
 
       // A reader that finds nothing wrong with anything would say the same.
       const [first] = uploads[0]!
-      const without = (isOut: (line: string) => boolean) => violations(lines.filter((line) => !isOut(line)), uploads, commits)
+      const without = (isOut: (line: string) => boolean) =>
+        violations(
+          lines.filter((line) => !isOut(line)),
+          uploads,
+          commits,
+        )
       const isFolderSync = (line: string) => /f(data)?sync\(/.test(line) && line.includes(`${first!.slice(0, first!.lastIndexOf('/'))}>`)
       const isRename = (line: string) => line.includes(`${first!}"`)
       const staged = /"([^"]*)"/.exec(lines.find(isRename)!)![1]!

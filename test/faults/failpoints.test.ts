@@ -20,7 +20,15 @@ const POLL_MS = 50
 const SWEPT_MS = 40_000
 const MOST_HITS = 40
 
-type Way = 'send' | 'declare' | 'cut off' | 'delete' | 'delete and sweep' | 'crash while storing' | 'crash while developing' | 'crash while receiving'
+type Way =
+  | 'send'
+  | 'declare'
+  | 'cut off'
+  | 'delete'
+  | 'delete and sweep'
+  | 'crash while storing'
+  | 'crash while developing'
+  | 'crash while receiving'
 
 /** What reaches a step; sending does, unless it is said here. */
 const WAYS: Partial<Record<Failpoint, Way>> = {
@@ -89,7 +97,11 @@ class Client {
   /** A body of which a file is recorded, and which then ends. */
   async cutOff({ byCrash = false } = {}): Promise<void> {
     const [bytes] = await smallPhotographs(1, { seed: 100_000 + Math.floor(Math.random() * 1e6) })
-    const sending = request(`${this.#subject.url}/api/async/batch/upload`, { method: 'POST', headers: { 'content-type': MULTIPART }, agent: false })
+    const sending = request(`${this.#subject.url}/api/async/batch/upload`, {
+      method: 'POST',
+      headers: { 'content-type': MULTIPART },
+      agent: false,
+    })
     sending.on('error', () => {})
     sending.write(Buffer.concat([part('images', 'cut.jpg', bytes!), part('images', 'rest.jpg', bytes!.subarray(0, 1_000))]))
     await wait(600)
@@ -104,10 +116,14 @@ class Client {
 }
 
 async function untilAnswered<T extends { status: number }>(send: () => Promise<T>): Promise<T> {
-  return eventually('there is an answer', async () => {
-    const answer = await send().catch(() => null)
-    return answer !== null && answer.status < 500 && answer
-  }, SWEPT_MS)
+  return eventually(
+    'there is an answer',
+    async () => {
+      const answer = await send().catch(() => null)
+      return answer !== null && answer.status < 500 && answer
+    },
+    SWEPT_MS,
+  )
 }
 
 async function goThrough(way: Way, subject: Subject, client: Client, arm: (line: string) => void, line: string): Promise<void> {
@@ -146,8 +162,17 @@ async function killAt(subject: Subject, client: Client, name: Failpoint, hit: nu
     await goThrough(way, subject, client, arm, `${name} ${hit}`)
     await eventually('everyone is there', async () => [subject.server, subject.developer].every(({ pid }) => isAlive(pid)), SWEPT_MS)
     // What comes by a sweep or a start is waited for, the first time.
-    if (way !== 'send' && way !== 'declare' && hit === 1) await eventually('it is reached', async () => fired(), SWEPT_MS).catch(() => undefined)
-    await eventually('it is reachable', () => ask(subject, '/readyz').then(({ status }) => status === 200, () => false), SWEPT_MS)
+    if (way !== 'send' && way !== 'declare' && hit === 1)
+      await eventually('it is reached', async () => fired(), SWEPT_MS).catch(() => undefined)
+    await eventually(
+      'it is reachable',
+      () =>
+        ask(subject, '/readyz').then(
+          ({ status }) => status === 200,
+          () => false,
+        ),
+      SWEPT_MS,
+    )
     await allFinal(subject)
     return fired()
   } finally {
@@ -164,7 +189,11 @@ async function assertNothingLost(subject: Subject, { deleted }: Account, where: 
   const lost = [...subject.ledger.acknowledged].filter(([id, name]) => byId.get(id) !== name && !deleted.includes(id))
   const twice = images.filter(({ name }, at) => images.findIndex((other) => other.name === name) !== at)
   assert.deepEqual({ lost, twice, rowsWithoutBytes }, { lost: [], twice: [], rowsWithoutBytes: [] }, where)
-  assert.deepEqual(images.filter(({ status }) => status !== 'completed'), [], where)
+  assert.deepEqual(
+    images.filter(({ status }) => status !== 'completed'),
+    [],
+    where,
+  )
 }
 
 const isIn = (topology: Topology, name: Failpoint) => topology === 'embedded' || !EMBEDDED_ONLY.includes(name)
@@ -194,7 +223,6 @@ onEachTopology(
       const { sent, deleted } = client.account
       assertWell(t, 'SIGKILL at every step', topology, await settle(subject, { sent, deleted }), deleted.length)
     })
-
   },
   ROUNDS === null ? ['embedded'] : ['embedded', 'cluster'],
 )

@@ -28,17 +28,26 @@ const own = (path: string) => isRoot && spawnSync('chown', ['-R', `${SOMEBODY}:$
 
 const CASES: Case[] = [
   { what: 'a folder that may only be read', make: (dataDir) => (own(dataDir), chmodSync(dataDir, 0o555)) },
-  { what: 'a folder of originals that may only be read', make: (dataDir) => (mkdirSync(join(dataDir, 'originals')), own(dataDir), chmodSync(join(dataDir, 'originals'), 0o555)) },
+  {
+    what: 'a folder of originals that may only be read',
+    make: (dataDir) => (mkdirSync(join(dataDir, 'originals')), own(dataDir), chmodSync(join(dataDir, 'originals'), 0o555)),
+  },
   {
     what: 'a folder within the originals that may only be read',
     make: (dataDir) => (shards(dataDir), own(dataDir), chmodSync(join(dataDir, 'originals', 'a7'), 0o555)),
   },
-  { what: 'a folder for what is being written that may only be read', make: (dataDir) => (shards(dataDir), own(dataDir), chmodSync(join(dataDir, 'tmp'), 0o555)) },
+  {
+    what: 'a folder for what is being written that may only be read',
+    make: (dataDir) => (shards(dataDir), own(dataDir), chmodSync(join(dataDir, 'tmp'), 0o555)),
+  },
 ]
 if (isRoot) {
   CASES.push(
     { what: 'a folder of another user', make: (dataDir) => chmodSync(dataDir, 0o755) },
-    { what: 'a folder within the renditions of another user', make: (dataDir) => (shards(dataDir), own(dataDir), spawnSync('chown', ['0:0', join(dataDir, 'renditions', '3c')])) },
+    {
+      what: 'a folder within the renditions of another user',
+      make: (dataDir) => (shards(dataDir), own(dataDir), spawnSync('chown', ['0:0', join(dataDir, 'renditions', '3c')])),
+    },
   )
 }
 

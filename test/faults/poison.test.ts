@@ -26,7 +26,10 @@ onEachTopology((topology, open) => {
     if (topology === 'embedded') {
       rmSync(subject.failpoint)
       await ask<ApiImage>(subject, `/api/images/${failed!.id}/retry`, { method: 'POST' })
-      assert.deepEqual((await allFinal(subject)).filter(({ status }) => status !== 'completed'), [])
+      assert.deepEqual(
+        (await allFinal(subject)).filter(({ status }) => status !== 'completed'),
+        [],
+      )
     }
     assertWell(t, 'poison image', topology, await figures())
   })

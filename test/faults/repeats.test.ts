@@ -20,7 +20,10 @@ onEachTopology((topology, open) => {
     await using subject = await open()
     const { acknowledged } = subject.ledger
     const files = (await smallPhotographs(2 * FILES)).map((bytes, index) => ({ name: `${index}.jpg`, bytes }))
-    const [keyed, bundled] = [files.slice(0, FILES), files.slice(FILES).map((file, index) => ({ index, ...file, bytes: Buffer.from(file.bytes) }))]
+    const [keyed, bundled] = [
+      files.slice(0, FILES),
+      files.slice(FILES).map((file, index) => ({ index, ...file, bytes: Buffer.from(file.bytes) })),
+    ]
     const key = randomUUID()
     await upload(subject, 'batch', keyed, { key })
     const descriptorsBefore = descriptorsOf(subject.server.pid, new URL(subject.url).port)
@@ -37,7 +40,11 @@ onEachTopology((topology, open) => {
     if (topology === 'cluster') {
       // A retried image waits until its hint comes: now it comes five times more.
       const queue = createBullmqQueue({ url: subject.env.REDIS_URL!, log: createLog('error') })
-      const jobs = bundled.map(({ bytes, index }) => ({ sha256: createHash('sha256').update(bytes).digest('hex'), batchId: id, place: index }))
+      const jobs = bundled.map(({ bytes, index }) => ({
+        sha256: createHash('sha256').update(bytes).digest('hex'),
+        batchId: id,
+        place: index,
+      }))
       for (let time = 0; time < TIMES; time++) await queue.add(jobs)
       await allFinal(subject)
       for (let time = 0; time < TIMES; time++) await queue.add(jobs)
@@ -47,7 +54,9 @@ onEachTopology((topology, open) => {
     // Claimed once, each: an outcome sets the attempts back, so that what was tried twice shows in what children did.
     const rows = await query<{ sha256: string; status: string }>(subject, 'select sha256, status from developments')
     assert.deepEqual([rows.length, rows.filter(({ status }) => status === 'completed').length], [2 * FILES, 2 * FILES])
-    tellFigures(t, 'delivered twice', topology, { note: `key x ${AT_ONCE}, bundle x ${TIMES}${topology === 'cluster' ? `, jobs x ${2 * TIMES}` : ''}` })
+    tellFigures(t, 'delivered twice', topology, {
+      note: `key x ${AT_ONCE}, bundle x ${TIMES}${topology === 'cluster' ? `, jobs x ${2 * TIMES}` : ''}`,
+    })
     assertWell(t, 'delivered twice', topology, await settle(subject, { sent: 2 * FILES, descriptorsBefore }))
   })
 })

@@ -58,7 +58,12 @@ export function makeSmallMemory(bytes: number): SmallMemory {
   const own = /^\d+:memory:(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? ''
   const parent = isV2 ? V2 : existsSync(join(V1, own)) ? join(V1, own) : V1
   const group = join(parent, `calotype-test-${process.pid}`)
-  const limit = isV2 ? [['memory.max', bytes], ['memory.swap.max', 0]] : [['memory.limit_in_bytes', bytes]]
+  const limit = isV2
+    ? [
+        ['memory.max', bytes],
+        ['memory.swap.max', 0],
+      ]
+    : [['memory.limit_in_bytes', bytes]]
   try {
     mkdirSync(group)
     for (const [name, value] of limit) writeFileSync(join(group, String(name)), String(value))

@@ -14,7 +14,19 @@ export interface Trace {
 
 /** Watches processes with all their threads. Throws, with the line to run, where there is no strace or it may not. */
 export async function startTrace(pids: number[], file: string): Promise<Trace> {
-  const args = ['-f', '-yy', '-s', '48', '-e', `trace=${CALLS}`, '-e', 'signal=none', '-o', file, ...pids.flatMap((pid) => ['-p', String(pid)])]
+  const args = [
+    '-f',
+    '-yy',
+    '-s',
+    '48',
+    '-e',
+    `trace=${CALLS}`,
+    '-e',
+    'signal=none',
+    '-o',
+    file,
+    ...pids.flatMap((pid) => ['-p', String(pid)]),
+  ]
   const tracer = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   tracer.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
@@ -22,7 +34,8 @@ export async function startTrace(pids: number[], file: string): Promise<Trace> {
     throw new Error('There is no strace. Install it: sudo apt-get install -y strace', { cause })
   })
   await new Promise<void>((resolve, reject) => {
-    const fail = () => reject(new Error(`strace can't watch: ${said.trim()}. Run the tests as root, or: sudo sysctl kernel.yama.ptrace_scope=0`))
+    const fail = () =>
+      reject(new Error(`strace can't watch: ${said.trim()}. Run the tests as root, or: sudo sysctl kernel.yama.ptrace_scope=0`))
     const late = setTimeout(fail, ATTACHED_MS)
     tracer.stderr.on('data', () => {
       if (pids.every((pid) => new RegExp(`Process ${pid} attached`).test(said))) {
@@ -94,8 +107,13 @@ export const sqliteCommits: Commits = (calls) => {
 export const postgresCommits: Commits = (calls) => {
   const said = calls.filter((call) => isWrite(call) && /"Q\\0\\0\\0\\vcommit\\0"/i.test(call.text))
   return said.flatMap((begin) => {
-    const heard = calls.find((call) => call.name === 'read' && call.begun > begin.begun && /"C\\0\\0\\0\\vCOMMIT\\0/.test(call.text) && socketOf(call) === socketOf(begin))
-    const synced = calls.find((call) => isSync(call) && succeeded(call) && /\/pg_wal\//.test(pathOf(call) ?? '') && call.begun > begin.begun)
+    const heard = calls.find(
+      (call) =>
+        call.name === 'read' && call.begun > begin.begun && /"C\\0\\0\\0\\vCOMMIT\\0/.test(call.text) && socketOf(call) === socketOf(begin),
+    )
+    const synced = calls.find(
+      (call) => isSync(call) && succeeded(call) && /\/pg_wal\//.test(pathOf(call) ?? '') && call.begun > begin.begun,
+    )
     return heard && synced && synced.ended < heard.ended ? [{ begun: begin.begun, ended: heard.ended }] : []
   })
 }
