@@ -85,6 +85,8 @@ export async function* receiveFiles(
   let nextIndex = 0
   let declaredIndex: number | null = null
   let wake: () => void = () => {}
+  /** Ends the wait for the parser, so that the body is free to be read to its end by who answers. */
+  let letGo: () => void = () => {}
   let changed = new Promise<void>((resolve) => (wake = resolve))
 
   const change = () => {
@@ -93,6 +95,7 @@ export async function* receiveFiles(
   }
   const fail = (error: unknown) => {
     failure ??= toReceiveError(error)
+    letGo()
     change()
   }
   const parser = openParser(headers, maxFiles, MAX_FIELDS + (indexField === undefined ? 0 : maxFiles), fail)
@@ -162,7 +165,8 @@ export async function* receiveFiles(
       tookBuffers((chunk as Buffer).length)
       await new Promise<void>((resolve) => {
         parser.write(chunk as Buffer, () => resolve())
-        // A parser that failed calls back no more.
+        // A parser that failed, or that waits for a file which is not written any more, calls back no more.
+        letGo = resolve
         if (failure) resolve()
       })
       while (open.size + ready.length > MAX_FILES_IN_HAND && !failure) await changed
@@ -188,6 +192,7 @@ export async function* receiveFiles(
     }
   } finally {
     failure ??= new CalotypeError('malformed_multipart')
+    letGo()
     clearTimeout(idle)
     for (const file of open) await file.abandon().then(() => discard(file.path))
     for (const file of ready) if (file.outcome === 'received') await discard(file.path)
