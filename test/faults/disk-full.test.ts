@@ -14,7 +14,8 @@ import { mountSmallDisk, type SmallDisk } from './rooms.ts'
 import { onEachTopology, type Subject } from './subject.ts'
 
 const DISK_BYTES = 16 * 2 ** 20
-const UNDONE_MS = 30_000
+/** An upload that could not even be undone is given up after its lease of 15 s, and its bytes with a sweep after that. */
+const UNDONE_MS = 90_000
 
 let seed = 0
 async function newFiles(count: number, bytes?: number): Promise<SentFile[]> {

@@ -1,7 +1,5 @@
 // The account at the end of a fault: what was acknowledged against rows, bytes and what else is left; a line of it for the table.
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { parseArgs } from 'node:util'
 import type { FindingCode } from '../../src/flow/findings.ts'
@@ -133,14 +131,8 @@ export function assertWell(t: TestContext, fault: string, topology: string, figu
 }
 
 /** How the runner of the long form knows a line of its table. */
-export const MARK = 'figures '
+const MARK = 'figures '
 
 export function tellFigures(t: TestContext, fault: string, topology: string, figures: Partial<Figures> & { note?: string }): void {
   t.diagnostic(MARK + JSON.stringify({ fault, topology, ...figures }))
 }
-
-/** Files that a fault may leave in a folder, whatever they are named. */
-export const filesBelow = (folder: string) =>
-  readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))

@@ -8,7 +8,7 @@ import { ask, eventually } from '../support/client.ts'
 import { smallPhotographs } from '../support/photographs.ts'
 import { assertWell, longTest, ROUNDS, settle, tellFigures } from './figures.ts'
 import { listen, sendHalfAHeader, sendSlowly, type Ending } from './slow-clients.ts'
-import { descriptorsOf, onEachTopology, type Subject } from './subject.ts'
+import { clientsOf, descriptorsOf, onEachTopology } from './subject.ts'
 
 const CLIENTS = ROUNDS === null ? 60 : 200
 const WATCHERS = ROUNDS === null ? 300 : 5_000
@@ -18,13 +18,6 @@ const IDLE_MS = 3_000
 const ENDINGS: Ending[] = ['whole', 'aborted', 'whole', 'reset', 'whole', 'closed in half', 'whole', 'silent']
 /** HEADERS_TIMEOUT_MS, and how often Node looks. */
 const HEADERS_GIVEN_UP_MS = 100_000
-
-const connections = (server: Subject['server']) => {
-  const port = new URL(server.url).port
-  return execFileSync('ss', ['-Htn', 'state', 'established', `( sport = :${port} )`], { encoding: 'utf8' })
-    .split('\n')
-    .filter(Boolean).length
-}
 
 onEachTopology(
   (topology, open) => {
@@ -47,7 +40,7 @@ onEachTopology(
       }
       for (const { status, body } of of('silent')) assert.deepEqual([status, body?.code], [408, 'upload_timeout'])
       for (const { status } of of('closed in half')) assert.ok(status === 400 || status === 0, String(status))
-      await eventually('no connection is left', async () => connections(subject.server) <= 1, 20_000)
+      await eventually('no connection is left', async () => clientsOf(subject.server.pid, port).length <= 1, 20_000)
       const counts = Object.fromEntries([...new Set(ENDINGS)].map((ending) => [ending, of(ending).length]))
       tellFigures(t, 'network', topology, { note: JSON.stringify(counts) })
       assertWell(
@@ -80,7 +73,7 @@ onEachTopology(
         await eventually('all have heard of the last one', async () => listeners.heard(last) === WATCHERS, 60_000)
         tellFigures(t, 'network', topology, { note: `${WATCHERS} watchers, ${rssMb} MB, ${uploadMs} ms an upload` })
       }
-      await eventually('their sockets are gone', async () => connections(subject.server) <= 8, 30_000)
+      await eventually('their sockets are gone', async () => clientsOf(subject.server.pid, port).length <= 8, 30_000)
       assertWell(t, 'idle watchers', topology, await settle(subject, { sent: files.length, descriptorsBefore }))
     })
 

@@ -14,6 +14,8 @@ import { assertWell, longTest, ROUNDS, settle } from './figures.ts'
 import { onEachTopology } from './subject.ts'
 
 const MAX_CONNECTIONS = 12
+/** Of the server, and of the worker. */
+const POOL = 4
 const AWAY_MS = 60_000
 const MOST_COMMITS = 60
 
@@ -123,7 +125,7 @@ onEachTopology(
       const url = engines().directDatabaseUrl.replace(/[^/]+$/, 'few')
       const hogs: pg.Client[] = []
       try {
-        await using subject = await open({ env: { DATABASE_URL: url, DATABASE_POOL: '4' } })
+        await using subject = await open({ env: { DATABASE_URL: url, DATABASE_POOL: String(POOL) } })
         const before = await newFiles(3)
         await sendUnit(subject, { endpoint: 'async', files: before }, subject.ledger)
         await allFinal(subject)
@@ -141,10 +143,13 @@ onEachTopology(
               if (failure) break
               hogs.push(hog)
             }
+            // As many at once as its pool may have: each wants a connection of its own.
             const [file] = await smallPhotographs(1, { seed: 90_000 })
-            const answer = await upload(subject, 'async', [{ name: 'none.jpg', bytes: file! }])
-            if (answer.status < 500) subject.ledger.acknowledged.set(answer.body.images[0]!.id, 'none.jpg')
-            return answer.status >= 500 && answer
+            const answers = await Promise.all(
+              Array.from({ length: POOL }, () => upload(subject, 'async', [{ name: 'none.jpg', bytes: file! }])),
+            )
+            for (const { status, body } of answers) if (status < 500) subject.ledger.acknowledged.set(body.images[0]!.id, 'none.jpg')
+            return answers.find(({ status }) => status >= 500) ?? false
           },
           60_000,
         )

@@ -41,10 +41,10 @@ onEachTopology(
       const met = new Map<string, number>()
       proxy.fault = ({ method }) => {
         if (random() > SHARE) return null
-        const fault = FAULTS[Math.floor(random() * FAULTS.length)]!
         // What is not sent can't be damaged.
-        if (fault === 'damage the request' && method !== 'PUT') return null
-        const name = typeof fault === 'string' ? fault : Object.values(fault).join(' ')
+      const possible = FAULTS.filter((fault) => fault !== 'damage the request' || method === 'PUT')
+      const fault = possible[Math.floor(random() * possible.length)]!
+      const name = typeof fault === 'string' ? fault : Object.values(fault).join(' ')
         met.set(name, (met.get(name) ?? 0) + 1)
         return fault
       }

@@ -153,14 +153,20 @@ async function openSubject(options: SubjectOptions, engines: TestCluster | undef
   }
 }
 
+const ESTABLISHED = '01'
+
+/** Connections of clients to a port, by the inodes of their sockets: proc_pid_net(5). */
+export function clientsOf(pid: number, port: string): string[] {
+  const lines = readFileSync(`/proc/${pid}/net/tcp`, 'utf8').trim().split('\n').slice(1)
+  return lines.flatMap((line) => {
+    const [, local = '', , state, , , , , , inode = ''] = line.trim().split(/\s+/)
+    return state === ESTABLISHED && parseInt(local.split(':')[1] ?? '', 16) === Number(port) ? inode : []
+  })
+}
+
 /** Open descriptors of a process, without the connections that clients hold to this port. */
 export function descriptorsOf(pid: number, port: string): number {
-  const ofClients = new Set<string>()
-  for (const line of readFileSync(`/proc/${pid}/net/tcp`, 'utf8').trim().split('\n').slice(1)) {
-    const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/)
-    const ESTABLISHED = '01'
-    if (state === ESTABLISHED && parseInt(local.split(':')[1] ?? '', 16) === Number(port)) ofClients.add(`socket:[${inode}]`)
-  }
+  const ofClients = new Set(clientsOf(pid, port).map((inode) => `socket:[${inode}]`))
   return readdirSync(`/proc/${pid}/fd`).filter((fd) => {
     try {
       return !ofClients.has(readlinkSync(`/proc/${pid}/fd/${fd}`))
