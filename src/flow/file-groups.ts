@@ -3,6 +3,7 @@ import { CalotypeError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import { originalKey, type Image } from '../image.ts'
 import type { ReceivedFile, RefusedFile } from '../receive/receive-files.ts'
+import { releaseUnused } from './release-unused.ts'
 import { announce, type UploadDeps } from './upload.ts'
 
 // A transaction for so many files; a group that is not full goes when its first file has waited so long, so that development
@@ -67,7 +68,7 @@ export class FileGroups {
       failpoint('originals-stored')
     } catch (error) {
       await this.#discard(group)
-      await images.release(files).catch(() => undefined)
+      await releaseUnused(images, files)
       throw error
     }
   }
@@ -78,7 +79,7 @@ export class FileGroups {
       recorded = await this.#recordGroup(group, isLast)
     } catch (error) {
       // The bytes are stored and have no row: released, they are collected unless someone else uses them.
-      await this.#deps.images.release(received(group)).catch(() => undefined)
+      await releaseUnused(this.#deps.images, received(group))
       throw error
     }
     failpoint('upload-committed')
