@@ -191,8 +191,8 @@ export async function* receiveFiles(
       }
     }
   } finally {
-    failure ??= new CalotypeError('malformed_multipart')
-    letGo()
+    // Wherever the pump waits, it ends: the body is to be read to its end by who answers.
+    fail(new CalotypeError('malformed_multipart'))
     clearTimeout(idle)
     for (const file of open) await file.abandon().then(() => discard(file.path))
     for (const file of ready) if (file.outcome === 'received') await discard(file.path)
