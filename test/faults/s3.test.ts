@@ -42,9 +42,9 @@ onEachTopology(
       proxy.fault = ({ method }) => {
         if (random() > SHARE) return null
         // What is not sent can't be damaged.
-      const possible = FAULTS.filter((fault) => fault !== 'damage the request' || method === 'PUT')
-      const fault = possible[Math.floor(random() * possible.length)]!
-      const name = typeof fault === 'string' ? fault : Object.values(fault).join(' ')
+        const possible = FAULTS.filter((fault) => fault !== 'damage the request' || method === 'PUT')
+        const fault = possible[Math.floor(random() * possible.length)]!
+        const name = typeof fault === 'string' ? fault : Object.values(fault).join(' ')
         met.set(name, (met.get(name) ?? 0) + 1)
         return fault
       }
