@@ -1,4 +1,4 @@
-// `npm run test:faults [-- --rounds N]`: every fault, one after the other, and a table of what it left. With rounds, the long form.
+// `npm run test:faults [-- --rounds N] [FILE…]`: every fault, or some, one after the other, and a table of what it left. With rounds, the long form.
 import { globSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { run, type TestsStream } from 'node:test'
@@ -20,11 +20,11 @@ const TIMEOUT_MS = 3 * 60 * 60_000
 /** As test/faults/figures.ts marks them. */
 const MARK = 'figures '
 
-function readRounds(): string | undefined {
-  const { values } = parseArgs({ options: { rounds: { type: 'string' } } })
+function readOptions(): { rounds: string | undefined; files: string[] } {
+  const { values, positionals } = parseArgs({ options: { rounds: { type: 'string' } }, allowPositionals: true })
   if (values.rounds !== undefined && !/^[1-9]\d{0,3}$/.test(values.rounds))
     throw new StartError(`--rounds is "${values.rounds}"; it must be a whole number from 1 to 9999.`)
-  return values.rounds
+  return { rounds: values.rounds, files: positionals.length > 0 ? positionals : [...globSync('test/faults/*.test.ts').sort(), ...OTHERS] }
 }
 
 type Row = Record<string, string | number | null>
@@ -54,14 +54,14 @@ function table(rows: Row[]): string {
 }
 
 async function main(): Promise<void> {
-  const rounds = readRounds()
+  const { rounds, files } = readOptions()
   findTestPrograms(console.error)
   const stopped = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort())
   const rows: Row[] = []
   let counts = { tests: 0, passed: 0 }
   const tests: TestsStream = run({
-    files: [...globSync('test/faults/*.test.ts').sort(), ...OTHERS],
+    files,
     // Each has the machine for itself: what is slow here is the fault, not its neighbour.
     concurrency: 1,
     isolation: 'process',
