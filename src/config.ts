@@ -1,4 +1,5 @@
-// Every setting in one table: its name, type, default and one line of help. The sole reader of the environment.
+// Every setting in one table: its name, type, default and one line of help. The sole reader of the environment,
+// but for what tests alone set (failpoints.ts).
 import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
@@ -28,6 +29,14 @@ function maskUrl(address: string): string {
   for (const name of secrets) url.searchParams.set(name, MASK)
   if (url.password !== '') url.password = MASK
   return url.href
+}
+
+/** The rest is for the server and its idle children. */
+function memoryForPixels(): number {
+  const most = 512 * 1024 * 1024
+  // Where nothing is limited it is 0, or far above any memory.
+  const granted = process.constrainedMemory()
+  return granted > 0 ? Math.min(most, Math.floor(granted / 4)) : most
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
@@ -203,7 +212,11 @@ const SETTINGS = {
     'Child processes that develop images.',
     { max: 1024 },
   ),
-  processMemoryBytes: integer('PROCESS_MEMORY_BYTES', 512 * 1024 * 1024, 'Memory for the images being developed, in bytes, by estimate.'),
+  processMemoryBytes: integer(
+    'PROCESS_MEMORY_BYTES',
+    { value: memoryForPixels, shown: '536870912, or a quarter of what this container or group may take, if that is less' },
+    'Memory for the images being developed, in bytes, by estimate.',
+  ),
   uploadIdleTimeoutMs: integer('UPLOAD_IDLE_TIMEOUT_MS', 60_000, 'Longest silence within an upload, in milliseconds.', {
     max: 2 ** 31 - 1,
   }),

@@ -42,12 +42,13 @@ export function findPrograms(say: (line: string) => void): Programs {
 /** Where Debian, and others, have Chromium. */
 export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
-/** Likewise, with what the tests need besides: aiohttp, for the load script, and Chromium, for the page. */
+/** Likewise, with what the tests need besides: aiohttp, for the load script, Chromium, for the page, and what watches and misleads processes. */
 export function findTestPrograms(say: (line: string) => void): void {
   findPrograms(say)
   const missing: string[] = []
   if (spawnSync('/usr/bin/python3', ['-c', 'import aiohttp']).status !== 0) missing.push('python3-aiohttp')
   if (!CHROMIUM.some(isProgram)) missing.push('chromium')
+  for (const name of ['strace', 'faketime']) if (onPath(name) === undefined) missing.push(name)
   if (missing.length === 0) return
   const line = `${INSTALL} ${missing.join(' ')}`
   if (process.getuid?.() !== 0)

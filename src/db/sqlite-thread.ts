@@ -58,6 +58,8 @@ function prepare(sql: string): Prepared {
 }
 
 function execute({ sql, parameters }: Statement): Result {
+  // SQLite has done it by itself, as on a full disk: the error that led to it is the one to be told.
+  if (sql === 'rollback' && !database.isTransaction) return { rows: [], changes: 0 }
   const { statement, returnsRows } = prepare(sql)
   const values = parameters as SQLInputValue[]
   if (returnsRows) return { rows: statement.all(...values), changes: 0 }

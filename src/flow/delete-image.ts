@@ -1,5 +1,6 @@
 // Deletes an image: its row at once, its bytes when the last row that used them is gone and the grace period over.
 import type { Owner } from '../access.ts'
+import { failpoint } from '../failpoints.ts'
 import { isFinal } from '../image.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
 import type { ImageStore } from '../record/image-store.ts'
@@ -8,6 +9,7 @@ import type { ImageStore } from '../record/image-store.ts'
 export async function deleteImage({ images, feed }: { images: ImageStore; feed: EventFeed }, id: string, owner: Owner): Promise<boolean> {
   const image = await images.delete(id, owner)
   if (!image) return false
+  failpoint('image-deleted')
   // Who waits for its outcome has to hear that there will be none.
   if (!isFinal(image.status)) await feed.publish([{ ...image, status: 'aborted', finishedAt: Date.now() }])
   return true

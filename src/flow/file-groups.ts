@@ -1,7 +1,9 @@
 // Groups the files of one upload as they arrive, and stores, records, announces and queues each group before the next.
 import { CalotypeError } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import { originalKey, type Image } from '../image.ts'
 import type { ReceivedFile, RefusedFile } from '../receive/receive-files.ts'
+import { releaseUnused } from './release-unused.ts'
 import { announce, type UploadDeps } from './upload.ts'
 
 // A transaction for so many files; a group that is not full goes when its first file has waited so long, so that development
@@ -59,12 +61,14 @@ export class FileGroups {
     if (files.length === 0) return
     try {
       await images.expect(files)
+      failpoint('originals-expected')
       const put = await Promise.allSettled(files.map((file) => blobs.put(file.path, originalKey(file.sha256), { synced: true })))
       const failed = put.find((result) => result.status === 'rejected')
       if (failed) throw failed.reason
+      failpoint('originals-stored')
     } catch (error) {
       await this.#discard(group)
-      await images.release(files).catch(() => undefined)
+      await releaseUnused(images, files)
       throw error
     }
   }
@@ -75,10 +79,12 @@ export class FileGroups {
       recorded = await this.#recordGroup(group, isLast)
     } catch (error) {
       // The bytes are stored and have no row: released, they are collected unless someone else uses them.
-      await this.#deps.images.release(received(group)).catch(() => undefined)
+      await releaseUnused(this.#deps.images, received(group))
       throw error
     }
+    failpoint('upload-committed')
     await this.#announceGroup(recorded)
+    failpoint('upload-announced')
   }
 
   async #discard(group: GroupFile[]) {

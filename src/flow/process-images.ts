@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CalotypeError, ERRORS, type ErrorCode } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import { imageKey, originalKey, RECIPE, thumbnailKey, type Development, type Failure, type Image, type Rendition } from '../image.ts'
 import type { Logger } from '../log.ts'
 import type { Developer } from '../process/developer.ts'
@@ -97,9 +98,11 @@ export function processImages(deps: ProcessDeps): Processing {
       const canWait = areComing || claimed.length + finishing.size > outcomes
       const canWaitMs = canWait ? Math.min(OUTCOMES_TOGETHER * outcomeEveryMs, MOST_TOGETHER_MS) : 0
       const changed = await persist('recording an outcome', () => images.finish({ ...result, token: lease.token }, canWaitMs))
+      failpoint('outcome-recorded')
       if (!changed) return
       for (const image of changed) logOutcome(log, image)
       await feed.publish(changed)
+      failpoint('outcome-announced')
     } finally {
       outcomes--
     }
@@ -133,6 +136,7 @@ export function processImages(deps: ProcessDeps): Processing {
     for (;;) {
       claiming = true
       const taken = await persist('claiming work', () => images.claim(hashes, RECIPE, lease)).finally(() => (claiming = false))
+      failpoint('work-claimed')
       if (!taken) return
       claimed.push(...taken.developments)
       await feed.publish(taken.images)
@@ -209,15 +213,18 @@ async function developAndStore(
     const [imagePath, thumbnailPath] = [blobs.stage(), blobs.stage()]
     try {
       const original = await blobs.checkout(originalKey(sha256))
+      failpoint('original-at-hand')
       try {
         const result = await developer.develop({ sha256, format, recipe, originalPath: original.path, imagePath, thumbnailPath })
         if (result.outcome === 'interrupted') return null
         if (result.outcome === 'developed') {
           developed()
+          failpoint('image-developed')
           await Promise.all([
             blobs.put(imagePath, imageKey(development), { canBeMadeAgain: true }),
             blobs.put(thumbnailPath, thumbnailKey(development), { canBeMadeAgain: true }),
           ])
+          failpoint('outputs-stored')
           return { sha256, recipe, rendition: result.rendition }
         }
         if (!PASSING.includes(result.failure.code)) return failed(result.failure.code, result.failure.error)

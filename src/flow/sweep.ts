@@ -1,5 +1,6 @@
 // Puts right what a crash left, and removes what nobody uses any more. Everything here can be repeated at any time.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { failpoint } from '../failpoints.ts'
 import { imageKey, originalKey, sha256OfKey, thumbnailKey } from '../image.ts'
 import type { Logger } from '../log.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
@@ -37,6 +38,7 @@ export async function recover(deps: SweepDeps & { jobs: BulkJobs }, isOnlyServer
   const cutOff = await abortAbandoned(deps, isOnlyServer)
   await images.sweepKeys(KEY_LIFETIME_MS, isOnlyServer)
   const interrupted = (await images.reclaim(isOnlyServer)).length
+  if (interrupted > 0) failpoint('work-reclaimed')
   const waiting = isOnlyServer ? await queuePending(deps) : 0
   if (cutOff + interrupted + waiting > 0) log.info({ cutOff, interrupted, waiting }, 'taken up where the last run ended')
 }
@@ -44,6 +46,7 @@ export async function recover(deps: SweepDeps & { jobs: BulkJobs }, isOnlyServer
 async function abortAbandoned({ images, queue, feed }: SweepDeps, isOnlyServer: boolean): Promise<number> {
   const abandoned = await images.abandoned(isOnlyServer)
   for (const batchId of abandoned) await abortUpload({ images, queue, feed }, batchId)
+  if (abandoned.length > 0) failpoint('uploads-given-up')
   await images.sweepAborted()
   return abandoned.length
 }
@@ -73,6 +76,7 @@ export async function collect({ blobs, images }: Pick<SweepDeps, 'blobs' | 'imag
         ...developments.flatMap((development) => [imageKey(development), thumbnailKey(development)]),
       ]),
     )
+    failpoint('blobs-deleted')
     await images.forget(originals.map((original) => original.sha256))
     collected += originals.length
   }
@@ -88,6 +92,7 @@ export async function removeOrphans({ blobs, images, log }: Pick<SweepDeps, 'blo
     const known = await images.known([...new Set(page.map(({ sha256 }) => sha256))])
     const orphans = page.filter(({ sha256 }) => !known.has(sha256))
     await blobs.delete(orphans.map(({ key }) => key))
+    if (orphans.length > 0) failpoint('orphans-removed')
     removed += orphans.length
     looked += page.length
     page = []
@@ -112,6 +117,7 @@ export async function removeOrphans({ blobs, images, log }: Pick<SweepDeps, 'blo
 export async function sweepWork({ images, queue, feed, pause }: SweepDeps): Promise<void> {
   await images.foldCounts()
   const reclaimed = await images.reclaim(false)
+  if (reclaimed.length > 0) failpoint('work-reclaimed')
   await feed.publish(reclaimed)
   await queue.add(toJobs(reclaimed.filter((image) => image.status === 'pending')))
   const first = await unqueued({ images, queue })

@@ -6,6 +6,7 @@ import { RECIPE, type Image } from '../image.ts'
 import type { Arrival, Arrived } from '../record/batch-ledger.ts'
 import type { Rejected } from '../record/image-store.ts'
 import { FileGroups, type GroupFile } from './file-groups.ts'
+import { releaseUnused } from './release-unused.ts'
 import { announceInBatch, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
 
 /**
@@ -66,5 +67,5 @@ const toArrival = (file: GroupFile): Arrival => {
 /** Bytes that were stored and got no image: collected, unless someone else uses them. */
 async function releaseRefused({ images }: UploadDeps, group: GroupFile[], arrived: Arrived[]) {
   const unused = group.flatMap((file, at) => (file.outcome === 'received' && 'failure' in arrived[at]! ? file : []))
-  if (unused.length > 0) await images.release(unused)
+  if (unused.length > 0) await releaseUnused(images, unused)
 }

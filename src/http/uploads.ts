@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { seesOf } from '../access.ts'
 import type { ApiInitiated, ApiUploaded } from '../api.ts'
 import { CalotypeError, ERRORS } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import { allowanceOf, type AllowanceDeps } from '../flow/allowance.ts'
 import { createBackpressure } from '../flow/backpressure.ts'
 import { uploadOnce } from '../flow/repeat-upload.ts'
@@ -67,6 +68,7 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
     const ownerId = request.principal.userId
     const files = receive(deps, request, kind, await allowanceOf(deps, request.principal))
     const taken = await finishing(uploadOnce(deps, { kind, ownerId, files, key, answer }))
+    failpoint('upload-taken')
     if ('upload' in taken) logUpload(request, taken.upload)
     return taken
   }
@@ -107,6 +109,7 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
     }
     const files = receive(deps, request, 'batch', await allowanceOf(deps, request.principal), 'index')
     const upload = await finishing(uploadDeclared(deps, batch, files, owner))
+    failpoint('upload-taken')
     logUpload(request, upload)
     const first = upload.rejected[0]
     if (first && upload.images.length === 0) {

@@ -1,6 +1,7 @@
 // One child as the server sees it: its start, what it has in hand, and the clock of each image.
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { failpointEnv } from '../failpoints.ts'
 import type { DevelopJob, DevelopResult } from './developer.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import type { FromChild, ToChild } from './messages.ts'
@@ -69,7 +70,7 @@ export class Child {
     const [execPath = process.execPath, ...execArgv] = [...options.confinement, process.execPath]
     this.#process = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [String(options.maxPixels), String(options.shareBytes)], {
       // No secret of the server's, no debugger port, no watch mode. What the settings are for: docs/decisions/0003-child-processes.md.
-      env: { MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '3', VIPS_DISC_THRESHOLD: '4g' },
+      env: { MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '3', VIPS_DISC_THRESHOLD: '4g', ...failpointEnv },
       execPath,
       execArgv,
       // A session and a process group of its own: nothing of a terminal reaches it, and what it should start ends with it.

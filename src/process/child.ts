@@ -1,6 +1,7 @@
 // A child of the process step: the only place where untrusted bytes are decoded, so that what goes wrong goes wrong here.
 import { constants, setPriority } from 'node:os'
 import type { CalotypeError } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import { prepareDecoder, warmUp } from './decoder.ts'
 import type { DevelopJob } from './developer.ts'
 import type { FromChild, ToChild } from './messages.ts'
@@ -41,20 +42,26 @@ async function work(): Promise<void> {
 
 /** Resolves when the pixels are done with; the files may still be on their way to the disk. */
 function develop(id: number, job: DevelopJob): Promise<void> {
+  failpoint('child-begun', job.sha256)
   return new Promise((next) => {
     const admit = async (bytes: number) => {
+      failpoint('child-admitted', job.sha256)
       if (bytes <= shareBytes) return
       const grant = new Promise<void>((resolve) => granted.set(id, resolve))
       send({ say: 'waiting', id, bytes: bytes - shareBytes })
       await grant
     }
     const encoded = () => {
+      failpoint('child-encoded', job.sha256)
       send({ say: 'encoded', id })
       next()
     }
     developImage(job, maxPixels, { admit, encoded })
       .then(
-        (rendition) => send({ say: 'done', id, result: { outcome: 'developed', rendition } }),
+        (rendition) => {
+          failpoint('child-done', job.sha256)
+          send({ say: 'done', id, result: { outcome: 'developed', rendition } })
+        },
         (error: CalotypeError) => {
           const failure = { code: error.code, error: error.message }
           send({

@@ -18,6 +18,8 @@ const MAX_OPEN_FILES = 128
 const IDLE_DATA_BYTES = 2 ** 30
 /** What the dearest format takes for a pixel, an AVIF of more than 8 bits (memory-estimate.ts), and a tenth more. */
 const MOST_BYTES_A_PIXEL = 40
+/** Of 1000 (proc_pid_oom_score_adj(5)). */
+const FIRST_TO_GO = 500
 const PROBE_TIMEOUT_MS = 5_000
 
 /**
@@ -49,7 +51,8 @@ const dropping = () => (isRoot() ? ['--inh-caps=-all', '--bounding-set=-all,+dac
 const limits = (dataBytes: number) => [
   '/bin/sh',
   '-c',
-  `ulimit -c 0 && ulimit -n ${MAX_OPEN_FILES} && ulimit -f ${MAX_WRITTEN_BYTES / 512} && { ulimit -d ${Math.ceil(dataBytes / 1024)} 2>/dev/null || :; } && exec "$@"`,
+  // Where memory ends, the kernel is to end a child and not the server.
+  `{ echo ${FIRST_TO_GO} > /proc/self/oom_score_adj; } 2>/dev/null; ulimit -c 0 && ulimit -n ${MAX_OPEN_FILES} && ulimit -f ${MAX_WRITTEN_BYTES / 512} && { ulimit -d ${Math.ceil(dataBytes / 1024)} 2>/dev/null || :; } && exec "$@"`,
   'sh',
 ]
 

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import sharp, { type Sharp } from 'sharp'
 import { rgbaToThumbHash } from 'thumbhash'
 import { toCalotypeError } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import type { Rendition } from '../image.ts'
 import { toDecodeError } from './decoder.ts'
 import type { DevelopJob } from './developer.ts'
@@ -33,7 +34,7 @@ export async function developImage(job: Recipe, maxPixels: number, steering: Ste
   await steering.admit?.(header.memoryBytes)
   const writes: Promise<void>[] = []
   const write = (path: string, bytes: Buffer) => {
-    const written = writeFile(path, bytes)
+    const written = writeFile(path, bytes).then(() => failpoint('child-output-written'))
     // It may fail long before it is awaited.
     written.catch(() => {})
     writes.push(written)

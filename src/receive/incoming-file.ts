@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { open, type FileHandle } from 'node:fs/promises'
 import { CalotypeError, ERRORS, toCalotypeError, type ErrorCode } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import type { Format } from '../image.ts'
 import { formatOf, SIGNATURE_BYTES } from './signature.ts'
 import { tooLarge } from './too-large.ts'
@@ -107,6 +108,7 @@ export class IncomingFile {
     this.#writingBytes += bytes
     this.#written = this.#written.then(async () => {
       this.#handle ??= await open(this.#path, 'wx')
+      failpoint('file-opened')
       for (let left = chunks; left.length > 0;) {
         const { bytesWritten } = await this.#handle.writev(left)
         left = rest(left, bytesWritten)
@@ -134,7 +136,9 @@ export class IncomingFile {
     this.#flush()
     try {
       await this.#written
+      failpoint('file-written')
       await this.#handle!.sync()
+      failpoint('file-synced')
       await this.#handle!.close()
     } catch (error) {
       throw toCalotypeError(error)

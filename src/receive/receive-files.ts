@@ -2,7 +2,7 @@
 import type { EventEmitter } from 'node:events'
 import { Busboy, type BusboyFileStream, type BusboyHeaders } from '@fastify/busboy'
 import type { Readable } from 'node:stream'
-import { CalotypeError } from '../errors.ts'
+import { CalotypeError, toCalotypeError } from '../errors.ts'
 import { IncomingFile, toReceiveError, type ReceivedFile, type RefusedFile } from './incoming-file.ts'
 import { tookBuffers } from './young-garbage.ts'
 
@@ -93,6 +93,8 @@ export async function* receiveFiles(
   let nextIndex = 0
   let declaredIndex: number | null = null
   let wake: () => void = () => {}
+  /** Ends the wait for the parser, so that the body is free to be read to its end by who answers. */
+  let letGo: () => void = () => {}
   let changed = new Promise<void>((resolve) => (wake = resolve))
 
   const change = () => {
@@ -101,6 +103,7 @@ export async function* receiveFiles(
   }
   const fail = (error: unknown) => {
     failure ??= toReceiveError(error)
+    letGo()
     change()
   }
   const parser = openParser(headers, maxFiles, MAX_FIELDS + (indexField === undefined ? 0 : maxFiles), fail)
@@ -139,7 +142,11 @@ export async function* receiveFiles(
       }
       if (file.heldBytes <= MAX_HELD_BYTES) return
       stream.pause()
-      file.written().then(() => stream.resume(), fail)
+      // What the disk refuses is not the fault of the body.
+      file.written().then(
+        () => stream.resume(),
+        (error: unknown) => fail(toCalotypeError(error)),
+      )
     })
     stream.on('error', fail)
     stream.on('end', () => {
@@ -179,7 +186,8 @@ export async function* receiveFiles(
       tookBuffers((chunk as Buffer).length)
       await new Promise<void>((resolve) => {
         parser.write(chunk as Buffer, () => resolve())
-        // A parser that failed calls back no more.
+        // A parser that failed, or that waits for a file which is not written any more, calls back no more.
+        letGo = resolve
         if (failure) resolve()
       })
       while (open.size + ready.length > MAX_FILES_IN_HAND && !failure) await changed
@@ -204,7 +212,8 @@ export async function* receiveFiles(
       }
     }
   } finally {
-    failure ??= new CalotypeError('malformed_multipart')
+    // Wherever the pump waits, it ends: the body is to be read to its end by who answers.
+    fail(new CalotypeError('malformed_multipart'))
     clearTimeout(idle)
     for (const file of open) await file.abandon().then(() => discard(file.path))
     for (const file of ready) if (file.outcome === 'received') await discard(file.path)

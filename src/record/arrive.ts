@@ -3,6 +3,7 @@ import { sql, type Transaction } from 'kysely'
 import type { Owner, Quota } from '../access.ts'
 import type { Database, DeclaredFileRow, Schema } from '../db/schema.ts'
 import { ERRORS, type ErrorCode } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import type { Failure, Image } from '../image.ts'
 import type { Arrival, Arrived, ArrivedFile } from './batch-ledger.ts'
 import type { NewImage } from './image-store.ts'
@@ -121,6 +122,7 @@ export function receiveDeclared(database: Database, batchId: string, arrivals: A
         .execute()
     }
 
+    failpoint('arrival-uncommitted')
     const isFirst = (at: number, id: string) => verdicts.findIndex((other) => 'accepted' in other && other.accepted === id) === at
     return verdicts.map((verdict, at): Arrived => {
       if ('failure' in verdict) return { failure: verdict.failure }

@@ -3,6 +3,7 @@ import { sql, type Transaction } from 'kysely'
 import type { Quota } from '../access.ts'
 import type { Database, DevelopmentRow, ImageRow, Schema } from '../db/schema.ts'
 import { CalotypeError, type ErrorCode } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import type { Image } from '../image.ts'
 import { givenUp, keepAnswer } from './idempotency.ts'
 import type { Entry, NewBatch, NewImage, Received } from './image-store.ts'
@@ -147,6 +148,7 @@ export function recordUploads({ write, now }: Pick<Database, 'write' | 'now'>, e
       if (received) await receiveBatch(trx, now, received, own)
       results.push(own)
     }
+    failpoint('upload-uncommitted')
     return results
   })
 }

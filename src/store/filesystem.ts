@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CalotypeError, StartError, toCalotypeError } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import type { BlobStat, BlobStore } from './blob-store.ts'
 import { stagedFiles } from './staging-folder.ts'
 
@@ -22,16 +23,24 @@ async function sync(path: string) {
   }
 }
 
+const SHARDS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 /** Makes the 256 folders of a prefix, once: a key names its folder by the first byte of its hash (`image.ts`). */
 async function makeShards(parent: string, path: string) {
-  const shards = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
   const made = await mkdir(path, { recursive: true })
   const there = new Set(made ? [] : await readdir(path))
-  const missing = shards.filter((shard) => !there.has(shard))
+  const missing = SHARDS.filter((shard) => !there.has(shard))
   if (missing.length === 0) return
   for (const shard of missing) await mkdir(join(path, shard), { recursive: true })
   await sync(path)
   await sync(parent)
+}
+
+/** One folder that belongs to somebody else would refuse each 256th image, long after the start. */
+async function checkRights(folder: string) {
+  const written = PREFIXES.flatMap((prefix) => SHARDS.map((shard) => join(folder, prefix, shard)))
+  const { R_OK, W_OK, X_OK } = constants
+  await Promise.all([folder, join(folder, 'tmp'), ...written].map((path) => access(path, R_OK | W_OK | X_OK)))
 }
 
 /** Syncs folders; whoever asks while one sync runs shares the next, which begins after their rename. */
@@ -107,7 +116,7 @@ export async function openFilesystemStore(folder: string, options: FilesystemOpt
   try {
     staged = await openStaging(folder, options)
     for (const prefix of PREFIXES) await makeShards(folder, join(folder, prefix))
-    await access(folder, constants.R_OK | constants.W_OK)
+    if (!options.asVisitor) await checkRights(folder)
   } catch (error) {
     throw new StartError(`DATA_DIR: ${folder} can't be written (${(error as Error).message}). Choose a folder this user may write.`, {
       cause: error,
@@ -147,7 +156,9 @@ export async function openFilesystemStore(folder: string, options: FilesystemOpt
         if (durably && !synced) await sync(stagedPath)
         const target = join(folder, key)
         await rename(stagedPath, target)
+        failpoint('blob-renamed')
         if (durably) await syncFolder(dirname(target))
+        failpoint('blob-in-place')
       } catch (error) {
         throw toCalotypeError(error)
       }

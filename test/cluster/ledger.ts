@@ -1,5 +1,6 @@
 // The client of the fault tests: uploads through nginx until each is acknowledged, keeps a ledger of that, and settles it with the rows.
 import { randomUUID } from 'node:crypto'
+import { fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import pg from 'pg'
 import type { ApiImage } from '../../src/api.ts'
@@ -24,9 +25,32 @@ export interface Ledger {
   withoutRetryAfter: number
 }
 
-export const newLedger = (): Ledger => ({ acknowledged: new Map(), refused: new Map(), longestMs: 0, withoutRetryAfter: 0 })
+/** Its acknowledgements are lines of a file, too, each synced before the client goes on. */
+class SyncedMap extends Map<string, string> {
+  readonly #file: number
 
-interface Unit {
+  constructor(path: string) {
+    super()
+    this.#file = openSync(path, 'a')
+  }
+
+  override set(id: string, name: string): this {
+    writeSync(this.#file, `${id} ${name}\n`)
+    fdatasyncSync(this.#file)
+    return super.set(id, name)
+  }
+}
+
+/** With a path, it is kept there as well. */
+export const newLedger = (path?: string): Ledger => ({
+  acknowledged: path === undefined ? new Map() : new SyncedMap(path),
+  refused: new Map(),
+  longestMs: 0,
+  withoutRetryAfter: 0,
+})
+
+/** One upload. */
+export interface Unit {
   endpoint: Endpoint
   files: SentFile[]
 }
@@ -55,7 +79,7 @@ async function* slowly(files: SentFile[]) {
 }
 
 /** Sends one upload again and again, under the same Idempotency-Key, until it is acknowledged. Rejects at any other refusal. */
-async function sendUnit(server: { url: string }, { endpoint, files }: Unit, ledger: Ledger): Promise<void> {
+export async function sendUnit(server: { url: string }, { endpoint, files }: Unit, ledger: Ledger): Promise<void> {
   const key = randomUUID()
   const startedAt = performance.now()
   const note = (what: string) => ledger.refused.set(what, (ledger.refused.get(what) ?? 0) + 1)

@@ -69,6 +69,8 @@ test('a child has limits, a process group of its own, and gives way to others', 
     // proc(5): group and session are the fields 5 and 6, niceness is 19.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     assert.deepEqual([fields[2], fields[3], fields[16]].map(Number), [pid, pid, 10])
+    // The first to go where memory ends.
+    assert.equal(Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8')), 500)
   })
 })
 

@@ -40,19 +40,31 @@ export interface Server extends AsyncDisposable {
   rssMb(pid?: number): number
 }
 
+export interface StartServerOptions {
+  env?: Record<string, string>
+  /** Kept; without one there is a temporary folder. */
+  dataDir?: string
+  /** `worker`: one of a cluster, whose url is that of its health. */
+  role?: 'serve' | 'worker'
+  /** A program that becomes the server, with its arguments: it must keep its process id. */
+  through?: string[]
+}
+
 /**
- * Starts `node src/cli.ts serve` on a free port, in a process group of its own, and waits until it is ready. Without `dataDir` it
- * has a temporary one. Rejects, with the server's output, if it ends first or takes longer than 30 s.
+ * Starts `node src/cli.ts serve` on a free port, in a process group of its own, and waits until it is ready. Rejects, with the server's
+ * output, if it ends first or takes longer than 30 s.
  */
-export async function startServer(options: { env?: Record<string, string>; dataDir?: string } = {}): Promise<Server> {
+export async function startServer(options: StartServerOptions = {}): Promise<Server> {
+  const { role = 'serve', through = [] } = options
   const temporary = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'calotype-test-')) : undefined
   const dataDir = options.dataDir ?? temporary!
-  const child = spawn(process.execPath, [CLI, 'serve'], {
+  const [program = '', ...args] = [...through, process.execPath, CLI, role]
+  const child = spawn(program, args, {
     // Not the clone: a developer's .env there is not for tests.
     cwd: tmpdir(),
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, UV_THREADPOOL_SIZE: '16', HOST: '127.0.0.1', PORT: '0', DATA_DIR: dataDir, ...options.env },
+    env: { ...process.env, UV_THREADPOOL_SIZE: '16', HOST: '127.0.0.1', PORT: '0', WORKER_PORT: '0', DATA_DIR: dataDir, ...options.env },
   })
   await once(child, 'spawn')
   const ended = once(child, 'exit').then(([code]) => code as number | null)
@@ -96,7 +108,7 @@ export async function startServer(options: { env?: Record<string, string>; dataD
   const ready = new Promise<string>((resolve, reject) => {
     const hear = (text: string) => {
       output += text
-      const url = /^page (\S+?)\/?\n/m.exec(output)?.[1]
+      const url = /^(?:page (\S+?)\/?|health (\S+)\/healthz)\n/m.exec(output)?.slice(1).find(Boolean)
       if (url !== undefined) resolve(url)
     }
     child.stdout.setEncoding('utf8').on('data', hear)

@@ -1,0 +1,39 @@
+// 512 MB for everything, and a flood of the largest images that are taken: slower, and nobody is killed for it.
+import assert from 'node:assert/strict'
+import { sendUnit } from '../cluster/ledger.ts'
+import { allFinal, type SentFile } from '../support/client.ts'
+import { photograph } from '../support/photographs.ts'
+import { assertWell, longTest, settle, tellFigures } from './figures.ts'
+import { makeSmallMemory } from './rooms.ts'
+import { onEachTopology } from './subject.ts'
+
+const MEMORY_BYTES = 512 * 2 ** 20
+const COPIES = 4
+const MEGAPIXELS = 49
+const DONE_MS = 15 * 60_000
+
+onEachTopology((topology, open) => {
+  longTest('a flood of the largest images in a memory of 512 MB', async (t) => {
+    const files: SentFile[] = []
+    for (const format of ['jpeg', 'png', 'webp'] as const) {
+      const bytes = await photograph({ seed: files.length, megapixels: MEGAPIXELS, format })
+      // A byte behind the end makes another file of it.
+      for (let copy = 0; copy < COPIES; copy++)
+        files.push({ name: `${copy}.${format}`, bytes: Buffer.concat([bytes, Buffer.from([copy])]) })
+    }
+    using memory = makeSmallMemory(MEMORY_BYTES)
+    await using subject = await open({
+      through: memory.through,
+      env: { MAX_FILE_BYTES: String(200 * 2 ** 20), PROCESS_TIMEOUT_MS: '300000' },
+    })
+    await Promise.all(files.map((file) => sendUnit(subject, { endpoint: 'async', files: [file] }, subject.ledger)))
+    const images = await allFinal(subject, DONE_MS)
+    tellFigures(t, 'memory', topology, { note: `peak ${Math.round(memory.peakBytes() / 2 ** 20)} MB, killed ${memory.killed()}` })
+    assert.equal(memory.killed(), 0)
+    assert.deepEqual(
+      images.filter(({ status }) => status !== 'completed').map(({ name, code }) => `${name} ${code}`),
+      [],
+    )
+    assertWell(t, 'memory of 512 MB', topology, await settle(subject, { sent: files.length }))
+  })
+})
