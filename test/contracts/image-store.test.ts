@@ -26,16 +26,20 @@ const storesOn = (database: Database) => ({
   archive: createSqlRowArchive(database),
 })
 
-describe('image store on SQLite', () => {
-  const open: Open = async () => {
+const onSqlite =
+  (change: (database: Database) => Database): Open =>
+  async () => {
     const folder = await mkdtemp(join(tmpdir(), 'calotype-rows-'))
     const { database } = await openSqlite(join(folder, 'calotype.sqlite'))
     const close = async () => {
       await database.close()
       await rm(folder, { recursive: true })
     }
-    return { ...storesOn(database), close }
+    return { ...storesOn(change(database)), close }
   }
+
+describe('image store on SQLite', () => {
+  const open = onSqlite((database) => database)
   imageStoreContract(open)
   batchLedgerContract(open)
   ownersContract(open)
@@ -45,15 +49,7 @@ describe('image store on SQLite', () => {
 })
 
 describe('image store on a database that has no index of names', () => {
-  countsContract(async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'calotype-rows-'))
-    const { database } = await openSqlite(join(folder, 'calotype.sqlite'))
-    const close = async () => {
-      await database.close()
-      await rm(folder, { recursive: true })
-    }
-    return { store: createSqlImageStore({ ...database, findNames: null }), close }
-  })
+  countsContract(onSqlite((database) => ({ ...database, findNames: null })))
 })
 
 describe('image store on PostgreSQL through PgBouncer', () => {
