@@ -104,7 +104,7 @@ module.exports = {
       comment: 'The bench knows the recipe, for its bare loop, the wire, and how keys are kept.',
       severity: 'error',
       from: { path: '^bench/' },
-      to: { path: '^src/', pathNot: '^src/(process/|accounts/tokens[.]ts$|image[.]ts$|api(-admin)?[.]ts$)' },
+      to: { path: '^src/', pathNot: '^src/(process/|image[.]ts$|api(-admin)?[.]ts$)' },
     },
     {
       name: 'web-knows-the-wire',

@@ -28,16 +28,20 @@ const storesOn = (database: Database, quota?: Quota) => ({
   archive: createSqlRowArchive(database),
 })
 
-describe('image store on SQLite', () => {
-  const openWith = async (quota?: Quota) => {
+const sqliteOpener =
+  (change: (database: Database) => Database) =>
+  async (quota?: Quota): ReturnType<Open> => {
     const folder = await mkdtemp(join(tmpdir(), 'calotype-rows-'))
     const { database } = await openSqlite(join(folder, 'calotype.sqlite'))
     const close = async () => {
       await database.close()
       await rm(folder, { recursive: true })
     }
-    return { ...storesOn(database, quota), close }
+    return { ...storesOn(change(database), quota), close }
   }
+
+describe('image store on SQLite', () => {
+  const openWith = sqliteOpener((database) => database)
   const open: Open = () => openWith()
   imageStoreContract(open)
   batchLedgerContract(open)
@@ -49,15 +53,8 @@ describe('image store on SQLite', () => {
 })
 
 describe('image store on a database that has no index of names', () => {
-  countsContract(async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'calotype-rows-'))
-    const { database } = await openSqlite(join(folder, 'calotype.sqlite'))
-    const close = async () => {
-      await database.close()
-      await rm(folder, { recursive: true })
-    }
-    return { ...storesOn({ ...database, findNames: null }), close }
-  })
+  const openWith = sqliteOpener((database) => ({ ...database, findNames: null }))
+  countsContract(() => openWith())
 })
 
 describe('image store on PostgreSQL through PgBouncer', () => {
