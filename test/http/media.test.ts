@@ -13,6 +13,7 @@ import { fastify, type FastifyInstance } from 'fastify'
 import sharp from 'sharp'
 import { attachment, mediaRoutes } from '../../src/http/media.ts'
 import { answerProblems, problemOptions } from '../../src/http/problem.ts'
+import { addSecurityHeaders } from '../../src/http/security-headers.ts'
 import { imageKey, originalKey, thumbnailKey, type Image } from '../../src/image.ts'
 import type { BlobStore } from '../../src/store/blob-store.ts'
 import { openFilesystemStore } from '../../src/store/filesystem.ts'
@@ -65,6 +66,7 @@ describe('media', () => {
 
     app = fastify(problemOptions)
     answerProblems(app)
+    addSecurityHeaders(app)
     identifyEveryone(app)
     await app.register(mediaRoutes, { images: { get: async (id: string) => images.get(id) ?? null }, blobs })
     await app.listen({ host: '127.0.0.1', port: 0 })
@@ -109,7 +111,7 @@ describe('media', () => {
       assert.equal(answer.headers['content-length'], String(bytes.length))
       assert.equal(answer.headers['accept-ranges'], 'bytes')
       assert.equal(answer.headers['x-content-type-options'], 'nosniff')
-      assert.equal(answer.headers['content-security-policy'], "default-src 'none'; sandbox")
+      assert.equal(answer.headers['content-security-policy'], "default-src 'none'; frame-ancestors 'none'; sandbox")
       assert.match(String(answer.headers.etag), /^"[0-9a-f]{32}"$/)
     }
   })

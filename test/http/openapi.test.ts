@@ -39,7 +39,22 @@ interface Document {
 }
 
 /** What is no call of the API: the pages of the app and their files. */
-const PAGES = ['/', '/gallery', '/gallery/:id', '/batches/:id', '/admin', '/login', '/setup', '/api/docs', '/assets/*']
+const PAGES = [
+  ...[
+    '/',
+    '/gallery',
+    '/gallery/:id',
+    '/batches/:id',
+    '/login',
+    '/setup',
+    '/account',
+    '/api/docs',
+    '/assets/*',
+    '/admin',
+    '/admin/images/:id',
+  ],
+  ...['images', 'batches', 'failures', 'workers', 'users', 'keys', 'audit', 'settings'].map((section) => `/admin/${section}`),
+]
 
 let shared: Shared
 let document: Document

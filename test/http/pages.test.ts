@@ -8,6 +8,7 @@ import { brotliCompressSync, gzipSync } from 'node:zlib'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { pageRoutes } from '../../src/http/pages.ts'
 import { answerProblems, problemOptions } from '../../src/http/problem.ts'
+import { addSecurityHeaders } from '../../src/http/security-headers.ts'
 
 const SCRIPT = 'console.log("calotype")\n'.repeat(100)
 
@@ -17,6 +18,7 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'calotype-pages-'))
   fastify = Fastify(problemOptions)
   answerProblems(fastify)
+  addSecurityHeaders(fastify)
   await fastify.register(pageRoutes, {
     folder: join(folder, 'dist'),
     imageOrigins: ['https://store.example'],

@@ -74,7 +74,7 @@ onEachTopology({ BLOB_GRACE_SECONDS: '0' }, (server) => {
       assert.equal(headers.get('content-type'), 'image/jpeg')
       assert.match(headers.get('cache-control')!, /immutable/)
       assert.equal(headers.get('x-content-type-options'), 'nosniff')
-      assert.equal(headers.get('content-security-policy'), "default-src 'none'; sandbox")
+      assert.equal(headers.get('content-security-policy'), "default-src 'none'; frame-ancestors 'none'; sandbox")
       const after = await sharp(bytes).metadata()
       assert.deepEqual([after.format, after.width, after.height], ['jpeg', image.width, image.height])
       assert.equal(after.exif, undefined)

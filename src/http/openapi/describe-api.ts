@@ -4,6 +4,7 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Access } from '../route-access.ts'
+import { adminOperations } from './admin-operations.ts'
 import { accountOperations } from './account-operations.ts'
 import { errorsOf, problemAnswers, problemExamples, type RouteKind } from './errors-of.ts'
 import { imageOperations } from './image-operations.ts'
@@ -11,7 +12,7 @@ import type { Answer, Operation, Operations } from './operation.ts'
 import { uploadOperations } from './upload-operations.ts'
 import { NAMED } from './wire-schemas.ts'
 
-export const OPERATIONS: Operations = { ...uploadOperations, ...imageOperations, ...accountOperations }
+export const OPERATIONS: Operations = { ...uploadOperations, ...imageOperations, ...accountOperations, ...adminOperations }
 
 const TAGS = {
   Uploads: 'The ways in. What is acknowledged is durable.',

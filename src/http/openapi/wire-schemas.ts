@@ -29,7 +29,7 @@ export function named<S extends z.ZodType>(id: string, schema: S): S {
 /** Zod says `undefined` where a property is not there. */
 type Loose<T> = { [K in keyof T]: undefined extends T[K] ? T[K] | undefined : T[K] }
 
-const errorCode = named('ErrorCode', z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]))
+export const errorCode = named('ErrorCode', z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]))
 export const time = z.iso.datetime().describe('ISO 8601, UTC')
 export const count = z.int().min(0)
 const bytes = z.int().min(0).describe('Bytes')
