@@ -23,6 +23,7 @@ export function errorsOf({ method, url, access, identifies, isChecked }: RouteKi
   if (!isSafe({ method })) for (const code of ['origin_not_allowed', 'shutting_down'] as const) codes.add(code)
   if (isChecked) codes.add('bad_request')
   if (url.includes(':')) codes.add('not_found')
+  codes.add('host_not_allowed')
   codes.add('internal')
   return [...codes]
 }

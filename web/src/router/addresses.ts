@@ -31,7 +31,8 @@ const PATTERNS = {
 export type PageName = keyof typeof PATTERNS
 
 /** Of who has not signed in, too. */
-export const isForEveryone = (name: PageName) => name === 'login' || name === 'setup'
+export const isForEveryone = (name: PageName) => name === 'docs' || isEntrance(name)
+const isEntrance = (name: PageName) => name === 'login' || name === 'setup'
 
 /** The page of a path, and the id in it; null for a path that is none of ours. */
 export function pageOf(path: string): { name: PageName; id: string | null } | null {
@@ -51,5 +52,5 @@ export function nextAfterLogin(search: string): string {
   if (!URL.canParse(next, location.origin)) return '/'
   const url = new URL(next, location.origin)
   const page = url.origin === location.origin ? pageOf(url.pathname) : null
-  return page === null || isForEveryone(page.name) ? '/' : url.pathname + url.search
+  return page === null || isEntrance(page.name) ? '/' : url.pathname + url.search
 }
