@@ -21,6 +21,9 @@ const ADDRESSES = [
   ...ADMIN_SECTIONS.map((section) => `/admin/${section}`),
 ]
 
+// A worker of the page goes by the policy of its own file: the one that hashes compiles WebAssembly.
+const FILE_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; frame-ancestors 'none'"
+
 const NOT_BUILT =
   'The web page has not been built yet. Run `npm run build` in the clone, then load this page again; the API is ready without it.\n'
 
@@ -46,7 +49,7 @@ export async function pageRoutes(fastify: FastifyInstance, { folder, imageOrigin
     decorateReply: false,
     // The folder may come later.
     suppressWarning: true,
-    setHeaders: (reply) => void reply.header('vary', 'accept-encoding'),
+    setHeaders: (reply) => void reply.header('vary', 'accept-encoding').header('content-security-policy', FILE_POLICY),
   })
 
   const sendPage = async (_request: unknown, reply: FastifyReply) => {
