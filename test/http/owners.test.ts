@@ -117,7 +117,7 @@ describe('ids of others', () => {
 
   test('every route with an id is here', () => {
     // Those of pages and of accounts have tests of their own.
-    const others = /^HEAD|^GET \/(gallery|batches)\/|\/api\/(auth|keys|admin)\//
+    const others = /^HEAD|^GET \/(gallery|batches|admin)\/|\/api\/(auth|keys|admin)\//
     const withId = shared.routes.filter((route) => /:(id|file)/.test(route) && !others.test(route))
     assert.deepEqual(withId.sort(), Object.keys(CALLS).sort())
   })
