@@ -1,6 +1,6 @@
 // The header of an original: judged against the limits, and weighed in bytes of memory, before any pixel is decoded.
 import sharp from 'sharp'
-import { CalotypeError } from '../errors.ts'
+import { CalotypeError, toCalotypeError } from '../errors.ts'
 import type { Format } from '../image.ts'
 import { isSrgb } from './colour-profile.ts'
 import { toDecodeError } from './decoder.ts'
@@ -32,7 +32,10 @@ export async function readHeader(path: string, format: Format, maxPixels: number
   try {
     checkStructure(path, format, { maxFrames: MAX_FRAMES, maxSide: MAX_SIDE })
   } catch (error) {
-    throw error instanceof CalotypeError ? error : toDecodeError(error)
+    // What the system says of the file is not the image's fault.
+    throw (error as NodeJS.ErrnoException).errno === undefined && !(error instanceof CalotypeError)
+      ? toDecodeError(error)
+      : toCalotypeError(error)
   }
   const metadata = await sharp(path, { limitInputPixels: false })
     .metadata()

@@ -219,7 +219,7 @@ describe('refused by the header', () => {
     await refuses(png(17_000, 17_000, 8), 'png', 'image_too_large', /17000×17000/)
     await refuses(png(65_536, 1, 8), 'png', 'image_too_large', /65536×1/)
     await refuses(png(16_384, 16_384, 8), 'png', 'image_too_large', /50000000/)
-    await refuses(gifOfFrames(40_000), 'gif', 'too_many_frames', /40000 frames; 500/)
+    await refuses(gifOfFrames(40_000), 'gif', 'too_many_frames', /more than 500 frames/)
     await refuses(gifOfFrames(501), 'gif', 'too_many_frames')
     assert.equal((await develop(gifOfFrames(500), 'gif')).header.pages, 500)
   })
