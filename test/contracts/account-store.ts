@@ -58,7 +58,16 @@ export function accountStoreContract(open: OpenDatabase): void {
     assert.equal(await store.hasUsers(), false)
     const { passwordHash, ...ada } = person('ada')
     const made = await store.addUser({ ...ada, passwordHash, email: 'Ada@Example.org' })
-    assert.deepEqual({ ...made, createdAt: 0 }, { ...ada, createdAt: 0, disabledAt: null })
+    assert.deepEqual(
+      { ...made, createdAt: 0 },
+      {
+        ...ada,
+        createdAt: 0,
+        disabledAt: null,
+        quota: { bytes: null, images: null },
+        usedToday: { bytes: 0, images: 0 },
+      },
+    )
     assert.ok(Math.abs(made.createdAt - Date.now()) < 60_000)
     await assert.rejects(store.addUser({ ...person('ada'), email: 'ADA@example.ORG' }), { code: 'email_taken' })
     assert.deepEqual(await store.findUser('ada@example.org'), { user: made, passwordHash })

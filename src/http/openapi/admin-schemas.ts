@@ -21,7 +21,7 @@ const bytes = count.describe('Bytes')
 const ms = count.describe('Milliseconds')
 const owner = z.strictObject({ id: z.string(), email: z.string().nullable() }).nullable()
 
-export const pause = named(
+const pause = named(
   'Pause',
   z.strictObject({ by: z.string(), reason: z.string(), since: time, until: time.describe('It ends by itself') }),
 ) satisfies z.ZodType<ApiPause>
