@@ -353,10 +353,11 @@ export function imageStoreContract(open: Open): void {
   })
 
   storeTest('an idempotency key is held by one upload and remembers its answer', async (store) => {
-    const batch = newBatch()
-    const held = await Promise.all(Array.from({ length: 10 }, (_, at) => store.reserve('key', at === 0 ? batch.id : randomUUID(), 60_000)))
+    const batches = Array.from({ length: 10 }, newBatch)
+    const held = await Promise.all(batches.map(({ id }) => store.reserve('key', id, 60_000)))
     assert.equal(held.filter(({ state }) => state === 'reserved').length, 1)
-    assert.equal(held[0]?.state, 'reserved')
+    // Whichever connection was quickest.
+    const batch = batches[held.findIndex(({ state }) => state === 'reserved')]!
     assert.deepEqual(await store.reserve('key', randomUUID(), 60_000), { state: 'arriving' })
     await store.record({
       start: batch,
