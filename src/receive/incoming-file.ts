@@ -1,6 +1,7 @@
 // One file while it arrives: counted, limited, hashed and recognised in one pass, written aside, synced.
 import { createHash } from 'node:crypto'
-import { open, type FileHandle } from 'node:fs/promises'
+import fs, { closeSync } from 'node:fs'
+import { promisify } from 'node:util'
 import { CalotypeError, ERRORS, toCalotypeError, type ErrorCode } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import type { Format } from '../image.ts'
@@ -30,6 +31,9 @@ export interface RefusedFile {
   error: string
 }
 
+// By number, not by FileHandle: the close of a synced file waits for nothing, and a trip to the file threads and back costs more than all of it.
+const [open, writev, fsync] = [promisify(fs.open), promisify(fs.writev), promisify(fs.fsync)]
+
 // A file is written in pieces of this size: few calls for a large one, one call for a small one.
 const WRITE_BYTES = 512 * 1024
 
@@ -47,7 +51,7 @@ export class IncomingFile {
   #pending: Buffer[] = []
   #pendingBytes = 0
   #writingBytes = 0
-  #handle: FileHandle | null = null
+  #descriptor: number | null = null
   #written: Promise<void> = Promise.resolve()
 
   constructor({ index, declaredIndex }: Pick<ReceivedFile, 'index' | 'declaredIndex'>, name: string, path: string, maxBytes: number) {
@@ -107,10 +111,10 @@ export class IncomingFile {
     this.#pendingBytes = 0
     this.#writingBytes += bytes
     this.#written = this.#written.then(async () => {
-      this.#handle ??= await open(this.#path, 'wx')
+      this.#descriptor ??= await open(this.#path, 'wx')
       failpoint('file-opened')
       for (let left = chunks; left.length > 0;) {
-        const { bytesWritten } = await this.#handle.writev(left)
+        const { bytesWritten } = await writev(this.#descriptor, left)
         left = rest(left, bytesWritten)
       }
       this.#writingBytes -= bytes
@@ -137,13 +141,12 @@ export class IncomingFile {
     try {
       await this.#written
       failpoint('file-written')
-      await this.#handle!.sync()
+      await fsync(this.#descriptor!)
       failpoint('file-synced')
-      await this.#handle!.close()
+      this.#close()
     } catch (error) {
       throw toCalotypeError(error)
     }
-    this.#handle = null
     const [sha256, format] = [this.#hash.digest('hex'), this.#format!]
     return { outcome: 'received', index, declaredIndex, name, path: this.#path, size: this.#size, sha256, format }
   }
@@ -152,8 +155,17 @@ export class IncomingFile {
   async abandon(): Promise<void> {
     this.refuse('malformed_multipart')
     await this.#written.catch(() => undefined)
-    await this.#handle?.close().catch(() => undefined)
-    this.#handle = null
+    try {
+      this.#close()
+    } catch {
+      // Nobody wants what it held.
+    }
+  }
+
+  #close() {
+    const descriptor = this.#descriptor
+    this.#descriptor = null
+    if (descriptor !== null) closeSync(descriptor)
   }
 
   get path(): string {

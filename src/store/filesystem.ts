@@ -1,14 +1,17 @@
 // The blob store in a folder: written aside, synced, renamed, the folder synced; so a name always stands for whole bytes.
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import fs, { closeSync, createReadStream, openSync } from 'node:fs'
 import { access, constants, mkdir, open, opendir, readdir, rename, rm, stat, statfs, unlink, utimes } from 'node:fs/promises'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { CalotypeError, StartError, toCalotypeError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import type { BlobStat, BlobStore } from './blob-store.ts'
 import { stagedFiles } from './staging-folder.ts'
+
+const fsync = promisify(fs.fsync)
 
 const PREFIXES = ['originals', 'renditions']
 
@@ -36,42 +39,53 @@ async function makeShards(parent: string, path: string) {
   await sync(parent)
 }
 
+const shardsOf = (folder: string, prefixes: string[]) => prefixes.flatMap((prefix) => SHARDS.map((shard) => join(folder, prefix, shard)))
+
 /** One folder that belongs to somebody else would refuse each 256th image, long after the start. */
 async function checkRights(folder: string) {
-  const written = PREFIXES.flatMap((prefix) => SHARDS.map((shard) => join(folder, prefix, shard)))
+  const written = shardsOf(folder, PREFIXES)
   const { R_OK, W_OK, X_OK } = constants
   await Promise.all([folder, join(folder, 'tmp'), ...written].map((path) => access(path, R_OK | W_OK | X_OK)))
 }
 
-/** Syncs folders; whoever asks while one sync runs shares the next, which begins after their rename. */
-function folderSync() {
+/**
+ * Holds the folders of some prefixes open and syncs them: to open and close one each time costs twice what the sync does. Whoever asks
+ * while one sync runs shares the next, which begins after their rename.
+ */
+function openFolders(folders: string[]) {
+  const descriptors = new Map(folders.map((folder) => [folder, openSync(folder, 'r')]))
   const running = new Map<string, { next: Promise<void> | null; current: Promise<void> }>()
 
   async function run(folder: string) {
     // Renames that end in the same turn of the loop share the sync.
     await nextTurn()
     try {
-      await sync(folder)
+      await fsync(descriptors.get(folder)!)
     } finally {
       if (!running.get(folder)?.next) running.delete(folder)
     }
   }
 
-  return (folder: string): Promise<void> => {
-    const state = running.get(folder)
-    if (!state) {
-      const current = run(folder)
-      running.set(folder, { current, next: null })
-      return current
-    }
-    state.next ??= state.current
-      .catch(() => undefined)
-      .then(() => {
+  return {
+    sync(folder: string): Promise<void> {
+      const state = running.get(folder)
+      if (!state) {
         const current = run(folder)
         running.set(folder, { current, next: null })
         return current
-      })
-    return state.next
+      }
+      state.next ??= state.current
+        .catch(() => undefined)
+        .then(() => {
+          const current = run(folder)
+          running.set(folder, { current, next: null })
+          return current
+        })
+      return state.next
+    },
+    close() {
+      for (const descriptor of descriptors.values()) closeSync(descriptor)
+    },
   }
 }
 
@@ -112,18 +126,21 @@ async function openStaging(folder: string, { isShared = false, asVisitor = false
  * the keys. Only one process may have it open, unless it is said to be shared, and visitors.
  */
 export async function openFilesystemStore(folder: string, options: FilesystemOptions = {}): Promise<BlobStore> {
+  // Outputs can be made again. But a shared folder may lie on another machine, whose crash nobody here would hear of.
+  const isDurable = (canBeMadeAgain: boolean) => options.isShared === true || !canBeMadeAgain
   let staged
+  let folders: ReturnType<typeof openFolders>
   try {
     staged = await openStaging(folder, options)
     for (const prefix of PREFIXES) await makeShards(folder, join(folder, prefix))
     if (!options.asVisitor) await checkRights(folder)
+    folders = openFolders(shardsOf(folder, isDurable(true) ? PREFIXES : ['originals']))
   } catch (error) {
     throw new StartError(`DATA_DIR: ${folder} can't be written (${(error as Error).message}). Choose a folder this user may write.`, {
       cause: error,
     })
   }
   const { staging, close } = staged
-  const syncFolder = folderSync()
 
   async function* walk(path: string, key: string): AsyncGenerator<{ key: string } & BlobStat> {
     let entries
@@ -151,13 +168,12 @@ export async function openFilesystemStore(folder: string, options: FilesystemOpt
 
     async put(stagedPath, key, { synced = false, canBeMadeAgain = false } = {}) {
       try {
-        // A shared folder may lie on another machine, whose crash nobody here would hear of.
-        const durably = options.isShared || !canBeMadeAgain
+        const durably = isDurable(canBeMadeAgain)
         if (durably && !synced) await sync(stagedPath)
         const target = join(folder, key)
         await rename(stagedPath, target)
         failpoint('blob-renamed')
-        if (durably) await syncFolder(dirname(target))
+        if (durably) await folders.sync(dirname(target))
         failpoint('blob-in-place')
       } catch (error) {
         throw toCalotypeError(error)
@@ -215,6 +231,9 @@ export async function openFilesystemStore(folder: string, options: FilesystemOpt
       return { freeBytes: bsize * bavail, totalBytes: bsize * blocks }
     },
 
-    close,
+    async close() {
+      folders.close()
+      await close()
+    },
   }
 }
