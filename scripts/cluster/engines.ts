@@ -57,6 +57,8 @@ export function postgres({ place, programs, port }: EngineOptions): Program {
       password,
       '--auth=scram-sha-256',
       '--data-checksums',
+      // What goes with its folder need not outlast a power cut.
+      ...(place.isTemporary ? ['--no-sync'] : []),
     )
     const { status, stderr } = spawnSync(file, [...args, '--encoding=UTF8', '--locale=C.UTF-8'], {
       cwd: folder,
