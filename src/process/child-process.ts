@@ -12,6 +12,9 @@ const START_TIMEOUT_MS = 30_000
 /** Characters kept of what a child wrote on stderr before it died. */
 const STDERR_TAIL = 2_000
 
+const { NODE_COMPILE_CACHE } = process.env
+const compileCacheEnv = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
+
 /** A job on its way through the pool. */
 export interface Task {
   id: number
@@ -70,7 +73,7 @@ export class Child {
     const [execPath = process.execPath, ...execArgv] = [...options.confinement, process.execPath]
     this.#process = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [String(options.maxPixels), String(options.shareBytes)], {
       // No secret of the server's, no debugger port, no watch mode. What the settings are for: docs/decisions/0003-child-processes.md.
-      env: { MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '3', VIPS_DISC_THRESHOLD: '4g', ...failpointEnv },
+      env: { MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '3', VIPS_DISC_THRESHOLD: '4g', ...compileCacheEnv, ...failpointEnv },
       execPath,
       execArgv,
       // A session and a process group of its own: nothing of a terminal reaches it, and what it should start ends with it.

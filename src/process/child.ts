@@ -1,4 +1,5 @@
 // A child of the process step: the only place where untrusted bytes are decoded, so that what goes wrong goes wrong here.
+import { flushCompileCache } from 'node:module'
 import { constants, setPriority } from 'node:os'
 import type { CalotypeError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
@@ -82,3 +83,5 @@ setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
 prepareDecoder()
 await warmUp()
 send({ say: 'ready' })
+// For the next child: this one never ends in order.
+flushCompileCache()

@@ -41,6 +41,7 @@ test('a child has nothing of the server’s environment', async () => {
         'MALLOC_ARENA_MAX',
         'UV_THREADPOOL_SIZE',
         'VIPS_DISC_THRESHOLD',
+        'NODE_COMPILE_CACHE',
         'NODE_CHANNEL_FD',
         'NODE_CHANNEL_SERIALIZATION_MODE',
         'PWD',
