@@ -1,7 +1,7 @@
 // `npm run bench:admin`: every question of the admin area about a million images, on both databases.
 import { Command, Option } from 'commander'
 import { cell, columns } from './columns.ts'
-import { DATABASES, fillDatabase, type DatabaseName, type Filled, type Numbers } from './many-rows.ts'
+import { DATABASES, fillDatabase, uploadOne, type DatabaseName, type Filled, type Numbers } from './many-rows.ts'
 import { someOf, wholeNumber } from './options.ts'
 import { shown } from './progress.ts'
 import { inScratch } from './scratch.ts'
@@ -66,7 +66,10 @@ async function send(url: string, path: string, body?: object): Promise<Response>
   return response
 }
 
-const pause = async ({ url }: { url: string }) => void (await send(url, '/api/admin/queue/pause', { minutes: 24 * 60 }))
+async function begin(server: { url: string }): Promise<void> {
+  await uploadOne(server)
+  await send(server.url, '/api/admin/queue/pause', { minutes: 24 * 60 })
+}
 
 interface Question {
   path: string
@@ -167,7 +170,7 @@ await inScratch(async (root) => {
   if (options.rows < 5_000) throw new Error('Give --rows 5000 or more: fewer have not one of each kind.')
   const found: { database: DatabaseName; questions: Figures[] }[] = []
   for (const database of options.databases) {
-    await using filled = await fillDatabase({ database, rows: options.rows, root, statements: various, before: pause })
+    await using filled = await fillDatabase({ database, rows: options.rows, root, begin, statements: various, isAnalyzed: true })
     found.push({ database, questions: await measure(database, filled) })
   }
   if (options.json) return console.log(JSON.stringify({ rows: options.rows, databases: found }))

@@ -1,15 +1,13 @@
 // `npm run bench:lists`: pages of a list of a million images, the first and the last, on both databases.
+import { createHash, randomUUID } from 'node:crypto'
 import { Command, Option } from 'commander'
 import type { ApiCount } from '../src/api.ts'
 import { cell, columns } from './columns.ts'
-import { fillPostgres, fillSqlite, type Filled } from './million-rows.ts'
+import { DATABASES, fillDatabase, uploadOne, type DatabaseName, type Filled, type Numbers, type Run } from './many-rows.ts'
 import { someOf, wholeNumber } from './options.ts'
 import { shown } from './progress.ts'
 import { inScratch } from './scratch.ts'
 import { percentiles, round, type Percentiles } from './statistics.ts'
-
-const DATABASES = ['sqlite', 'postgres'] as const
-type DatabaseName = (typeof DATABASES)[number]
 
 const MOST_P99_MS = 20
 const MOST_LAST_TO_FIRST = 1.5
@@ -17,6 +15,8 @@ const PAGE = 100
 /** So long at most each page is asked for. */
 const MOST_MS = 20_000
 const WARM_UP = 20
+const MEMBERS = 1_000
+const FILES_A_BATCH = 10_000
 
 const options = new Command('npm run bench:lists --')
   .description(
@@ -32,6 +32,39 @@ const options = new Command('npm run bench:lists --')
   .parse()
   .opts<{ rows: number; requests: number; databases: DatabaseName[]; json?: true }>()
 
+/** Of an administrator, who sees everything, and of one of the members; they live as long as the bench. */
+const keys = { admin: `calo_${randomUUID()}`, member: `calo_${randomUUID()}` }
+
+async function begin(server: { url: string }, run: Run): Promise<void> {
+  for (const role of ['admin', 'member'] as const) {
+    const id = role === 'admin' ? 'admin' : 'member-7'
+    const scopes = role === 'admin' ? 'upload read delete admin' : 'upload read delete'
+    const hash = createHash('sha256').update(keys[role]).digest('hex')
+    await run(`insert into users (id, email, name, role, password_hash, created_at)
+      values ('${id}', '${role}@example.org', '${role}', '${role}', '', 0)`)
+    await run(`insert into api_keys (id, prefix, name, user_id, scopes, token_hash, created_at)
+      values ('${randomUUID()}', 'calo_', 'bench', '${id}', '${scopes}', '${hash}', 0)`)
+  }
+  await uploadOne(server, keys.admin)
+}
+
+/** The one image there is, again and again: a second apart each, one of a thousand failed, one of 5,003 with a word in its name. */
+function ofMembers({ from, hex }: Numbers): string[] {
+  const batch = `'10000000-0000-4000-8000-' || ${hex(`n / ${FILES_A_BATCH}`, 12)}`
+  const batchAt = `1000 * (n / ${FILES_A_BATCH})`
+  return [
+    `insert into batches (id, kind, created_at, received_at, rejected)
+     select ${batch}, 'batch', ${batchAt}, ${batchAt}, '[]' from ${from} where n % ${FILES_A_BATCH} = 0 or n = 1`,
+    `insert into images (id, batch_id, owner_id, batch_index, name, format, size, sha256, recipe, status, uploaded_at, finished_at, code)
+     select '00000000-0000-4000-8000-' || ${hex('n', 12)}, ${batch}, 'member-' || (n % ${MEMBERS}), n % ${FILES_A_BATCH},
+       'IMG_' || n || case when n % 5003 = 0 then ' sunset' else '' end || '.jpg',
+       case when n % 100 = 0 then 'gif' else format end, size + n % 4096, sha256, recipe,
+       case when n % 1007 = 7 then 'error' else 'completed' end, uploaded_at - n * 1000, uploaded_at,
+       case when n % 1007 = 7 then 'invalid_image' end
+     from (select * from images where owner_id = 'admin' limit 1) as first, ${from}`,
+  ]
+}
+
 interface Page {
   images: number
   next: string | undefined
@@ -46,7 +79,7 @@ async function ask(url: string, path: string, key: string): Promise<Page> {
 }
 
 /** The cursor of the page that begins a hundred images before the end. */
-async function lastCursor({ url, keys }: Filled): Promise<string> {
+async function lastCursor({ url }: Filled): Promise<string> {
   return shown('the walk to the last page', options.rows, async (progress) => {
     let cursor: string | undefined
     const step = async (limit: number) => {
@@ -109,7 +142,7 @@ const PATHS = {
 } as const
 
 async function measure(database: DatabaseName, filled: Filled): Promise<PageFigures[]> {
-  const { url, keys } = filled
+  const { url } = filled
   const last = `/api/list?limit=${PAGE}&cursor=${await lastCursor(filled)}`
   const admin = { first: `/api/list?limit=${PAGE}`, last, ...PATHS.admin }
   const paths: Record<string, string> = { ...admin, ...PATHS.member }
@@ -142,7 +175,9 @@ await inScratch(async (root) => {
   if (options.rows <= PAGE) throw new Error(`Give --rows more than ${PAGE}: the last page has to be another than the first.`)
   const found: { database: DatabaseName; pages: PageFigures[]; lastToFirst: number }[] = []
   for (const database of options.databases) {
-    await using filled = database === 'sqlite' ? await fillSqlite(root, options.rows) : await fillPostgres(options.rows)
+    const { rows } = options
+    const env = { AUTH: 'required' }
+    await using filled = await fillDatabase({ database, rows, root, env, begin, statements: ofMembers, isAnalyzed: false })
     const pages = await measure(database, filled)
     const p50 = (name: string) => pages.find(({ page }) => page === name)?.times.p50 ?? NaN
     found.push({ database, pages, lastToFirst: round(p50('last') / p50('first'), 2) })

@@ -2,7 +2,6 @@
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { upload } from '../test/support/client.ts'
 import { startCluster } from '../test/support/cluster.ts'
 import { smallPhotograph } from '../test/support/photographs.ts'
 import { startServer } from '../test/support/server.ts'
@@ -24,16 +23,22 @@ export interface Numbers {
   hex(number: string, digits: number): string
 }
 
+export type Run = (statement: string) => Promise<unknown>
+
 export interface FillOptions {
   database: DatabaseName
   /** Images, with the one there is. */
   rows: number
   /** For folders. */
   root: string
+  /** Settings of the server. */
+  env?: Record<string, string>
+  /** Uploads the one, and does what has to be done before there are more. */
+  begin(server: { url: string }, run: Run): Promise<void>
   /** What makes the rows of these numbers. */
   statements(numbers: Numbers): string[]
-  /** When the one is uploaded, and before there are more. */
-  before?(server: { url: string }): Promise<void>
+  /** Whether SQLite has statistics of the rows, which no server makes; PostgreSQL always has. */
+  isAnalyzed: boolean
 }
 
 const INSERT_AT_ONCE = 100_000
@@ -44,46 +49,42 @@ export async function fillDatabase(options: FillOptions): Promise<Filled> {
   return fillPostgres(options)
 }
 
-/** Of each step the first number, and the one after its last. */
-function* steps(rows: number): Generator<[from: number, to: number]> {
-  for (let from = 1; from < rows; from += INSERT_AT_ONCE) yield [from, Math.min(rows, from + INSERT_AT_ONCE)]
+export async function uploadOne({ url }: { url: string }, key?: string): Promise<void> {
+  const body = new FormData()
+  body.append('image', new Blob([await smallPhotograph({ seed: 1 })]), '0.jpg')
+  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` }
+  const response = await fetch(`${url}/api/upload`, { method: 'POST', body, headers })
+  if (!response.ok) throw new Error(`The upload was answered with ${response.status}: ${await response.text()}`)
 }
 
-async function fillSqlite({ rows, root, statements, before }: FillOptions): Promise<Filled> {
-  const dataDir = await mkdtemp(join(root, 'data-'))
-  const first = await startServer({ dataDir, env: ENV })
-  await uploadOne(first)
-  await before?.(first)
+async function fillSqlite(options: FillOptions): Promise<Filled> {
+  const dataDir = await mkdtemp(join(options.root, 'data-'))
+  const env = { ...ENV, ...options.env }
+  const first = await startServer({ dataDir, env })
+  const database = new DatabaseSync(join(dataDir, 'calotype.sqlite'), { timeout: 10_000 })
+  const run: Run = async (statement) => database.exec(statement)
+  await options.begin(first, run)
   await first.stop()
-  const database = new DatabaseSync(join(dataDir, 'calotype.sqlite'))
   database.exec('pragma synchronous = off; pragma cache_size = -256000')
-  const hex = (number: string, digits: number) => `printf('%0${digits}x', ${number})`
-  await shown('rows of sqlite', rows, async (progress) => {
-    for (const [from, to] of steps(rows)) {
-      const numbers = `(with recursive number(n) as (select ${from} union all select n + 1 from number where n < ${to - 1}) select n from number)`
-      for (const statement of statements({ from: numbers, hex })) database.exec(statement)
-      progress(to)
-    }
-  })
-  database.exec('pragma optimize; pragma wal_checkpoint(truncate)')
+  await addRows(options, run, (from, to) => ({
+    from: `(with recursive number(n) as (select ${from} union all select n + 1 from number where n < ${to - 1}) select n from number)`,
+    hex: (number, digits) => `printf('%0${digits}x', ${number})`,
+  }))
+  if (options.isAnalyzed) database.exec('pragma optimize')
+  database.exec('pragma wal_checkpoint(truncate)')
   database.close()
-  return startServer({ dataDir, env: ENV })
+  return startServer({ dataDir, env })
 }
 
-async function fillPostgres({ rows, statements, before }: FillOptions): Promise<Filled> {
-  const cluster = await startCluster({ api: 1, workers: 1, env: ENV })
-  await uploadOne(cluster)
-  await before?.(cluster)
+async function fillPostgres(options: FillOptions): Promise<Filled> {
+  const cluster = await startCluster({ api: 1, workers: 1, env: { ...ENV, ...options.env } })
   const session = await openRows(cluster.directDatabaseUrl)
-  const hex = (number: string, digits: number) => `lpad(to_hex(${number}), ${digits}, '0')`
   try {
-    await shown('rows of postgres', rows, async (progress) => {
-      for (const [from, to] of steps(rows)) {
-        const numbers = `(select n from generate_series(${from}::bigint, ${to - 1}) as series(n)) as number`
-        for (const statement of statements({ from: numbers, hex })) await session.query(statement)
-        progress(to)
-      }
-    })
+    await options.begin(cluster, session.query)
+    await addRows(options, session.query, (from, to) => ({
+      from: `(select n from generate_series(${from}::bigint, ${to - 1}) as series(n)) as number`,
+      hex: (number, digits) => `lpad(to_hex(${number}), ${digits}, '0')`,
+    }))
     await session.query('vacuum analyze')
   } finally {
     await session.close()
@@ -91,7 +92,13 @@ async function fillPostgres({ rows, statements, before }: FillOptions): Promise<
   return cluster
 }
 
-async function uploadOne(server: { url: string }): Promise<void> {
-  const { status, text } = await upload(server, 'sync', [{ name: '0.jpg', bytes: await smallPhotograph({ seed: 1 }) }])
-  if (status !== 200) throw new Error(`The upload was answered with ${status}: ${text}`)
+/** In steps; `numbers` are those from the one to before the other. */
+async function addRows({ database, rows, statements }: FillOptions, run: Run, numbers: (from: number, to: number) => Numbers) {
+  await shown(`rows of ${database}`, rows, async (progress) => {
+    for (let from = 1; from < rows; from += INSERT_AT_ONCE) {
+      const to = Math.min(rows, from + INSERT_AT_ONCE)
+      for (const statement of statements(numbers(from, to))) await run(statement)
+      progress(to)
+    }
+  })
 }

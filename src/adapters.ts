@@ -5,7 +5,7 @@ import { createMemoryRequestLimiter } from './accounts/memory-request-limiter.ts
 import { createPasswords } from './accounts/passwords.ts'
 import { createSqlAccountStore } from './accounts/sql-account-store.ts'
 import { createSqlAuditLog } from './accounts/sql-audit-log.ts'
-import { type Config } from './config.ts'
+import type { Config } from './config.ts'
 import type { SchemaVersion } from './db/migrations.ts'
 import type { Database, OnRoundTrip } from './db/schema.ts'
 import type { AccountDeps } from './flow/account-deps.ts'
@@ -22,24 +22,26 @@ import { createSqlWorkPause } from './record/sql-work-pause.ts'
 import { createSqlWorkerRegistry } from './record/sql-worker-registry.ts'
 import { lockDataDir } from './store/data-dir-lock.ts'
 import { openFilesystemStore } from './store/filesystem.ts'
+import type { S3Settings } from './store/s3-bucket.ts'
 
 export const isCluster = (config: Config) => config.redisUrl !== ''
 export const sqliteFile = (config: Config) => join(config.dataDir, 'calotype.sqlite')
+
+/** As a bucket is opened by them. */
+export const s3Settings = (config: Config): S3Settings => ({
+  endpoint: config.s3Endpoint,
+  bucket: config.s3Bucket,
+  region: config.s3Region,
+  accessKeyId: config.s3AccessKeyId,
+  secretAccessKey: config.s3SecretAccessKey,
+})
 
 /** A visitor may open it beside a server, and touches nothing that others stage. */
 export async function openBlobs(config: Config, log: Logger, { asVisitor = false } = {}) {
   if (config.s3Endpoint === '') return openFilesystemStore(config.dataDir, { isShared: isCluster(config), asVisitor })
   const { openS3Store } = await import('./store/s3.ts')
-  const {
-    s3Endpoint: endpoint,
-    s3Bucket: bucket,
-    s3Region: region,
-    s3AccessKeyId: accessKeyId,
-    s3SecretAccessKey: secretAccessKey,
-    s3PublicEndpoint: publicEndpoint,
-  } = config
-  const settings = { endpoint, bucket, region, accessKeyId, secretAccessKey }
-  return openS3Store({ ...settings, publicEndpoint, asVisitor, stagingFolder: join(config.dataDir, 'tmp'), log })
+  const stagingFolder = join(config.dataDir, 'tmp')
+  return openS3Store({ ...s3Settings(config), publicEndpoint: config.s3PublicEndpoint, stagingFolder, asVisitor, log })
 }
 
 export async function openDatabase(

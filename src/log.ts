@@ -1,6 +1,6 @@
 // The log: JSON lines on stderr, because stdout says where the server is and nothing else. Images go by `image`, `batch` and `sha256`.
 import { destination, pino, stdTimeFunctions, type Logger } from 'pino'
-import type { LogLevel } from './config.ts'
+import type { LogLevel } from './config/readers.ts'
 
 export type { Logger }
 

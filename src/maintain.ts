@@ -1,17 +1,16 @@
 // The composition root of the commands that look after what is kept, beside running servers or instead of one.
-import { existsSync } from 'node:fs'
-import { collect } from './flow/sweep.ts'
-import type { AccountDeps } from './flow/account-deps.ts'
-import { mkdirSync } from 'node:fs'
-import { accountDeps, isCluster, openBlobs, openData, openDatabase, sqliteFile } from './adapters.ts'
+import { existsSync, mkdirSync } from 'node:fs'
+import { accountDeps, isCluster, openBlobs, openData, openDatabase, s3Settings, sqliteFile } from './adapters.ts'
 import type { Config } from './config.ts'
 import { StartError } from './errors.ts'
+import type { AccountDeps } from './flow/account-deps.ts'
 import { backUp as backUpAll, type BackUpOptions, type LostOriginal } from './flow/back-up.ts'
 import { readManifest, type Manifest } from './flow/backup-folder.ts'
 import { examine as examineAll, type Examined, type ExamineOptions } from './flow/examine.ts'
 import { examineSurroundings, type Surroundings } from './flow/examine-surroundings.ts'
 import { reasonOf, type FindingCode, type Report } from './flow/findings.ts'
 import { giveUpLost, restore as restoreAll } from './flow/restore.ts'
+import { collect } from './flow/sweep.ts'
 import type { Logger } from './log.ts'
 import { createSqlImageStore } from './record/sql-image-store.ts'
 import { createSqlRowArchive } from './record/sql-row-archive.ts'
@@ -61,24 +60,15 @@ export async function examine(
 const FILES_TO_COME = 16
 
 function surroundings(config: Config, log: Logger): Surroundings {
-  const {
-    s3Endpoint: endpoint,
-    s3Bucket: bucket,
-    s3Region: region,
-    s3AccessKeyId: accessKeyId,
-    s3SecretAccessKey: secretAccessKey,
-  } = config
+  const isFolderStore = config.s3Endpoint === ''
   return {
     folder: config.dataDir,
-    isFolderStore: endpoint === '',
+    isFolderStore,
     leastFreeBytes: FILES_TO_COME * config.maxFileBytes,
     databasePool: config.databasePool,
     postgres: isCluster(config) ? async () => (await import('./db/postgres-facts.ts')).postgresFacts(config.databaseUrl) : null,
     redis: isCluster(config) ? async () => (await import('./db/redis-facts.ts')).redisFacts(config.redisUrl, log) : null,
-    s3:
-      endpoint === ''
-        ? null
-        : async () => (await import('./store/s3-facts.ts')).s3Facts({ endpoint, bucket, region, accessKeyId, secretAccessKey }),
+    s3: isFolderStore ? null : async () => (await import('./store/s3-facts.ts')).s3Facts(s3Settings(config)),
   }
 }
 

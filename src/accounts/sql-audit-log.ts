@@ -1,6 +1,7 @@
 // The audit log in SQL, the same queries for both databases.
 import { v7 as uuidv7 } from 'uuid'
-import type { AuditLogTable, Database } from '../db/schema.ts'
+import type { AuditLogTable } from '../db/account-tables.ts'
+import type { Database } from '../db/schema.ts'
 import type { Actor, AuditEntry, AuditLog } from './audit-log.ts'
 import { contains, placeOf, startsWith, toPage } from './pages.ts'
 

@@ -1,7 +1,8 @@
 // API keys in SQL: looked up at each request by their hash; one that was revoked stays in the lists.
 import { sql } from 'kysely'
 import { SCOPES, scopesOf, type Scope } from '../access.ts'
-import type { ApiKeysTable, Database } from '../db/schema.ts'
+import type { ApiKeysTable } from '../db/account-tables.ts'
+import type { Database } from '../db/schema.ts'
 import type { AccountStore, Key } from './account-store.ts'
 import { contains, placeOf, toPage } from './pages.ts'
 import { SEEN_EVERY_MS } from './sql-sessions.ts'

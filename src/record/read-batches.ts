@@ -1,7 +1,8 @@
 // Reads the ledger: batches with their counts in one snapshot each, and the files of one by where they stand.
 import type { Expression, ExpressionBuilder, Kysely, SqlBool } from 'kysely'
 import type { Owner } from '../access.ts'
-import type { BatchesTable, DeclaredFileRow, Schema } from '../db/schema.ts'
+import type { BatchesTable } from '../db/journey-tables.ts'
+import type { DeclaredFileRow, Schema } from '../db/schema.ts'
 import { ERRORS } from '../errors.ts'
 import { FILE_STATUSES, isFinal, STATUSES, type FileStatus, type Status } from '../image.ts'
 import type { Batch, BatchesQuery, BatchFile, FilesQuery } from './batch-ledger.ts'

@@ -1,6 +1,7 @@
 // Bulk jobs in SQL. A step is written down before it is done, so that one that was cut off is done again, and counted once.
 import { sql } from 'kysely'
-import type { Database, JobsTable } from '../db/schema.ts'
+import type { JobsTable } from '../db/admin-tables.ts'
+import type { Database } from '../db/schema.ts'
 import type { BulkJob, BulkJobs, HeldJob, ImageSelection, JobLease } from './bulk-jobs.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 

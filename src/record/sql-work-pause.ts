@@ -1,6 +1,7 @@
 // The pause in SQL: one row, which the statement that claims work looks at (`claim-and-finish.ts`).
 import { sql } from 'kysely'
-import type { Database, PausesTable } from '../db/schema.ts'
+import type { PausesTable } from '../db/admin-tables.ts'
+import type { Database } from '../db/schema.ts'
 import { decodeName, encodeName } from './rows.ts'
 import type { Pause, WorkPause } from './work-pause.ts'
 

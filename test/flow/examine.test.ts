@@ -15,8 +15,8 @@ import { createSqlRowSurvey } from '../../src/record/sql-row-survey.ts'
 import type { BlobStore } from '../../src/store/blob-store.ts'
 import { openS3Store } from '../../src/store/s3.ts'
 import { upload } from '../contracts/image-store.ts'
-import { startFaultProxy, type Fault, type FaultProxy, type Seen } from '../store/fault-proxy.ts'
-import { startS3, type S3Server } from '../support/s3.ts'
+import type { Fault, FaultProxy, Seen } from '../store/fault-proxy.ts'
+import { startFaultyS3, type FaultyS3 } from '../support/faulty-s3.ts'
 
 const CONTENT = 'the bytes of an original'
 const SHA256 = createHash('sha256').update(CONTENT).digest('hex')
@@ -24,7 +24,7 @@ const DEVELOPMENT = { sha256: SHA256, recipe: RECIPE, format: 'jpeg' } as const
 const TOKEN = { token: 'mine', ms: 60_000, worker: 'me' }
 
 describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () => {
-  let s3: S3Server
+  let s3: FaultyS3
   let proxy: FaultProxy
   let folder: string
   let database: Database
@@ -32,19 +32,16 @@ describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () =
   let imageId: string
 
   before(async () => {
-    s3 = await startS3()
-    proxy = await startFaultProxy(s3.settings.endpoint)
+    s3 = await startFaultyS3()
+    proxy = s3.proxy
   })
-  after(async () => {
-    await proxy.stop()
-    await s3.stop()
-  })
+  after(() => s3.stop())
   beforeEach(async () => {
     proxy.fault = () => null
     folder = await mkdtemp(join(tmpdir(), 'calotype-examine-'))
     database = (await openSqlite(join(folder, 'calotype.sqlite'))).database
-    const settings = { ...s3.settings, endpoint: proxy.url, bucket: await s3.addBucket() }
-    blobs = await openS3Store({ ...settings, stagingFolder: join(folder, 'tmp'), answerTimeoutMs: 400 })
+    const bucket = await s3.addBucket()
+    blobs = await openS3Store({ ...s3.settings, bucket, stagingFolder: join(folder, 'tmp'), answerTimeoutMs: 400 })
     const images = createSqlImageStore(database)
     imageId = (await upload(images, CONTENT))[0]!.id
     await images.claim([SHA256], RECIPE, TOKEN)

@@ -1,6 +1,6 @@
 // The feed of a cluster, heard by several servers, while its Redis comes, goes, forgets and hangs.
 import assert from 'node:assert/strict'
-import { afterEach, describe, it } from 'node:test'
+import { afterEach, beforeEach, describe, it } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { pino } from 'pino'
 import type { EventFeed, ImageEvent } from '../../src/publish/event-feed.ts'
@@ -13,21 +13,16 @@ import { completed, sampleImage } from '../support/sample-image.ts'
 const GIVEN_UP_MS = 2_000
 
 describe('feed of a cluster', () => {
-  const opened: AsyncDisposable[] = []
-  afterEach(async () => {
-    for (const resource of opened.splice(0).reverse()) await resource[Symbol.asyncDispose]()
-  })
+  let opened: AsyncDisposableStack
+  beforeEach(() => void (opened = new AsyncDisposableStack()))
+  afterEach(() => opened.disposeAsync())
 
-  async function redisOf(options: Parameters<typeof startRedis>[0] = {}) {
-    const redis = await startRedis(options)
-    opened.push(redis)
-    return redis
-  }
+  const redisOf = async (options: Parameters<typeof startRedis>[0] = {}) => opened.use(await startRedis(options))
   async function feedOf(url: string, options: { reader?: boolean; history?: number; lines?: string[] } = {}): Promise<EventFeed> {
     const { lines = [], ...given } = options
     const log = pino({ level: 'info' }, { write: (line: string) => void lines.push((JSON.parse(line) as { msg: string }).msg) })
     const feed = await createRedisFeed({ url, log, history: 1_000, ...given })
-    opened.push({ [Symbol.asyncDispose]: () => feed.close() })
+    opened.defer(() => feed.close())
     return feed
   }
 

@@ -1,6 +1,6 @@
 // The queue of a cluster while its Redis comes, goes, forgets and hangs; and several workers at one queue.
 import assert from 'node:assert/strict'
-import { afterEach, describe, it } from 'node:test'
+import { afterEach, beforeEach, describe, it } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Worker } from 'bullmq'
 import { pino } from 'pino'
@@ -16,20 +16,15 @@ const GIVEN_UP_MS = 2_000
 const BACK_MS = 4_000
 
 describe('queue of a cluster', () => {
-  const opened: AsyncDisposable[] = []
-  afterEach(async () => {
-    for (const resource of opened.splice(0).reverse()) await resource[Symbol.asyncDispose]()
-  })
+  let opened: AsyncDisposableStack
+  beforeEach(() => void (opened = new AsyncDisposableStack()))
+  afterEach(() => opened.disposeAsync())
 
-  async function redisOf(options: Parameters<typeof startRedis>[0] = {}) {
-    const redis = await startRedis(options)
-    opened.push(redis)
-    return redis
-  }
+  const redisOf = async (options: Parameters<typeof startRedis>[0] = {}) => opened.use(await startRedis(options))
   function queueOf(url: string, lines: string[] = []): JobQueue {
     const log = pino({ level: 'info' }, { write: (line: string) => void lines.push((JSON.parse(line) as { msg: string }).msg) })
     const queue = createBullmqQueue({ url, log })
-    opened.push({ [Symbol.asyncDispose]: () => queue.close() })
+    opened.defer(() => queue.close())
     return queue
   }
   async function within<T>(ms: number, action: Promise<T>): Promise<T> {

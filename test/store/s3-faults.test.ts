@@ -9,8 +9,9 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import type { BlobStore } from '../../src/store/blob-store.ts'
 import { openS3Store, type S3StoreOptions } from '../../src/store/s3.ts'
 import { eventually } from '../support/client.ts'
-import { keysIn, startS3, type S3Server } from '../support/s3.ts'
-import { startFaultProxy, type FaultProxy, type Fault, type Seen } from './fault-proxy.ts'
+import { startFaultyS3, type FaultyS3 } from '../support/faulty-s3.ts'
+import { keysIn } from '../support/s3.ts'
+import type { Fault, FaultProxy, Seen } from './fault-proxy.ts'
 
 const KEY = 'originals/ab/abcdef'
 const ANSWER_TIMEOUT_MS = 700
@@ -20,24 +21,21 @@ const UNAVAILABLE = { name: 'CalotypeError', code: 'storage_unavailable', retryA
 
 // What hangs here would hang for ever.
 describe('S3 store on a bad network', { timeout: 600_000 }, () => {
-  let s3: S3Server
+  let s3: FaultyS3
   let proxy: FaultProxy
   let store: BlobStore
   let stagingFolder: string
   let settings: S3StoreOptions
 
   before(async () => {
-    s3 = await startS3()
-    proxy = await startFaultProxy(s3.settings.endpoint)
+    s3 = await startFaultyS3()
+    proxy = s3.proxy
   })
-  after(async () => {
-    await proxy.stop()
-    await s3.stop()
-  })
+  after(() => s3.stop())
   beforeEach(async () => {
     proxy.fault = () => null
     stagingFolder = await mkdtemp(join(tmpdir(), 'calotype-s3-staging-'))
-    settings = { ...s3.settings, endpoint: proxy.url, bucket: await s3.addBucket(), stagingFolder }
+    settings = { ...s3.settings, bucket: await s3.addBucket(), stagingFolder }
     store = await openS3Store(settings)
     proxy.seen = []
     proxy.mostAtOnce = 0

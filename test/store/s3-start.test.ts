@@ -8,29 +8,27 @@ import { basename, dirname, join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { freePorts } from '../../scripts/cluster/place.ts'
 import { openS3Store, type S3StoreOptions } from '../../src/store/s3.ts'
-import { keysIn, startS3, type S3Server } from '../support/s3.ts'
-import { startFaultProxy, type Fault, type FaultProxy, type Seen } from './fault-proxy.ts'
+import { startFaultyS3, type FaultyS3 } from '../support/faulty-s3.ts'
+import { keysIn } from '../support/s3.ts'
+import type { Fault, FaultProxy, Seen } from './fault-proxy.ts'
 
 const STAGING_MODULE = join(import.meta.dirname, '../../src/store/staging-folder.ts')
 
 describe('a start with S3', () => {
-  let s3: S3Server
+  let s3: FaultyS3
   let proxy: FaultProxy
   let stagingFolder: string
   let settings: S3StoreOptions
 
   before(async () => {
-    s3 = await startS3()
-    proxy = await startFaultProxy(s3.settings.endpoint)
+    s3 = await startFaultyS3()
+    proxy = s3.proxy
   })
-  after(async () => {
-    await proxy.stop()
-    await s3.stop()
-  })
+  after(() => s3.stop())
   beforeEach(async () => {
     proxy.fault = () => null
     stagingFolder = await mkdtemp(join(tmpdir(), 'calotype-s3-staging-'))
-    settings = { ...s3.settings, endpoint: proxy.url, stagingFolder }
+    settings = { ...s3.settings, stagingFolder }
   })
   afterEach(() => rm(stagingFolder, { recursive: true }))
 

@@ -12,46 +12,56 @@ import { createLog } from '../../src/log.ts'
 
 export type OpenDatabase = () => Promise<{ database: Database; close: () => Promise<void> }>
 
+export const openOnSqlite: OpenDatabase = async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'calotype-rows-'))
+  const { database } = await openSqlite(join(folder, 'calotype.sqlite'))
+  const close = async () => {
+    await database.close()
+    await rm(folder, { recursive: true })
+  }
+  return { database, close }
+}
+
+/** Starts PostgreSQL and PgBouncer for the tests of the `describe` this is called in. `newDatabase` makes one and gives its address. */
+export function withPostgres(): { open: OpenDatabase; newDatabase: () => Promise<string> } {
+  let cluster: Cluster
+  let databases = 0
+  before(async () => {
+    const prepared = await prepareCluster({ folder: undefined, port: 0, api: 0, workers: 0, s3: false }, () => undefined)
+    cluster = prepared.cluster
+    await prepared.begin()
+  })
+  after(() => cluster.close())
+
+  async function directly(statement: string): Promise<void> {
+    const client = new pg.Client({ connectionString: cluster.report().directDatabaseUrl })
+    await client.connect()
+    await client.query(statement).finally(() => client.end())
+  }
+
+  async function newDatabase(): Promise<string> {
+    const name = `contract_${++databases}`
+    await directly(`create database ${name}`)
+    const url = new URL(cluster.report().databaseUrl)
+    url.pathname = name
+    return url.href
+  }
+
+  const open: OpenDatabase = async () => {
+    const url = await newDatabase()
+    const { database } = await openPostgres({ url, maxConnections: 10, log: createLog('error') })
+    const close = async () => {
+      await database.close()
+      // With the connections that the pooler would keep: PostgreSQL has not enough for all tests.
+      await directly(`drop database ${new URL(url).pathname.slice(1)} with (force)`)
+    }
+    return { database, close }
+  }
+  return { open, newDatabase }
+}
+
 /** Describes the same tests for each. */
 export function onEachDatabase(what: string, tests: (open: OpenDatabase) => void): void {
-  describe(`${what} on SQLite`, () =>
-    tests(async () => {
-      const folder = await mkdtemp(join(tmpdir(), 'calotype-rows-'))
-      const { database } = await openSqlite(join(folder, 'calotype.sqlite'))
-      const close = async () => {
-        await database.close()
-        await rm(folder, { recursive: true })
-      }
-      return { database, close }
-    }))
-
-  describe(`${what} on PostgreSQL through PgBouncer`, () => {
-    let cluster: Cluster
-    let databases = 0
-    before(async () => {
-      const prepared = await prepareCluster({ folder: undefined, port: 0, api: 0, workers: 0, s3: false }, () => undefined)
-      cluster = prepared.cluster
-      await prepared.begin()
-    })
-    after(() => cluster.close())
-
-    async function directly(statement: string): Promise<void> {
-      const client = new pg.Client({ connectionString: cluster.report().directDatabaseUrl })
-      await client.connect()
-      await client.query(statement).finally(() => client.end())
-    }
-
-    tests(async () => {
-      const name = `contract_${++databases}`
-      await directly(`create database ${name}`)
-      const url = new URL(cluster.report().databaseUrl)
-      url.pathname = name
-      const { database } = await openPostgres({ url: url.href, maxConnections: 10, log: createLog('error') })
-      const close = async () => {
-        await database.close()
-        await directly(`drop database ${name} with (force)`)
-      }
-      return { database, close }
-    })
-  })
+  describe(`${what} on SQLite`, () => tests(openOnSqlite))
+  describe(`${what} on PostgreSQL through PgBouncer`, () => tests(withPostgres().open))
 }

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { settingsHelp } from '../../src/config.ts'
+import { settingsHelp } from '../../src/config/help.ts'
 import { lockDataDir } from '../../src/store/data-dir-lock.ts'
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))

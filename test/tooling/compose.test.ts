@@ -11,7 +11,8 @@ import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { parse } from 'yaml'
 import { findPrograms } from '../../scripts/cluster/programs.ts'
-import { authMode, readConfig, settingsHelp } from '../../src/config.ts'
+import { authMode, readConfig } from '../../src/config.ts'
+import { settingsHelp } from '../../src/config/help.ts'
 
 const root = join(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { authMode, describeSettings, envExample, readConfig, settingsHelp } from '../../src/config.ts'
+import { authMode, describeSettings, readConfig } from '../../src/config.ts'
+import { envExample, settingsHelp } from '../../src/config/help.ts'
 import { StartError } from '../../src/errors.ts'
 
 test('nothing set gives the defaults', () => {

@@ -29,6 +29,9 @@ export class RowWindow {
     return Math.min(count() - 1, Math.ceil((this.#top + this.#screen) / rowHeight()) + overscan)
   })
 
+  /** From `first` to `last`. */
+  readonly drawn = $derived.by(() => Array.from({ length: Math.max(0, this.last - this.first + 1) }, (_, step) => this.first + step))
+
   /** More than there ever are from `first` to `last`: rows whose numbers are the same modulo this are never there together, and can share their elements. */
   readonly slots = $derived.by(() => Math.ceil(this.#screen / this.#options.rowHeight()) + 2 * this.#options.overscan + 2)
 

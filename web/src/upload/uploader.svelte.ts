@@ -1,7 +1,6 @@
 // The upload of this tab: what was dropped, on its way through reading, declaring and sending, and what the server says of it.
 import type { ApiDeclared, ApiImage, ApiRejected } from '../../../src/api.ts'
 import { ask } from '../api/client.ts'
-import { live } from '../live/live.svelte.ts'
 import { Batches } from './batches.ts'
 import { Declaring } from './declaring.ts'
 import { EntryList } from './entry-list.svelte.ts'
@@ -13,10 +12,9 @@ import { Pace } from './pace.svelte.ts'
 import { Reading } from './reading.ts'
 import { Sender } from './sender.svelte.ts'
 import { patiently, remove, retry, retryAll } from './server-calls.ts'
+import { Watching } from './watching.ts'
 
 const TICK_MS = 500
-/** Events can get lost on their way: after so long without any, the ledger is read. */
-const SILENCE_MS = 15_000
 
 export class Uploader {
   readonly list = new EntryList()
@@ -33,12 +31,12 @@ export class Uploader {
   isCutOff = $state.raw(false)
 
   readonly #batches = new Batches(this.list)
+  readonly #watching = new Watching(this.list, this.#batches)
   readonly #reading: Reading
   readonly #declaring: Declaring
   readonly #memory = new Memory()
   readonly #files = new KnownFiles()
   #intakes = 0
-  #heardAt = 0
   readonly #restored: Promise<void>
 
   constructor() {
@@ -55,13 +53,6 @@ export class Uploader {
       isSenderLow: () => this.sender.isLow,
       declared: (entries, answer) => this.#declared(entries, answer),
       refused: (entries, why) => entries.forEach((entry) => this.list.change(entry, { state: 'refused', why })),
-    })
-    live.subscribe({
-      changes: (changes) => {
-        this.#heardAt = performance.now()
-        this.#batches.hear(changes)
-      },
-      resync: () => this.#readLedgers(),
     })
     addEventListener('beforeunload', (event) => {
       if (this.figures.ours > 0) event.preventDefault()
@@ -223,19 +214,11 @@ export class Uploader {
     await patiently(() => this.#batches.read(id))
   }
 
-  #readLedgers(): void {
-    this.#heardAt = performance.now()
-    for (const id of this.#batches.ids) {
-      const isOpen = this.#batches.entriesOf(id).some(({ state }) => state === 'sent' || state === 'developing')
-      if (isOpen) void patiently(() => this.#batches.read(id))
-    }
-  }
-
   #tick(): void {
     const { figures, list } = this
     if (list.all.length === 0) return
     this.pace.look(figures)
-    if (list.count.sent + list.count.developing > 0 && performance.now() - this.#heardAt > SILENCE_MS) this.#readLedgers()
+    this.#watching.look()
     if (!figures.isActive && figures.missing === 0 && this.#intakes === 0 && !this.isCutOff) void this.#memory.forget()
   }
 
