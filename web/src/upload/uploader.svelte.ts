@@ -2,6 +2,7 @@
 import type { ApiDeclared, ApiImage, ApiRejected } from '../../../src/api.ts'
 import { ask } from '../api/client.ts'
 import { live } from '../live/live.svelte.ts'
+import { leaving } from '../shell/leaving.ts'
 import { Batches } from './batches.ts'
 import { Declaring } from './declaring.ts'
 import { EntryList } from './entry-list.svelte.ts'
@@ -63,9 +64,7 @@ export class Uploader {
       },
       resync: () => this.#readLedgers(),
     })
-    addEventListener('beforeunload', (event) => {
-      if (this.figures.ours > 0) event.preventDefault()
-    })
+    leaving.askWhile(() => this.figures.ours > 0)
     setInterval(() => this.#tick(), TICK_MS)
     this.#restored = this.#restore()
   }
