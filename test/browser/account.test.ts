@@ -87,15 +87,15 @@ test('who guesses too often is told when to try again', async () => {
     .waitFor()
 })
 
-/** Nothing of an upload comes through before the returned function is called. */
-async function holdUploads(page: Page): Promise<() => void> {
+/** Nothing of an upload comes through before it is released. */
+async function holdUploads(page: Page): Promise<Disposable & { release(): void }> {
   const { promise, resolve } = Promise.withResolvers<void>()
   await page.route('**/api/async/batch/upload*', async (route) => {
     await promise
     // Its tab may be gone.
     await route.continue().catch(() => {})
   })
-  return resolve
+  return { release: resolve, [Symbol.dispose]: resolve }
 }
 
 /** What the browser asks before a page is left, or anything else of its own: the test fails for it. */
@@ -115,7 +115,7 @@ test('a session that ends brings the page to the login, and an upload in hand wa
   const { page } = tab
   await fillIn(page, email)
   await page.getByTestId('welcome').waitFor()
-  const release = await holdUploads(page)
+  using held = await holdUploads(page)
   await drop(page, folder.path)
   await page.getByRole('heading', { name: /^Uploading 6/ }).waitFor()
   // Elsewhere their session is ended.
@@ -125,7 +125,7 @@ test('a session that ends brings the page to the login, and an upload in hand wa
     if (!current) await fetch(`${server.url}/api/auth/sessions/${id}`, { method: 'DELETE', headers: other.headers })
   }
   await page.waitForURL('**/login')
-  release()
+  held.release()
   await page.getByText('The upload waits, and goes on when you are back.').waitFor()
   await fillIn(page, email)
   await page.waitForURL(`${server.url}/`)
@@ -134,13 +134,14 @@ test('a session that ends brings the page to the login, and an upload in hand wa
 })
 
 test('someone else who signs in in another tab gets nothing of an upload in hand, which goes on when its person is back', async () => {
-  const [first, second] = [await letIn(server, root, 'ann@example.org'), await letIn(server, root, 'ben@example.org')]
+  const first = await letIn(server, root, 'ann@example.org')
+  await letIn(server, root, 'ben@example.org')
   using folder = await photoFolder(6)
   using others = await photoFolder(2, { seed: 300 })
   await using one = await openAs(chromium, server, first, '/', { expected: ENDED })
   await using two = await chromium.open(`${server.url}/gallery`, { context: one.page.context(), expected: ENDED })
   for (const tab of [one, two]) refuseDialogs(tab)
-  const release = await holdUploads(one.page)
+  using held = await holdUploads(one.page)
   await drop(one.page, folder.path)
   await one.page.getByRole('heading', { name: /^Uploading 6/ }).waitFor()
   await two.page.getByRole('button', { name: 'Account: ann@example.org' }).click()
@@ -151,7 +152,7 @@ test('someone else who signs in in another tab gets nothing of an upload in hand
   await one.page.getByText('Their upload waits').waitFor()
   await assertAccessible(one.page)
   // The cookie is Ben's by now.
-  release()
+  held.release()
   await two.page.getByRole('button', { name: 'Account: ben@example.org' }).waitFor()
   await two.page.goto(`${server.url}/`)
   await drop(two.page, others.path)
@@ -179,7 +180,7 @@ test('who signs out during an upload is asked first, and not again', async () =>
   await using tab = await openAs(chromium, server, who, '/', { expected: ENDED })
   refuseDialogs(tab)
   const { page } = tab
-  const release = await holdUploads(page)
+  using held = await holdUploads(page)
   await drop(page, folder.path)
   await page.getByRole('heading', { name: /^Uploading 2/ }).waitFor()
   const begin = async () => {
@@ -194,7 +195,7 @@ test('who signs out during an upload is asked first, and not again', async () =>
   await begin()
   await dialog.getByRole('button', { name: 'Sign out' }).click()
   await page.waitForURL('**/login')
-  release()
+  held.release()
   assert.equal((await ask(server, '/api/images', { headers: who.headers })).status, 401)
 })
 
@@ -221,7 +222,7 @@ test('someone else who signs in in the same tab finds nothing of the one before,
   await using tab = await openAs(chromium, server, first, '/', { expected: ENDED })
   refuseDialogs(tab)
   const { page } = tab
-  const release = await holdUploads(page)
+  using held = await holdUploads(page)
   await drop(page, folder.path)
   await page.getByRole('heading', { name: /^Uploading 2/ }).waitFor()
   await fetch(`${server.url}/api/auth/logout`, { method: 'POST', headers: first.headers })
@@ -230,7 +231,7 @@ test('someone else who signs in in the same tab finds nothing of the one before,
   await fillIn(page, 'second@example.org')
   await page.getByTestId('welcome').waitFor()
   await page.getByRole('button', { name: 'Account: second@example.org' }).waitFor()
-  release()
+  held.release()
   assert.equal(await imagesOf(second), 0)
 })
 
