@@ -169,7 +169,7 @@ test('someone else who signs in in another tab gets nothing of an upload in hand
   // Who signs out and in again elsewhere is back here, too.
   await two.page.getByRole('button', { name: 'Account: ann@example.org' }).click()
   await two.page.getByRole('button', { name: 'Sign out' }).click()
-  await one.page.getByText('Your session has ended').waitFor()
+  await one.page.getByText('Sign in to go on where you were.').waitFor()
   await fillIn(two.page, 'ann@example.org')
   await one.page.getByRole('button', { name: 'Account: ann@example.org' }).waitFor()
 })
