@@ -11,6 +11,7 @@ import * as accounts from './migrations/0005-accounts.ts'
 import * as countsAndSearch from './migrations/0006-counts-and-search.ts'
 import * as admin from './migrations/0007-admin.ts'
 import * as quotas from './migrations/0008-quotas.ts'
+import * as lastFailures from './migrations/0009-last-failures.ts'
 
 const MIGRATIONS: Record<string, Migration> = {
   '0001-journey': journey,
@@ -21,6 +22,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0006-counts-and-search': countsAndSearch,
   '0007-admin': admin,
   '0008-quotas': quotas,
+  '0009-last-failures': lastFailures,
 }
 
 /** `latest` and a name run what is missing, up to there; `as it is` takes only what this program knows, and runs nothing. */

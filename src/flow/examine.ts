@@ -4,6 +4,7 @@ import type { ImageStore } from '../record/image-store.ts'
 import type { HeldDevelopment, HeldOriginal, RowSurvey } from '../record/row-survey.ts'
 import type { BlobStat, BlobStore } from '../store/blob-store.ts'
 import { atOnce } from './at-once.ts'
+import { examineCounts } from './examine-counts.ts'
 import { examineOriginal, isKnownLost, sizeOfBlob } from './examine-original.ts'
 import { examineStuck } from './examine-stuck.ts'
 import { inWords, mend, reasonOf, type Report } from './findings.ts'
@@ -50,6 +51,7 @@ const MOST_REFUSALS = 5
 export async function examine(deps: ExamineDeps, options: ExamineOptions): Promise<Examined> {
   const examination = new Examination(deps, options)
   await examination.rows()
+  await examination.counts()
   await examination.temporaryFiles()
   await examination.bytes()
   return examination.examined
@@ -95,6 +97,10 @@ class Examination {
 
   rows() {
     return this.#look('stuck rows', () => examineStuck(this.#deps, this.#options))
+  }
+
+  counts() {
+    return this.#look('the counts', () => examineCounts(this.#deps, this.#options))
   }
 
   temporaryFiles() {

@@ -11,6 +11,7 @@ export const REMEDIES = {
   lease_gone: 'They are pending again.',
   arriving_for_ever: 'They are undone.',
   rows_disagree: 'The images say what became of their development.',
+  counts_differ: 'They are counted anew.',
   never_expired: 'What is missing of them expires.',
   removal_unfinished: 'It is ended.',
   nobody_develops: 'Look whether a server (or, in a cluster, a worker) runs, and at its log.',

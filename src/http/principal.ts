@@ -12,6 +12,9 @@ import { isOwnPage } from './origin.ts'
 import { accessOf, isSafe, type Access } from './route-access.ts'
 import { sessionTokenOf } from './session-cookie.ts'
 
+/** The id of who a page of ours is for. */
+const PAGE_OF = 'calotype-user'
+
 declare module 'fastify' {
   interface FastifyRequest {
     principal: Principal
@@ -48,7 +51,11 @@ export function addPrincipal(fastify: FastifyInstance, deps: PrincipalDeps): voi
     if (token === null) return NOBODY
     // A browser sends the cookie whatever page asks it to.
     if ((!isSafe(request) || request.headers.upgrade !== undefined) && !isOwnPage(request)) throw new CalotypeError('origin_not_allowed')
-    return (await accounts.whoseSession(hashToken(token), sessionLimits)) ?? NOBODY
+    const principal = (await accounts.whoseSession(hashToken(token), sessionLimits)) ?? NOBODY
+    // All tabs of a browser have one cookie: what somebody began must not go on as somebody else, who signed in in another tab.
+    const { [PAGE_OF]: user } = request.headers
+    if (user !== undefined && user !== principal.userId) throw new CalotypeError('unauthorized', 'Somebody else uses this browser by now.')
+    return principal
   }
 
   fastify.addHook('onRequest', async (request) => {

@@ -21,8 +21,9 @@ export interface FinishedMinute {
 export interface FailureGroup {
   code: ErrorCode
   images: number
+  /** When the last of them failed. */
   lastAt: number
-  /** The last that failed, newest first. */
+  /** The last that failed, newest first: as many as were asked for, or all. */
   samples: Image[]
 }
 
@@ -32,7 +33,7 @@ export interface Overview {
   waiting(): Promise<{ pending: number; processing: number; oldestPendingMs: number | null }>
   /** The last so many minutes, oldest first; the last is the one that goes on. Images that are there still. */
   minutes(count: number): Promise<FinishedMinute[]>
-  /** The most first. */
+  /** The most first. At least one sample each. */
   failures(samples: number): Promise<FailureGroup[]>
   databaseBytes(): Promise<number>
 }

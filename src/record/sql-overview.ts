@@ -4,29 +4,20 @@ import type { Database, Schema } from '../db/schema.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Image, Status } from '../image.ts'
 import { countAll } from './count-all.ts'
-import type { FinishedMinute, Overview } from './overview.ts'
+import type { FailureGroup, FinishedMinute, Overview } from './overview.ts'
 import { selectImages, toImageWithOutcome } from './rows.ts'
 
 const MINUTE_MS = 60_000
 
-const failedBy = (db: Kysely<Schema>, code: ErrorCode) =>
-  db.selectFrom('developments').where('developments.status', '=', 'error').where('developments.code', '=', code)
-
-/** The images of the last developments that failed so. */
-async function samplesOf(db: Kysely<Schema>, code: ErrorCode, limit: number): Promise<Image[]> {
-  const last = await failedBy(db, code).select(['sha256', 'recipe']).orderBy('finished_at', 'desc').limit(limit).execute()
-  const images: Image[] = []
-  for (const { sha256, recipe } of last) {
-    const rows = await selectImages(db)
-      .where('images.sha256', '=', sha256)
-      .where('images.recipe', '=', recipe)
-      .where('images.status', '=', 'error')
-      .limit(limit - images.length)
-      .execute()
-    images.push(...rows.map(toImageWithOutcome))
-    if (images.length === limit) break
-  }
-  return images.sort((a, b) => (b.finishedAt ?? 0) - (a.finishedAt ?? 0))
+/** The images that failed so last, newest first. */
+async function lastFailed(db: Kysely<Schema>, code: ErrorCode, limit: number): Promise<Image[]> {
+  const rows = await selectImages(db)
+    .where('images.code', '=', code)
+    .orderBy('images.finished_at', 'desc')
+    .orderBy('images.id', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map(toImageWithOutcome)
 }
 
 export function createSqlOverview({ read, now, sizeBytes }: Database): Overview {
@@ -74,14 +65,15 @@ export function createSqlOverview({ read, now, sizeBytes }: Database): Overview 
 
     async failures(samples) {
       const { failures } = await countAll(read)
-      return Promise.all(
-        failures.map(async ({ code, images }) => {
-          const { at } = await failedBy(read, code)
-            .select(({ fn }) => fn.max('finished_at').as('at'))
-            .executeTakeFirstOrThrow()
-          return { code, images, lastAt: at ?? 0, samples: await samplesOf(read, code, samples) }
+      const groups = await Promise.all(
+        failures.map(async ({ code, images }): Promise<FailureGroup[]> => {
+          const found = await lastFailed(read, code, samples)
+          const [last] = found
+          // The last of them may have gone since they were counted.
+          return last ? [{ code, images, lastAt: last.finishedAt!, samples: found }] : []
         }),
       )
+      return groups.flat()
     },
 
     async databaseBytes() {

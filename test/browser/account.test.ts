@@ -1,9 +1,10 @@
 // Accounts on the page: the first administrator, signing in and out, a session that ends under way, one's own keys and sessions.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { ApiSession } from '../../src/api.ts'
+import type { Page } from 'playwright-core'
+import type { ApiBatch, ApiSession } from '../../src/api.ts'
 import { letIn, PASSWORD, setupTokenOf, signIn, type SignedIn } from '../support/accounts.ts'
-import { assertAccessible, startBrowser, type TestBrowser } from '../support/browser.ts'
+import { assertAccessible, startBrowser, type TestBrowser, type TestPage } from '../support/browser.ts'
 import { ask, eventually } from '../support/client.ts'
 import { startServer, type Server } from '../support/server.ts'
 import { photoFolder } from './photo-folder.ts'
@@ -86,6 +87,26 @@ test('who guesses too often is told when to try again', async () => {
     .waitFor()
 })
 
+/** Nothing of an upload comes through before it is released. */
+async function holdUploads(page: Page): Promise<Disposable & { release(): void }> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  await page.route('**/api/async/batch/upload*', async (route) => {
+    await promise
+    // Its tab may be gone.
+    await route.continue().catch(() => {})
+  })
+  return { release: resolve, [Symbol.dispose]: resolve }
+}
+
+/** What the browser asks before a page is left, or anything else of its own: the test fails for it. */
+const refuseDialogs = ({ page, complaints }: TestPage) =>
+  page.on('dialog', (dialog) => {
+    complaints.push(`It asked: ${dialog.type()}`)
+    void dialog.accept()
+  })
+
+const imagesOf = async (who: SignedIn) => (await askAs<{ images: number }>(server, who, '/api/images/count')).images
+
 test('a session that ends brings the page to the login, and an upload in hand waits for its person', async () => {
   const email = 'sender@example.org'
   await letIn(server, root, email)
@@ -94,14 +115,9 @@ test('a session that ends brings the page to the login, and an upload in hand wa
   const { page } = tab
   await fillIn(page, email)
   await page.getByTestId('welcome').waitFor()
-  // Nothing of the upload comes through before the session has ended.
-  let mayPass = false
-  await page.route('**/api/async/batch/upload*', async (route) => {
-    await eventually('the session has ended', async () => mayPass, 30_000)
-    await route.continue()
-  })
+  using held = await holdUploads(page)
   await drop(page, folder.path)
-  await page.getByText(/^Uploading 6/).waitFor()
+  await page.getByRole('heading', { name: /^Uploading 6/ }).waitFor()
   // Elsewhere their session is ended.
   const other = await signIn(server, email)
   const sessions = await askAs<ApiSession[]>(server, other, '/api/auth/sessions')
@@ -109,13 +125,78 @@ test('a session that ends brings the page to the login, and an upload in hand wa
     if (!current) await fetch(`${server.url}/api/auth/sessions/${id}`, { method: 'DELETE', headers: other.headers })
   }
   await page.waitForURL('**/login')
-  mayPass = true
+  held.release()
   await page.getByText('The upload waits, and goes on when you are back.').waitFor()
   await fillIn(page, email)
   await page.waitForURL(`${server.url}/`)
   await finished(page)
-  const { images } = await askAs<{ images: number }>(server, other, '/api/images/count')
-  assert.equal(images, 6)
+  assert.equal(await imagesOf(other), 6)
+})
+
+test('someone else who signs in in another tab gets nothing of an upload in hand, which goes on when its person is back', async () => {
+  const first = await letIn(server, root, 'ann@example.org')
+  await letIn(server, root, 'ben@example.org')
+  using folder = await photoFolder(6)
+  using others = await photoFolder(2, { seed: 300 })
+  await using one = await openAs(chromium, server, first, '/', { expected: ENDED })
+  await using two = await chromium.open(`${server.url}/gallery`, { context: one.page.context(), expected: ENDED })
+  for (const tab of [one, two]) refuseDialogs(tab)
+  using held = await holdUploads(one.page)
+  await drop(one.page, folder.path)
+  await one.page.getByRole('heading', { name: /^Uploading 6/ }).waitFor()
+  await two.page.getByRole('button', { name: 'Account: ann@example.org' }).click()
+  await two.page.getByRole('button', { name: 'Sign out' }).click()
+  await two.page.waitForURL('**/login')
+  await fillIn(two.page, 'ben@example.org')
+  await one.page.getByText('ben@example.org has signed in in this browser').waitFor()
+  await one.page.getByText('Their upload waits').waitFor()
+  await assertAccessible(one.page)
+  // The cookie is Ben's by now.
+  held.release()
+  await two.page.getByRole('button', { name: 'Account: ben@example.org' }).waitFor()
+  await two.page.goto(`${server.url}/`)
+  await drop(two.page, others.path)
+  await finished(two.page)
+  const ben = await signIn(server, 'ben@example.org')
+  assert.equal(await imagesOf(ben), 2)
+  assert.equal((await askAs<ApiBatch[]>(server, ben, '/api/batches')).length, 1)
+
+  await fillIn(one.page, 'ann@example.org')
+  await finished(one.page)
+  assert.deepEqual([await imagesOf(await signIn(server, 'ann@example.org')), await imagesOf(ben)], [6, 2])
+  await two.page.getByRole('button', { name: 'Go on as ann@example.org' }).click()
+  await two.page.getByRole('button', { name: 'Account: ann@example.org' }).waitFor()
+  // Who signs out and in again elsewhere is back here, too.
+  await two.page.getByRole('button', { name: 'Account: ann@example.org' }).click()
+  await two.page.getByRole('button', { name: 'Sign out' }).click()
+  await one.page.getByText('Sign in to go on where you were.').waitFor()
+  await fillIn(two.page, 'ann@example.org')
+  await one.page.getByRole('button', { name: 'Account: ann@example.org' }).waitFor()
+})
+
+test('who signs out during an upload is asked first, and not again', async () => {
+  const who = await letIn(server, root, 'hasty@example.org')
+  using folder = await photoFolder(2)
+  await using tab = await openAs(chromium, server, who, '/', { expected: ENDED })
+  refuseDialogs(tab)
+  const { page } = tab
+  using held = await holdUploads(page)
+  await drop(page, folder.path)
+  await page.getByRole('heading', { name: /^Uploading 2/ }).waitFor()
+  const begin = async () => {
+    await page.getByRole('button', { name: 'Account: hasty@example.org' }).click()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+  }
+  await begin()
+  const dialog = page.getByRole('dialog', { name: 'Sign out now?' })
+  await assertAccessible(page)
+  await dialog.getByRole('button', { name: 'Stay' }).click()
+  await page.getByRole('heading', { name: /^Uploading 2/ }).waitFor()
+  await begin()
+  await dialog.getByRole('button', { name: 'Sign out' }).click()
+  await page.waitForURL('**/login')
+  held.release()
+  assert.equal((await ask(server, '/api/images', { headers: who.headers })).status, 401)
 })
 
 test('signing out ends the session and its sockets, in every tab', async () => {
@@ -133,20 +214,25 @@ test('signing out ends the session and its sockets, in every tab', async () => {
   assert.equal((await ask(server, '/api/images', { headers: who.headers })).status, 401)
 })
 
-test('someone else who signs in finds nothing of the one before', async () => {
+test('someone else who signs in in the same tab finds nothing of the one before, whose upload has ended', async () => {
   await letIn(server, root, 'first@example.org')
-  await letIn(server, root, 'second@example.org')
+  const second = await letIn(server, root, 'second@example.org')
   const first = await signIn(server, 'first@example.org')
   using folder = await photoFolder(2)
   await using tab = await openAs(chromium, server, first, '/', { expected: ENDED })
+  refuseDialogs(tab)
   const { page } = tab
+  using held = await holdUploads(page)
   await drop(page, folder.path)
-  await finished(page)
+  await page.getByRole('heading', { name: /^Uploading 2/ }).waitFor()
   await fetch(`${server.url}/api/auth/logout`, { method: 'POST', headers: first.headers })
   await page.waitForURL('**/login')
+  await page.getByText('Somebody else who signs in here ends it.').waitFor()
   await fillIn(page, 'second@example.org')
   await page.getByTestId('welcome').waitFor()
   await page.getByRole('button', { name: 'Account: second@example.org' }).waitFor()
+  held.release()
+  assert.equal(await imagesOf(second), 0)
 })
 
 test('members see no administration', async () => {

@@ -1,9 +1,9 @@
 // The admin area in a browser: each page shows what is there, live, by the keyboard alone where it asks, and axe finds nothing.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import type { ApiAdminImage } from '../../src/api-admin.ts'
-import { letIn, makeKey, setUp, signIn, type SignedIn } from '../support/accounts.ts'
+import { letIn, makeKey, send, setUp, signIn, type SignedIn } from '../support/accounts.ts'
 import { assertAccessible, startBrowser, type TestBrowser } from '../support/browser.ts'
 import { ask, eventually } from '../support/client.ts'
 import { failingFiles } from '../support/failing-files.ts'
@@ -176,8 +176,7 @@ test('failures are grouped by their reason, with examples', async () => {
   const { page } = tab
   const group = page.getByTestId('failure-invalid_image')
   await group.getByText('damaged').waitFor()
-  const examples = await group.getByRole('list', { name: 'Examples' }).getByRole('listitem').count()
-  assert.ok(examples > 0 && examples <= 6, `${examples} examples`)
+  assert.equal(await group.getByRole('list', { name: 'Examples' }).getByRole('listitem').count(), 6)
   await assertAccessible(page)
   await group.getByRole('link', { name: 'See them' }).click()
   await page.waitForURL('**/admin/images?status=error&code=invalid_image')
@@ -307,4 +306,94 @@ test('the settings are shown as the server was started', async () => {
   await page.waitForURL('**/admin/settings?q=MAX_FILES')
   await settings.getByText('1000', { exact: true }).waitFor()
   await settings.getByText('AUTH', { exact: true }).waitFor({ state: 'detached' })
+})
+
+/** What is wider than the page, by its outermost elements. */
+const tooWide = (page: Page) =>
+  page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement
+    if (scrollWidth <= clientWidth) return []
+    const isOut = (element: Element) => element.getBoundingClientRect().right > clientWidth
+    return [...document.querySelectorAll('body *')].filter((element) => isOut(element)).map(({ outerHTML }) => outerHTML.slice(0, 120))
+  })
+
+test('on a phone no page is wider than it, and what each is for can be reached', async () => {
+  const long = 'no-space-in-it-at-all'.repeat(9)
+  const { images } = await uploadAs(
+    server,
+    root,
+    failingFiles(1).map(({ bytes }) => ({ name: `${long}.jpg`, bytes: Buffer.concat([bytes, Buffer.from(long)]) })),
+  )
+  await letIn(server, root, `${long.slice(0, 60)}@a-very-long-name-of-a-company.example.org`)
+  for (const name of [long.slice(0, 100), 'The scanner in the hall'])
+    assert.equal((await send(server, 'POST', '/api/keys', { name, scopes: ['read', 'upload', 'delete'] }, root.headers)).status, 201)
+  await allDeveloped(server, root)
+  const [batch] = await askAs<{ id: string }[]>(server, root, '/api/admin/batches?limit=1')
+
+  type Reach = (page: Page) => Locator[]
+  const button = (name: string | RegExp) => (page: Page) => page.getByRole('button', { name }).first()
+  const label = (name: string) => (page: Page) => page.getByLabel(name).first()
+  const all =
+    (...each: ((page: Page) => Locator)[]): Reach =>
+    (page) =>
+      each.map((one) => one(page))
+  const checked = async (page: Page) => page.getByRole('row').getByRole('checkbox').first().check()
+  const pages: [path: string, reach: Reach, begin?: (page: Page) => Promise<void>][] = [
+    ['/admin', all((page) => page.getByRole('link', { name: /^invalid_image/ }))],
+    ['/admin/images?status=error', all(label('Search by name'), label('Order'), button('Retry failed'), button('Delete')), checked],
+    [`/admin/images/${images[0]!.id}`, all(button('Try again'), button('Delete'))],
+    ['/admin/batches', all(label('State'), button('Retry failed'), button('Delete')), checked],
+    ['/admin/failures', all((page) => page.getByRole('link', { name: 'See them' }).first(), button(/^Retry all/), button(/^Delete all/))],
+    ['/admin/workers', all(button('Pause the queue…'))],
+    ['/admin/users', all(button('New user'), label('Role of ada@example.org'), button('Keep out ada@example.org'))],
+    ['/admin/keys', all(label('Search by name or owner'), button('Revoke The scanner in the hall'))],
+    ['/admin/audit', all(label('Search'), (page) => page.getByRole('link', { name: 'As CSV' }))],
+    [
+      '/admin/settings',
+      all(label('Search settings'), (page) => page.getByRole('navigation', { name: 'Administration' }).getByText('Settings')),
+    ],
+    ['/account', all(button('New key'), button('Revoke The scanner in the hall'), button('Change password'))],
+    [`/batches/${batch!.id}`, all((page) => page.getByRole('heading', { level: 1 }))],
+    ['/gallery', all((page) => page.getByRole('heading', { level: 1 }))],
+    ['/', all((page) => page.getByRole('button', { name: /photographs/ }))],
+  ]
+  const phone = { viewport: { width: 360, height: 740 } }
+  await using tab = await openAs(chromium, server, root, '/account', phone)
+  const { page } = tab
+  const assertFits = async (what: string, reach: Locator[]) => {
+    for (const one of reach) {
+      await one.click({ trial: true })
+      const box = (await one.boundingBox())!
+      assert.ok(box.x >= 0 && box.x + box.width <= phone.viewport.width, `${what}: ${one.toString()} is cut off`)
+    }
+    assert.deepEqual(await tooWide(page), [], what)
+  }
+  for (const [path, reach, begin] of pages) {
+    await page.goto(server.url + path)
+    await begin?.(page)
+    await assertFits(path, reach(page))
+  }
+  for (const [path, opening, action] of [
+    ['/admin/workers', 'Pause the queue…', 'Pause the queue'],
+    ['/admin/users', 'New user', 'Make the user'],
+    ['/account', 'New key', 'Make the key'],
+    [`/admin/images/${images[0]!.id}`, 'Delete', 'Delete the image'],
+  ] as const) {
+    await page.goto(server.url + path)
+    await page.getByRole('button', { name: opening }).first().click()
+    await assertFits(`${path}: ${opening}`, [page.getByRole('dialog').getByRole('button', { name: action })])
+  }
+  await page.goto(`${server.url}/admin`)
+  await page.getByRole('button', { name: /^Account/ }).click()
+  await assertFits('the menu', [page.getByRole('button', { name: 'Sign out' })])
+
+  await using stranger = await chromium.open(`${server.url}/login`, phone)
+  for (const [path, action] of [
+    ['/login', 'Sign in'],
+    ['/setup', 'Make the administrator'],
+  ] as const) {
+    await stranger.page.goto(server.url + path)
+    await stranger.page.getByRole('button', { name: action }).click({ trial: true })
+    assert.deepEqual(await tooWide(stranger.page), [], path)
+  }
 })

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Page } from 'playwright-core'
-import type { ApiInitiated } from '../../src/api.ts'
+import type { ApiImage, ApiInitiated } from '../../src/api.ts'
 import { send, setUp, type SignedIn } from '../support/accounts.ts'
 import { startBrowser, type TestBrowser, type TestPage } from '../support/browser.ts'
+import { change } from '../support/data-dir.ts'
+import { failingFiles } from '../support/failing-files.ts'
 import { NAUGHTY_NAMES } from '../support/naughty-names.ts'
 import { smallPhotograph } from '../support/photographs.ts'
 import { startServer, type Server } from '../support/server.ts'
@@ -75,30 +77,72 @@ test('in the list of images', async () => {
   await tab.page.getByRole('link', { name: '<script>alert(123)</script>', exact: true }).waitFor()
 })
 
-test('on the pages of failures, and of images', async () => {
-  await using tab = await open('/admin/failures')
+/** By a link, as a person goes: the page is not loaded anew. */
+const follow = (page: Page, path: string) =>
+  page.evaluate((href) => {
+    const link = document.body.appendChild(document.createElement('a'))
+    link.href = href
+    link.click()
+    link.remove()
+  }, path)
+
+test('on the pages of images, with their timelines', async () => {
+  await using tab = await open('/admin/images')
   const { page } = tab
-  const samples = await textsThrough(page, '[aria-label=Examples] bdi')
-  assert.ok(samples.size > 0 && [...samples].every((name) => NAUGHTY_NAMES.includes(name)))
-  for (const { id, name } of sent.images.slice(0, 14)) {
-    await page.goto(`${server.url}/admin/images/${id}`)
+  for (const { id, name } of sent.images) {
+    await follow(page, `/admin/images/${id}`)
+    await page.waitForFunction((wanted) => document.querySelector('h1')?.textContent === wanted, name)
     await page.getByTestId('timeline').waitFor()
-    assert.equal(await page.locator('h1').textContent(), name)
   }
   await page.getByRole('button', { name: 'Delete' }).click()
-  assert.equal(await page.locator('dialog bdi').textContent(), sent.images[13]!.name)
+  assert.equal(await page.locator('dialog bdi').textContent(), sent.images.at(-1)!.name)
 })
 
-test('in what workers have in hand, and why the queue is paused', async () => {
+test('in what workers have in hand, among the failures, and why the queue is paused', async () => {
   await send(server, 'POST', '/api/admin/queue/pause', { minutes: 5, reason: NAUGHTY_NAMES[2] }, root.headers)
-  await using tab = await open('/admin/workers')
+  const { images } = await uploadAs(
+    server,
+    root,
+    failingFiles(NAUGHTY_NAMES.length, 'in hand').map(({ bytes }, at) => ({ name: NAUGHTY_NAMES[at]!, bytes })),
+  )
+  const inSql = (some: ApiImage[]) => some.map(({ id }) => `'${id}'`).join()
+  const theirs = (some: ApiImage[]) => `sha256 in (select sha256 from images where id in (${inSql(some)}))`
+  /** The names that a list has, in some order. */
+  const assertListed = async (label: string, some: ApiImage[]) => {
+    const names = page.getByRole('list', { name: label }).locator('bdi')
+    await names.nth(some.length - 1).waitFor()
+    assert.deepEqual((await names.allTextContents()).sort(), some.map(({ name }) => name).sort())
+  }
+
+  await using tab = await open('/admin')
   const { page } = tab
   await page.getByTestId('pause').getByText(NAUGHTY_NAMES[2]!).waitFor()
-  await page.goto(`${server.url}/admin`)
+  // As many as are listed, as if they had been begun.
+  for (let at = 0; at < images.length; at += 12) {
+    const some = images.slice(at, at + 12)
+    await change(
+      server,
+      `update developments set status = 'processing', worker = (select id from workers), started_at = 1, lease_until = 9000000000000000
+       where ${theirs(some)}`,
+    )
+    await change(server, `update images set status = 'processing' where id in (${inSql(some)})`)
+    await page.goto(`${server.url}/admin/workers`)
+    await assertListed('In hand', some)
+    await change(server, `update developments set status = 'pending' where ${theirs(some)}`)
+    await change(server, `update images set status = 'pending' where id in (${inSql(some)})`)
+  }
   await page.getByTestId('pause').getByText(NAUGHTY_NAMES[2]!).waitFor()
   await send(server, 'POST', '/api/admin/queue/resume', undefined, root.headers)
+  await allDeveloped(server, root)
+  // As many as are shown, as if they had failed last.
+  for (let at = 0; at < images.length; at += 6) {
+    const some = images.slice(at).length < 6 ? images.slice(-6) : images.slice(at, at + 6)
+    await change(server, `update images set finished_at = ${4_000_000_000_000 + at} where id in (${inSql(some)})`)
+    await page.goto(`${server.url}/admin/failures`)
+    await assertListed('Examples', some)
+  }
   await page.goto(`${server.url}/admin/audit?q=paus`)
-  await page.getByRole('row').nth(1).waitFor()
+  await page.getByRole('row').locator('bdi').filter({ hasText: NAUGHTY_NAMES[2]! }).waitFor()
 })
 
 test('in names of keys and people', async () => {
@@ -117,6 +161,9 @@ test('in names of keys and people', async () => {
   await using tab = await open('/admin/keys')
   const { page } = tab
   assertAllShown(await textsThrough(page, '[role=row] bdi'), NAUGHTY_NAMES.slice(0, 6))
+  await page.goto(`${server.url}/admin/audit?q=key.created`)
+  const said = [...(await textsThrough(page, '[role=row] bdi'))].join('\n')
+  for (const name of NAUGHTY_NAMES.slice(0, 6)) assert.ok(said.includes(`name: ${name}`), said)
   await page.goto(`${server.url}/account`)
   assertAllShown(await textsThrough(page, '#keys bdi'), NAUGHTY_NAMES.slice(0, 6))
   await page.goto(`${server.url}/admin/users`)

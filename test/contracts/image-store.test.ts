@@ -68,6 +68,7 @@ describe('image store on PostgreSQL through PgBouncer', () => {
       '0006-counts-and-search',
       '0007-admin',
       '0008-quotas',
+      '0009-last-failures',
     ])
     for (const { database } of opened) await database.close()
   })

@@ -222,13 +222,34 @@ export function oversightContract(open: OpenDatabase): void {
       ],
     )
     assert.deepEqual([groups[0]!.samples[0]!.id, groups[0]!.samples[0]!.failure], [last.id, DAMAGED])
-    // Its development was finished in the same transaction, a statement before.
-    assert.ok(Math.abs(groups[0]!.lastAt - last.finishedAt!) < 10_000)
+    assert.equal(groups[0]!.lastAt, last.finishedAt)
     const minutes = await overview.minutes(60)
     assert.equal(minutes.length, 60)
     assert.ok(minutes.every(({ at }, index) => at % 60_000 === 0 && (index === 0 || at - minutes[index - 1]!.at === 60_000)))
     const sum = (what: 'completed' | 'failed') => minutes.slice(-3).reduce((all, minute) => all + minute[what], 0)
     assert.deepEqual([sum('completed'), sum('failed')], [1, 4])
     assert.ok((await overview.databaseBytes()) > 10_000)
+  })
+
+  it('the samples of a failure are the last images that are there, however many that failed so later were deleted', async (store, database) => {
+    const overview = createSqlOverview(database)
+    const idsOf = (images: Image[]) => images.map(({ id }) => id)
+    const contents = Array.from({ length: 30 }, (_, at) => `bad ${at}`)
+    await upload(store, ...contents)
+    const failed: Image[] = []
+    for (const content of contents) failed.push(await fail(store, content))
+    const last = failed.toSorted((a, b) => b.finishedAt! - a.finishedAt! || (a.id < b.id ? 1 : -1))
+    await store.deleteMany(idsOf(last.slice(0, 22)), null)
+    const [group, ...more] = await overview.failures(6)
+    assert.deepEqual(more, [])
+    assert.deepEqual([group!.images, idsOf(group!.samples), group!.lastAt], [8, idsOf(last.slice(22, 28)), last[22]!.finishedAt])
+    // Bytes that are known to fail make an image that has failed just now.
+    await sleep(5)
+    const [again] = await upload(store, contents[0]!)
+    assert.deepEqual(idsOf((await overview.failures(2))[0]!.samples), [again!.id, last[22]!.id])
+    await store.deleteMany(idsOf([again!, ...last.slice(22, 29)]), null)
+    assert.deepEqual(idsOf((await overview.failures(6))[0]!.samples), [last[29]!.id])
+    await store.delete(last[29]!.id, null)
+    assert.deepEqual(await overview.failures(6), [])
   })
 }

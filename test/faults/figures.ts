@@ -44,6 +44,7 @@ const OF_DATA: FindingCode[] = [
   'lease_gone',
   'arriving_for_ever',
   'rows_disagree',
+  'counts_differ',
   'never_expired',
   'removal_unfinished',
   'not_looked_at',

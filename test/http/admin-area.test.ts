@@ -223,7 +223,16 @@ test('batches are found by state and owner, with whose they are', async () => {
   }
 })
 
-test('failures are grouped by code, with samples', async () => {
+test('failures are grouped by code, with the last six that are there', async () => {
+  const unwanted = await uploadAs(root, failingFiles(10, 'unwanted'))
+  const full = await get<ApiFailureGroup[]>('/api/admin/failures')
+  assert.deepEqual(
+    full.body.map(({ images, samples }) => [images, samples.length]),
+    [[13, 6]],
+  )
+  assert.ok(full.body[0]!.samples.every(({ name }) => name.startsWith('unwanted')))
+  // Of many that failed so and are gone, none takes the place of one that is there.
+  await tell('/api/images/delete', { ids: unwanted.map(({ id }) => id) })
   const { body } = await get<ApiFailureGroup[]>('/api/admin/failures')
   assert.deepEqual(
     body.map(({ code, images }) => [code, images]),

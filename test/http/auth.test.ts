@@ -68,6 +68,22 @@ describe('signing in', () => {
     assert.doesNotMatch(answer.text, /hash|token/)
   })
 
+  test('is not for a page of somebody else, who was here before', async () => {
+    const ada = await letIn(server, root, 'later@example.org')
+    const ofRoot = { ...ada.headers, 'calotype-user': root.id }
+    const refused = async (method: string, path: string, body?: FormData) => {
+      const answer = await ask<ApiError>(server, path, { method, headers: ofRoot, ...(body && { body }) })
+      assert.deepEqual([answer.status, answer.body.code], [401, 'unauthorized'], path)
+    }
+    const form = new FormData()
+    form.append('images', new Blob([Buffer.alloc(1_000)]), 'a.jpg')
+    await refused('POST', '/api/async/batch/upload', form)
+    for (const path of ['/api/images', '/api/auth/me']) await refused('GET', path)
+    await refused('POST', '/api/auth/logout')
+    assert.deepEqual(await query(server, 'select id from batches'), [])
+    assert.equal(await statusOf('/api/images', { ...ada.headers, 'calotype-user': ada.id }), 200)
+  })
+
   test('never takes over a cookie that was there, and ends the session it had', async () => {
     const planted = `calotype_session=${'A'.repeat(43)}`
     const first = cookieOf(await login(server, root.email, PASSWORD, { cookie: planted, origin: server.url }))

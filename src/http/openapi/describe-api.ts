@@ -35,7 +35,13 @@ const INFO = {
 
 const SECURITY_SCHEMES = {
   key: { type: 'http', scheme: 'bearer', description: 'An API key, with the scope the call takes' },
-  session: { type: 'apiKey', in: 'cookie', name: 'calotype_session', description: 'Of who signed in; `__Host-calotype_session` by TLS' },
+  session: {
+    type: 'apiKey',
+    in: 'cookie',
+    name: 'calotype_session',
+    description:
+      'Of who signed in; `__Host-calotype_session` by TLS. With the header `calotype-user`, a user id, it is taken only while it is theirs',
+  },
 } as const
 
 type Json = Record<string, unknown>

@@ -10,6 +10,8 @@ export interface AskOptions {
   signal?: AbortSignal
   /** Goes on when the page is left; bodies of at most 64 KB together. */
   keepalive?: boolean
+  /** Of whoever is signed in, or nobody, instead of who this page is for. */
+  asAnyone?: boolean
 }
 
 /** A page of a list, and the address of the next one. */
@@ -31,7 +33,8 @@ export async function askPage<T>(path: string, options: AskOptions = {}): Promis
 }
 
 async function request<T>(path: string, options: AskOptions): Promise<{ body: T; headers: Headers }> {
-  const { method = 'GET', body, headers = {}, signal, keepalive = false } = options
+  const { method = 'GET', body, signal, keepalive = false, asAnyone = false } = options
+  const headers = { ...(asAnyone ? {} : session.headers), ...options.headers }
   const init: RequestInit = { method, keepalive, headers }
   if (body !== undefined) {
     init.body = JSON.stringify(body)

@@ -10,6 +10,13 @@ class SessionNews {
   turn = 0
   /** Nobody is signed in any more, until someone is. */
   isOver = false
+  /** Whose page this is: what it asks, it asks in their name only, whoever signs in in another tab. Null without accounts. */
+  userId: string | null = null
+
+  /** Of a call that is made in the name of who this page is for. */
+  get headers(): Record<string, string> {
+    return this.userId === null ? {} : { 'calotype-user': this.userId }
+  }
 
   /** Said by a call that was made in session `turn`. */
   ended(turn: number): void {

@@ -4,6 +4,7 @@ import { Problem } from '../api/problem.ts'
 import { live } from '../live/live.svelte.ts'
 import { plural } from '../parts/format.ts'
 import { announcer } from '../shell/announce.svelte.ts'
+import { leaving } from '../shell/leaving.ts'
 import { downloadAll, downloadSome } from './archive.ts'
 import { Bulk } from './bulk.svelte.ts'
 import { Deletion } from './deletion.svelte.ts'
@@ -47,14 +48,11 @@ export class Gallery {
   start(): () => void {
     const unsubscribe = live.subscribe({ changes: (changes) => this.#hear(changes), resync: () => this.#look() })
     const leave = () => this.deletion.leave()
-    const warn = (event: BeforeUnloadEvent) => {
-      if (this.deletion.isTooMuchToLeave) event.preventDefault()
-    }
+    const endAsking = leaving.askWhile(() => this.deletion.isTooMuchToLeave)
     addEventListener('pagehide', leave)
-    addEventListener('beforeunload', warn)
     return () => {
       removeEventListener('pagehide', leave)
-      removeEventListener('beforeunload', warn)
+      endAsking()
       unsubscribe()
       clearTimeout(this.#lookTimer)
       void this.deletion.commit()

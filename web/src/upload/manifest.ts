@@ -38,6 +38,8 @@ export class Manifest {
         database.createObjectStore('uploads', { keyPath: 'id' })
         database.createObjectStore('batches', { keyPath: 'id' }).createIndex('upload', 'upload')
       },
+      // Somebody else signed in in another tab, which would wait for us to delete it.
+      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
     }).catch(() => null)
   }
 

@@ -44,6 +44,7 @@ export function postBundle(batch: string, entries: readonly Entry[], progress: (
     request.onloadend = () => clearTimeout(stalled)
   })
   request.open('POST', `/api/async/batch/upload?batch=${batch}`)
+  for (const [name, value] of Object.entries(session.headers)) request.setRequestHeader(name, value)
   request.send(form)
   moved()
   return { answer, abort: () => request.abort() }

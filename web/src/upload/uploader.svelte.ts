@@ -1,6 +1,7 @@
 // The upload of this tab: what was dropped, on its way through reading, declaring and sending, and what the server says of it.
 import type { ApiDeclared, ApiImage, ApiRejected } from '../../../src/api.ts'
 import { ask } from '../api/client.ts'
+import { leaving } from '../shell/leaving.ts'
 import { Batches } from './batches.ts'
 import { Declaring } from './declaring.ts'
 import { EntryList } from './entry-list.svelte.ts'
@@ -54,9 +55,7 @@ export class Uploader {
       declared: (entries, answer) => this.#declared(entries, answer),
       refused: (entries, why) => entries.forEach((entry) => this.list.change(entry, { state: 'refused', why })),
     })
-    addEventListener('beforeunload', (event) => {
-      if (this.figures.ours > 0) event.preventDefault()
-    })
+    leaving.askWhile(() => this.figures.ours > 0)
     setInterval(() => this.#tick(), TICK_MS)
     this.#restored = this.#restore()
   }
