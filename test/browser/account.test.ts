@@ -193,7 +193,8 @@ test('who signs out during an upload is asked first, and not again', async () =>
   await dialog.getByRole('button', { name: 'Stay' }).click()
   await page.getByRole('heading', { name: /^Uploading 2/ }).waitFor()
   await begin()
-  await dialog.getByRole('button', { name: 'Sign out' }).click()
+  // The page goes, and nothing asks whether it may.
+  await Promise.all([page.waitForEvent('load'), dialog.getByRole('button', { name: 'Sign out' }).click()])
   await page.waitForURL('**/login')
   held.release()
   assert.equal((await ask(server, '/api/images', { headers: who.headers })).status, 401)
