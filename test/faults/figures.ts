@@ -49,6 +49,8 @@ const OF_DATA: FindingCode[] = [
   'removal_unfinished',
   'not_looked_at',
 ]
+/** Not the lock of the folder it is in. */
+const STAGED = /\/[0-9a-f-]{36}$/
 const SETTLED_MS = 60_000
 const CLOSED_MS = 20_000
 /** Of a pool to a database: how many are open is a matter of the moment. */
@@ -62,7 +64,7 @@ export async function settle(
   subject: Subject,
   { sent, descriptorsBefore = null, deleted = [] }: { sent: number; descriptorsBefore?: number | null; deleted?: string[] },
 ): Promise<Figures> {
-  const images = await allFinal(subject, SETTLED_MS)
+  await allFinal(subject, SETTLED_MS)
   await eventually(
     'what nobody uses is swept, and no upload is open',
     async () =>
@@ -70,6 +72,8 @@ export async function settle(
       (await query(subject, 'select id from batches where received_at is null and declared is null')).length === 0,
     SETTLED_MS,
   )
+  // Only now: what was recorded of an upload that came to nothing is there until it is given up.
+  const images = await allFinal(subject, SETTLED_MS)
   const descriptors = () => descriptorsOf(subject.server.pid, new URL(subject.url).port)
   if (descriptorsBefore !== null) {
     const most = descriptorsBefore + (subject.topology === 'cluster' ? POOL : 0)
@@ -77,7 +81,7 @@ export async function settle(
   }
   const descriptorsAfter = descriptorsBefore === null ? null : descriptors()
 
-  const temporaryThen = await filesIn(subject.dataDir, 'tmp')
+  const temporaryThen = (await filesIn(subject.dataDir, 'tmp')).filter((path) => STAGED.test(path))
   for (const code of await subject.stop()) assert.equal(code, 0, subject.server.output())
   // In a shared folder what a killed process was writing stays for a day, as nobody else can tell that it is dead.
   const ofTheDead = await filesIn(subject.dataDir, 'tmp')
