@@ -49,8 +49,8 @@ async function checkRights(folder: string) {
 }
 
 /**
- * Holds the folders of some prefixes open and syncs them: to open and close one each time costs twice what the sync does. Whoever asks
- * while one sync runs shares the next, which begins after their rename.
+ * Holds folders open and syncs them: to open and close one each time costs twice what the sync does. Whoever asks while one sync runs
+ * shares the next, which begins after their rename.
  */
 function openFolders(folders: string[]) {
   const descriptors = new Map(folders.map((folder) => [folder, openSync(folder, 'r')]))
@@ -126,15 +126,13 @@ async function openStaging(folder: string, { isShared = false, asVisitor = false
  * the keys. Only one process may have it open, unless it is said to be shared, and visitors.
  */
 export async function openFilesystemStore(folder: string, options: FilesystemOptions = {}): Promise<BlobStore> {
-  // Outputs can be made again. But a shared folder may lie on another machine, whose crash nobody here would hear of.
-  const isDurable = (canBeMadeAgain: boolean) => options.isShared === true || !canBeMadeAgain
   let staged
   let folders: ReturnType<typeof openFolders>
   try {
     staged = await openStaging(folder, options)
     for (const prefix of PREFIXES) await makeShards(folder, join(folder, prefix))
     if (!options.asVisitor) await checkRights(folder)
-    folders = openFolders(shardsOf(folder, isDurable(true) ? PREFIXES : ['originals']))
+    folders = openFolders(shardsOf(folder, PREFIXES))
   } catch (error) {
     throw new StartError(`DATA_DIR: ${folder} can't be written (${(error as Error).message}). Choose a folder this user may write.`, {
       cause: error,
@@ -168,7 +166,8 @@ export async function openFilesystemStore(folder: string, options: FilesystemOpt
 
     async put(stagedPath, key, { synced = false, canBeMadeAgain = false } = {}) {
       try {
-        const durably = isDurable(canBeMadeAgain)
+        // A shared folder may lie on another machine, whose crash nobody here would hear of.
+        const durably = options.isShared || !canBeMadeAgain
         if (durably && !synced) await sync(stagedPath)
         const target = join(folder, key)
         await rename(stagedPath, target)

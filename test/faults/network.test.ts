@@ -54,8 +54,8 @@ onEachTopology(
     test(`${WATCHERS} watchers hold their sockets while uploads go on`, { timeout: 300_000 }, async (t) => {
       const limit = Number(execFileSync('/bin/sh', ['-c', 'ulimit -n'], { encoding: 'utf8' }).trim().replace('unlimited', 'Infinity'))
       assert.ok(
-        limit > WATCHERS + 500,
-        `${WATCHERS} sockets need as many descriptors, and there may be ${limit}: ulimit -n ${WATCHERS + 1_000}`,
+        limit > WATCHERS + 1_000,
+        `${WATCHERS} sockets need as many descriptors, and there may be ${limit}: ulimit -n ${WATCHERS + 2_000}`,
       )
       await using subject = await open()
       await ask(subject, '/readyz')
