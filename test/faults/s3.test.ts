@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { sendAll } from '../cluster/ledger.ts'
 import { randomFrom } from '../support/random.ts'
 import { smallPhotographs } from '../support/photographs.ts'
-import { startS3, type S3Server } from '../support/s3.ts'
-import { startFaultProxy, type Fault, type FaultProxy } from '../store/fault-proxy.ts'
+import { startFaultyS3, type FaultyS3 } from '../support/faulty-s3.ts'
+import type { Fault } from '../support/fault-proxy.ts'
 import { assertWell, ROUNDS, settle } from './figures.ts'
 import { onEachTopology } from './subject.ts'
 
@@ -25,12 +25,11 @@ const FAULTS: Fault[] = [
 onEachTopology(
   (topology, open) => {
     test(`one request in ${1 / SHARE} to the store fails`, { timeout: 600_000 }, async (t) => {
-      const s3: S3Server = await startS3()
+      const s3: FaultyS3 = await startFaultyS3()
       t.after(() => s3.stop())
-      const proxy: FaultProxy = await startFaultProxy(s3.settings.endpoint)
-      t.after(() => proxy.stop())
+      const { proxy } = s3
       const env = {
-        S3_ENDPOINT: proxy.url,
+        S3_ENDPOINT: s3.settings.endpoint,
         S3_BUCKET: await s3.addBucket(),
         S3_REGION: s3.settings.region,
         S3_ACCESS_KEY_ID: s3.settings.accessKeyId,

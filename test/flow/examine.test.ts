@@ -15,7 +15,7 @@ import { createSqlRowSurvey } from '../../src/record/sql-row-survey.ts'
 import type { BlobStore } from '../../src/store/blob-store.ts'
 import { openS3Store } from '../../src/store/s3.ts'
 import { upload } from '../contracts/image-store.ts'
-import type { Fault, FaultProxy, Seen } from '../store/fault-proxy.ts'
+import type { Fault, FaultProxy, Seen } from '../support/fault-proxy.ts'
 import { startFaultyS3, type FaultyS3 } from '../support/faulty-s3.ts'
 
 const CONTENT = 'the bytes of an original'

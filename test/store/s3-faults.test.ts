@@ -11,7 +11,7 @@ import { openS3Store, type S3StoreOptions } from '../../src/store/s3.ts'
 import { eventually } from '../support/client.ts'
 import { startFaultyS3, type FaultyS3 } from '../support/faulty-s3.ts'
 import { keysIn } from '../support/s3.ts'
-import type { Fault, FaultProxy, Seen } from './fault-proxy.ts'
+import type { Fault, FaultProxy, Seen } from '../support/fault-proxy.ts'
 
 const KEY = 'originals/ab/abcdef'
 const ANSWER_TIMEOUT_MS = 700

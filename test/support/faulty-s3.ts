@@ -1,5 +1,5 @@
 // An S3 server for tests, behind a proxy that does to requests what it is told.
-import { startFaultProxy, type FaultProxy } from '../store/fault-proxy.ts'
+import { startFaultProxy, type FaultProxy } from './fault-proxy.ts'
 import { startS3, type S3Server } from './s3.ts'
 
 export interface FaultyS3 extends S3Server {
