@@ -1,10 +1,10 @@
 // A child of the process step: the only place where untrusted bytes are decoded, so that what goes wrong goes wrong here.
 import { flushCompileCache } from 'node:module'
-import { constants, setPriority } from 'node:os'
 import type { CalotypeError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import { prepareDecoder, warmUp } from './decoder.ts'
 import type { DevelopJob } from './developer.ts'
+import { giveWay } from './give-way.ts'
 import type { FromChild, ToChild } from './messages.ts'
 import { developImage } from './recipe.ts'
 
@@ -77,9 +77,8 @@ function develop(id: number, job: DevelopJob): Promise<void> {
   })
 }
 
-// Whoever answers people, and the database beside it, comes first: pixels take what is left. Before the decoder starts its threads,
-// which inherit it.
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+// Before the decoder starts its threads, which inherit it.
+giveWay()
 prepareDecoder()
 await warmUp()
 send({ say: 'ready' })

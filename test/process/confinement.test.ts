@@ -1,12 +1,13 @@
 // What children of the process step may do, as the system sees it; and that an image past its deadline is dead within a second of it.
 import assert from 'node:assert/strict'
-import { readFileSync, readlinkSync } from 'node:fs'
+import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
 import { createChildPool } from '../../src/process/child-pool.ts'
 import { confine } from '../../src/process/confinement.ts'
 import type { Developer } from '../../src/process/developer.ts'
+import { eventually } from '../support/client.ts'
 import { isAlive } from '../support/processes.ts'
 import { createDarkroom, encoded, photo } from './pictures.ts'
 
@@ -57,7 +58,7 @@ test('a child has nothing of the server’s environment', async () => {
 })
 
 test('a child has limits, a process group of its own, and gives way to others', async () => {
-  await withChild(20_000, (pid) => {
+  await withChild(20_000, async (pid) => {
     if (!isLinux) return
     const limits = readFileSync(`/proc/${pid}/limits`, 'utf8')
     const limit = (name: string) => Number(new RegExp(`^Max ${name} +(\\d+)`, 'm').exec(limits)?.[1])
@@ -72,6 +73,10 @@ test('a child has limits, a process group of its own, and gives way to others', 
     assert.deepEqual([fields[2], fields[3], fields[16]].map(Number), [pid, pid, 10])
     // The first to go where memory ends.
     assert.equal(Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8')), 500)
+    // Where sessions share the cores, that of the child is behind all others.
+    const session = () => readFileSync(`/proc/${pid}/autogroup`, 'utf8')
+    if (!existsSync(`/proc/${pid}/autogroup`)) return
+    await eventually('its session gives way', async () => / nice 19$/m.test(session()))
   })
 })
 
