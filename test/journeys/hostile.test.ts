@@ -48,8 +48,8 @@ const ENV = {
   PROCESS_MEMORY_BYTES: String(MEMORY_MB * 1e6),
   UPLOAD_IDLE_TIMEOUT_MS: '5000',
   LOG_LEVEL: 'warn',
-  // Left alone, V8 lets garbage lie for as long as there is room: what is kept would not be told from it.
-  NODE_OPTIONS: '--max-old-space-size=64',
+  // Left alone, V8 lets garbage lie for as long as there is room, of the young alone 128 MB: what is kept would not be told from it.
+  NODE_OPTIONS: '--max-old-space-size=64 --max-semi-space-size=8',
   BLOB_GRACE_SECONDS: '0',
   EVENT_HISTORY: '1000',
   MAX_PIXELS: '5000000',
