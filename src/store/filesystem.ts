@@ -89,7 +89,8 @@ function openFolders(folders: string[]) {
   }
 }
 
-// A folder of staged files that its process has not touched for so long is nobody's.
+// A folder of staged files that its process has not touched for so long is nobody's. A lock, as staging-folder.ts has it on a local disk,
+// would tell at once, but not over every network file system, and one wrongly taken for dead would lose what it is writing.
 const ABANDONED_MS = 24 * 60 * 60 * 1000
 
 export interface FilesystemOptions {
