@@ -5,7 +5,7 @@ import type { Failure } from '../image.ts'
 import { Child, type ChildOptions, MOST_IN_HAND, type Task } from './child-process.ts'
 import { confine } from './confinement.ts'
 import type { Developer, DevelopJob, DevelopResult } from './developer.ts'
-import { createMemoryBudget } from './memory-budget.ts'
+import { createMemoryBudget, roomForOne } from './memory-budget.ts'
 
 const MOST_DEATHS = 3
 const START_RETRY_MIN_MS = 100
@@ -23,6 +23,8 @@ export interface ChildPoolOptions {
    * for the images that need more, which wait for it in line.
    */
   memoryBytes: number
+  /** For one image alone, of all the memory there is; what surely needs more is refused. What this machine has, unless given. */
+  roomBytes?: number
   /** Of one image, all frames. */
   maxPixels: number
   log?: Log
@@ -56,7 +58,7 @@ class ChildPool implements Developer {
   #failedStarts = 0
   #closed = false
 
-  constructor({ concurrency, timeoutMs, memoryBytes, maxPixels, log }: ChildPoolOptions) {
+  constructor({ concurrency, timeoutMs, memoryBytes, roomBytes = roomForOne(concurrency), maxPixels, log }: ChildPoolOptions) {
     this.capacity = concurrency * MOST_IN_HAND
     const shareBytes = Math.floor(memoryBytes / 2 / concurrency)
     const { command: confinement, missing } = confine(maxPixels, memoryBytes)
@@ -65,6 +67,8 @@ class ChildPool implements Developer {
       timeoutMs,
       maxPixels,
       shareBytes,
+      // Who gives more to pixels than would be left has said so.
+      roomBytes: Math.max(roomBytes, memoryBytes),
       budget: createMemoryBudget(memoryBytes - shareBytes * concurrency),
       confinement,
     }
@@ -122,7 +126,7 @@ class ChildPool implements Developer {
         else this.#queue.unshift(task)
         this.#putToUse(child)
       },
-      onGone: (held, reason) => {
+      onGone: (held, reason, signal) => {
         this.#children.delete(child)
         this.#developed += child.developed
         if (this.#closed) {
@@ -136,21 +140,28 @@ class ChildPool implements Developer {
         if (held.length === 0 && child.reserved) return
         this.#replaced++
         this.#log?.warn({ pid: child.pid, reason, images: held.map(({ task }) => task.job.sha256) }, 'a child died and was replaced')
-        this.#judge(held)
+        this.#judge(held, signal === 'SIGKILL')
         this.#dispatch()
       },
     })
     this.#children.add(child)
   }
 
-  /** A deadline has its one culprit, what else was in hand is innocent; any other death makes suspects of all. */
-  #judge(held: { task: Task; timedOut: boolean }[]): void {
+  /**
+   * A deadline has its one culprit, what else was in hand is innocent; any other death makes suspects of all. Killed, not crashed, while
+   * it may have taken more memory than there is for pixels: that is how a system ends who takes more than there is at all.
+   */
+  #judge(held: { task: Task; timedOut: boolean }[], isKilled: boolean): void {
     const deadline = held.some(({ timedOut }) => timedOut)
     for (const { task, timedOut } of held.toReversed()) {
       if (timedOut) void this.#finish(task, { outcome: 'failed', failure: failure('processing_timeout') })
       else if (deadline) this.#queue.unshift(task)
       else if (++task.deaths < MOST_DEATHS) this.#suspects.push(task)
-      else void this.#finish(task, { outcome: 'failed', failure: failure('processing_crashed') })
+      else
+        void this.#finish(task, {
+          outcome: 'failed',
+          failure: failure(isKilled && task.exceeds ? 'not_enough_memory' : 'processing_crashed'),
+        })
     }
   }
 

@@ -24,6 +24,8 @@ export interface Task {
   job: DevelopJob
   /** Children that died with it in hand, deadlines not counted. */
   deaths: number
+  /** Its child asked for all the memory there is for pixels, and it may need more. */
+  exceeds?: boolean
   resolve(result: DevelopResult): void
 }
 
@@ -43,6 +45,8 @@ export interface ChildOptions {
   maxPixels: number
   /** Bytes an image may take without asking. */
   shareBytes: number
+  /** Bytes there are for one image at most: what needs more is refused. */
+  roomBytes: number
   budget: MemoryBudget
   /** What goes before the command of a child: `confine`. */
   confinement: readonly string[]
@@ -53,7 +57,7 @@ export interface ChildEvents {
   onReady(): void
   onDone(task: Task, result: DevelopResult, cause: string | undefined): void
   onReturned(task: Task): void
-  onGone(held: { task: Task; timedOut: boolean }[], reason: string): void
+  onGone(held: { task: Task; timedOut: boolean }[], reason: string, signal: NodeJS.Signals | null): void
 }
 
 export class Child {
@@ -74,7 +78,8 @@ export class Child {
     this.#options = options
     this.#events = events
     const [execPath = process.execPath, ...execArgv] = [...options.confinement, process.execPath, `--max-semi-space-size=${MOST_YOUNG_MB}`]
-    this.#process = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [String(options.maxPixels), String(options.shareBytes)], {
+    const args = [options.maxPixels, options.shareBytes, options.roomBytes].map(String)
+    this.#process = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), args, {
       // No secret of the server's, no debugger port, no watch mode. What the settings are for: docs/decisions/0003-child-processes.md.
       env: { MALLOC_ARENA_MAX: '1', UV_THREADPOOL_SIZE: '3', VIPS_DISC_THRESHOLD: '4g', ...compileCacheEnv, ...failpointEnv },
       execPath,
@@ -90,15 +95,15 @@ export class Child {
       if (message.say === 'ready') clearTimeout(starting)
       if (!this.#gone) this.#hear(message)
     })
-    const onGone = (reason: string) => {
+    const onGone = (reason: string, signal: NodeJS.Signals | null) => {
       clearTimeout(starting)
-      if (!this.#gone) this.#die(reason)
+      if (!this.#gone) this.#die(reason, signal)
     }
     // Not 'exit': what it wrote last is read first.
-    this.#process.on('close', (code, signal) => onGone(signal ?? `exit code ${code}`))
+    this.#process.on('close', (code, signal) => onGone(signal ?? `exit code ${code}`, signal))
     this.#process.on('exit', () => this.#killGroup())
     this.#process.on('error', (error) => {
-      if (this.#process.pid === undefined) onGone(error.message)
+      if (this.#process.pid === undefined) onGone(error.message, null)
     })
   }
 
@@ -163,6 +168,7 @@ export class Child {
     if (message.say === 'waiting') {
       // The clock stands still until there is memory.
       clearTimeout(held.clock)
+      held.task.exceeds = message.bytes > this.#options.budget.totalBytes
       held.release = this.#options.budget.ask(message.bytes, () => {
         this.#send({ say: 'granted', id: message.id })
         this.#startClock(held)
@@ -198,11 +204,11 @@ export class Child {
     this.#held.delete(held.task.id)
   }
 
-  #die(reason: string): void {
+  #die(reason: string, signal: NodeJS.Signals | null): void {
     this.#gone = true
     const held = [...this.#held.values()]
     for (const each of held) this.#drop(each)
-    this.#events.onGone(held, this.#stderr ? `${reason}: ${this.#stderr.trim()}` : reason)
+    this.#events.onGone(held, this.#stderr ? `${reason}: ${this.#stderr.trim()}` : reason, signal)
   }
 
   #send(message: ToChild): void {

@@ -1,14 +1,15 @@
 // A child of the process step: the only place where untrusted bytes are decoded, so that what goes wrong goes wrong here.
 import { flushCompileCache } from 'node:module'
-import type { CalotypeError } from '../errors.ts'
+import { CalotypeError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import { prepareDecoder, warmUp } from './decoder.ts'
 import type { DevelopJob } from './developer.ts'
 import { giveWay } from './give-way.ts'
+import type { MemoryEstimate } from './memory-estimate.ts'
 import type { FromChild, ToChild } from './messages.ts'
 import { developImage } from './recipe.ts'
 
-const [maxPixels, shareBytes] = process.argv.slice(2).map(Number) as [number, number]
+const [maxPixels, shareBytes, roomBytes] = process.argv.slice(2).map(Number) as [number, number, number]
 const waiting: { id: number; job: DevelopJob }[] = []
 const granted = new Map<number, () => void>()
 let working = false
@@ -45,11 +46,12 @@ async function work(): Promise<void> {
 function develop(id: number, job: DevelopJob): Promise<void> {
   failpoint('child-begun', job.sha256)
   return new Promise((next) => {
-    const admit = async (bytes: number) => {
+    const admit = async ({ most, least }: MemoryEstimate) => {
       failpoint('child-admitted', job.sha256)
-      if (bytes <= shareBytes) return
+      if (least > roomBytes) throw notEnoughMemory(least)
+      if (most <= shareBytes) return
       const grant = new Promise<void>((resolve) => granted.set(id, resolve))
-      send({ say: 'waiting', id, bytes: bytes - shareBytes })
+      send({ say: 'waiting', id, bytes: most - shareBytes })
       await grant
     }
     const encoded = () => {
@@ -76,6 +78,14 @@ function develop(id: number, job: DevelopJob): Promise<void> {
       .finally(next)
   })
 }
+
+const inMb = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`
+
+const notEnoughMemory = (bytes: number) =>
+  new CalotypeError(
+    'not_enough_memory',
+    `Developing this image takes ${inMb(bytes)} of memory or more, and this server has ${inMb(roomBytes)} for it. Make it smaller, or give the server more.`,
+  )
 
 // Before the decoder starts its threads, which inherit it.
 giveWay()

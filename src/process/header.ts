@@ -4,7 +4,7 @@ import { CalotypeError, toCalotypeError } from '../errors.ts'
 import type { Format } from '../image.ts'
 import { isSrgb } from './colour-profile.ts'
 import { toDecodeError } from './decoder.ts'
-import { estimateBytes } from './memory-estimate.ts'
+import { estimateMemory, type MemoryEstimate } from './memory-estimate.ts'
 import { checkStructure, tooLongSide } from './structure.ts'
 
 /** Pixels. Each side and not only the area, for decoders hold whole rows: a 41-byte PNG can claim rows of 786,432 pixels. */
@@ -20,8 +20,7 @@ export interface Header {
   animated: boolean
   /** Its colours are sRGB, so that there is nothing to convert. */
   srgb: boolean
-  /** What developing it takes at its peak above an idle child, in bytes; an estimate on the high side. */
-  memoryBytes: number
+  memory: MemoryEstimate
 }
 
 /**
@@ -58,5 +57,5 @@ export async function readHeader(path: string, format: Format, maxPixels: number
     )
   }
   const animated = format === 'gif' || frames > 1
-  return { frames, pixels, animated, srgb: isSrgb(metadata.icc), memoryBytes: estimateBytes(metadata, format, frames) }
+  return { frames, pixels, animated, srgb: isSrgb(metadata.icc), memory: estimateMemory(metadata, format, frames) }
 }

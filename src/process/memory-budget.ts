@@ -1,6 +1,22 @@
 // The memory that children share while they develop: given out first come, first served, and never more than there is.
+import { totalmem } from 'node:os'
+
+/**
+ * What a server or worker, and a child without pixels, can't do without; most of what is resident is code they share, and is read again
+ * when it is needed. In 512 MiB, with two children, an AVIF of 20 MP that took 373 MB was developed, and took all there was.
+ */
+const SERVER_BYTES = 80e6
+const CHILD_BYTES = 30e6
+
+/** What this machine, or the container or group this process is in, has for one image while all children but its own are idle. */
+export function roomForOne(concurrency: number): number {
+  // Where nothing is limited it is 0, or far above any memory.
+  const granted = Math.min(process.constrainedMemory() || Infinity, totalmem())
+  return Math.max(0, granted - SERVER_BYTES - concurrency * CHILD_BYTES)
+}
 
 export interface MemoryBudget {
+  readonly totalBytes: number
   /**
    * Calls back, perhaps at once, when `bytes` are the asker's. Who asks for more than there is at all gets all of it, alone.
    * Returns what gives them back, or withdraws the question; calling it again does nothing.
@@ -22,6 +38,7 @@ export function createMemoryBudget(totalBytes: number): MemoryBudget {
     }
   }
   return {
+    totalBytes,
     ask(bytes, onGranted) {
       const question = { bytes: Math.min(bytes, totalBytes), onGranted }
       let held = true

@@ -8,13 +8,30 @@ const BASE_BYTES = 12 * 2 ** 20
 /** Rows libvips keeps of a picture it reads from top to bottom. */
 const ROWS_KEPT = 400
 
+/** What developing an original takes at its peak above an idle child, in bytes. */
+export interface MemoryEstimate {
+  /** On the high side: what has to be free for it. */
+  most: number
+  /** On the low side: where there is not so much at all, it can't be developed. */
+  least: number
+}
+
+/** Of the estimate on the high side: no original measured below took less. */
+const LEAST_SHARE = 0.75
+
+/** A still WebP is estimated as if it were lossless, which its header doesn't tell; a lossy one takes next to nothing. */
+export function estimateMemory(metadata: Metadata, format: Format, frames: number): MemoryEstimate {
+  const most = estimateBytes(metadata, format, frames)
+  return { most, least: format === 'webp' && frames === 1 ? 0 : LEAST_SHARE * most }
+}
+
 /**
- * Bytes above an idle child, on the high side. The factors come from peaks of RSS, an image to a process, with sharp 0.35.5 (libvips
+ * The factors come from peaks of RSS, an image to a process, with sharp 0.35.5 (libvips
  * 8.18.7) on x64, in MB: of 48 MP a baseline JPEG 16 to 27, progressive 152 (4:2:0) or 291 (4:4:4), PNG 49 to 62, interlaced 174,
- * WebP 22 to 55, AVIF 704; of 12 MP a lossless WebP 63, an AVIF of 4:4:4 222, a PNG of 16 bits and alpha 59, interlaced 135; a JPEG
+ * WebP 22 to 55, AVIF 704 (4:2:0) or 890 (4:4:4); of 12 MP a lossless WebP 63, an AVIF of 4:4:4 222, a PNG of 16 bits and alpha 59, interlaced 135; a JPEG
  * of 1500×16,000 80; a GIF of 25 MP 149; 40 frames of 1200×800 as GIF 59, as WebP 194.
  */
-export function estimateBytes(metadata: Metadata, format: Format, frames: number): number {
+function estimateBytes(metadata: Metadata, format: Format, frames: number): number {
   const { width, height, depth } = metadata
   const channels = metadata.channels === 1 ? 3 : metadata.channels
   const sampleBytes = depth === 'uchar' ? 1 : 2

@@ -8,6 +8,7 @@ import type { Rendition } from '../image.ts'
 import { toDecodeError } from './decoder.ts'
 import type { DevelopJob } from './developer.ts'
 import { type Header, readHeader } from './header.ts'
+import type { MemoryEstimate } from './memory-estimate.ts'
 import { encode, IMAGE_BOX, THUMBHASH_BOX, THUMBNAIL_BOX } from './outputs.ts'
 
 /** The job, without what only a pool needs. */
@@ -15,8 +16,11 @@ export type Recipe = Pick<DevelopJob, 'format' | 'originalPath' | 'imagePath' | 
 
 /** What a pool steers an image by; the bare recipe needs none of it. */
 export interface Steering {
-  /** Resolves once `bytes` of memory may be used; called when the header was judged, before any pixel is decoded. */
-  admit?(bytes: number): Promise<void>
+  /**
+   * Resolves once so much memory may be used, or throws, if it never may; called when the header was judged, before any pixel is
+   * decoded.
+   */
+  admit?(memory: MemoryEstimate): Promise<void>
   /** The pixels are done with and their memory is free; what is left is the disk's. */
   encoded?(): void
 }
@@ -31,7 +35,7 @@ type Write = (path: string, bytes: Buffer) => void
  */
 export async function developImage(job: Recipe, maxPixels: number, steering: Steering = {}): Promise<Rendition> {
   const header = await readHeader(job.originalPath, job.format, maxPixels)
-  await steering.admit?.(header.memoryBytes)
+  await steering.admit?.(header.memory)
   const writes: Promise<void>[] = []
   const write = (path: string, bytes: Buffer) => {
     const written = writeFile(path, bytes).then(() => failpoint('child-output-written'))

@@ -13,7 +13,14 @@ import { encodeName, failureOf, renditionOf, slices, toImage } from './rows.ts'
 type Now = Database['now']
 
 // The bytes of an original that was lost came with the upload.
-const WORTH_ANOTHER_TRY: ErrorCode[] = ['processing_crashed', 'processing_timeout', 'original_missing', 'original_damaged', 'internal']
+const WORTH_ANOTHER_TRY: ErrorCode[] = [
+  'not_enough_memory',
+  'processing_crashed',
+  'processing_timeout',
+  'original_missing',
+  'original_damaged',
+  'internal',
+]
 
 const distinctOriginals = (images: NewImage[]) =>
   // Sorted, so that two servers lock rows in the same order.

@@ -89,7 +89,11 @@ function openFolders(folders: string[]) {
   }
 }
 
-// A folder of staged files that its process has not touched for so long is nobody's.
+// Of a blob at once. While all cores develop, each trip to the file threads waits for its turn: most developed images need two.
+const READ_BYTES = 256 * 1024
+
+// A folder of staged files that its process has not touched for so long is nobody's. A lock, as staging-folder.ts has it on a local disk,
+// would tell at once, but not over every network file system, and one wrongly taken for dead would lose what it is writing.
 const ABANDONED_MS = 24 * 60 * 60 * 1000
 
 export interface FilesystemOptions {
@@ -204,7 +208,7 @@ export async function openFilesystemStore(folder: string, options: FilesystemOpt
     },
 
     async read(key, range) {
-      const stream = createReadStream(join(folder, key), range)
+      const stream = createReadStream(join(folder, key), { ...range, highWaterMark: READ_BYTES })
       try {
         await once(stream, 'ready')
       } catch (error) {

@@ -113,20 +113,38 @@ describe('children that die', () => {
     for (const [i, result] of (await Promise.all(results)).entries()) await assertDeveloped(list[i]!, result)
     assert.equal(pool.stats().replaced, 1)
   })
+  /** Ends whichever child has the only image in hand, three times. */
+  async function killThrice(pool: Developer, signal: NodeJS.Signals, isAt: (pool: Developer) => boolean = () => true) {
+    const killed = new Set<number>()
+    for (let death = 1; death <= 3; death++) {
+      await until(() => busy(pool) && !killed.has(busy(pool)!.pid) && isAt(pool), `a child busy after death ${death - 1}`)
+      killed.add(busy(pool)!.pid)
+      process.kill(busy(pool)!.pid, signal)
+    }
+  }
   test('an image that kills three children is given up, alone; nothing of it is left', async () => {
     const pool = open()
-    const killed = new Set<number>()
     const poison = await darkroom.job(slow, 'png')
     const result = pool.develop(poison)
-    for (let death = 1; death <= 3; death++) {
-      await until(() => busy(pool) && !killed.has(busy(pool)!.pid), `a child busy after death ${death - 1}`)
-      killed.add(busy(pool)!.pid)
-      process.kill(busy(pool)!.pid, 'SIGKILL')
-    }
+    await killThrice(pool, 'SIGKILL')
     assertFailed(poison, await result, 'processing_crashed')
     assert.equal(pool.stats().replaced, 3)
     await developAll(pool, await jobs(small, 'jpeg', 4))
   })
+  for (const [signal, code] of [
+    ['SIGKILL', 'not_enough_memory'],
+    ['SIGSEGV', 'processing_crashed'],
+  ] as const) {
+    test(`${signal} three times, of an image for which all the memory for pixels may be too little: ${code}`, async () => {
+      const memoryBytes = 2 ** 26
+      const pool = open({ memoryBytes })
+      const large = await darkroom.job(slow, 'png')
+      const result = pool.develop(large)
+      await killThrice(pool, signal, () => pool.stats().bytesInFlight > memoryBytes / 2)
+      assertFailed(large, await result, code)
+      await developAll(pool, await jobs(small, 'jpeg', 4))
+    })
+  }
   test('a suspect is alone in its child, which then makes way for a fresh one', async () => {
     const pool = open({ concurrency: 1 })
     const list = [await darkroom.job(slow, 'png'), await darkroom.job(slow, 'png'), await darkroom.job(small, 'jpeg')]
@@ -224,6 +242,26 @@ describe('memory', () => {
     process.kill(busy(pool)!.pid, 'SIGKILL')
     for (const [i, result] of (await Promise.all(results)).entries()) await assertDeveloped(list[i]!, result)
     assert.equal(pool.stats().bytesInFlight, 0)
+  })
+})
+
+describe('memory of the machine', () => {
+  test('what needs more than there is at all is refused before any pixel, saying so, and ends no child', async () => {
+    const pool = open({ memoryBytes: 2 ** 25, roomBytes: 2 ** 27 })
+    // Interlaced, so that all of its pixels are held: 147 MB of them. The other is of as many, and goes from row to row.
+    const [held, rows] = [await darkroom.job(slow, 'png'), await darkroom.job(await photo(7000, 7000).jpeg().toBuffer(), 'jpeg')]
+    const [refused, developed] = await Promise.all([pool.develop(held), pool.develop(rows)])
+    assertFailed(held, refused, 'not_enough_memory')
+    assert.match(
+      refused.outcome === 'failed' ? refused.failure.error : '',
+      /takes \d{3} MB of memory or more, and this server has 135 MB for it/,
+    )
+    await assertDeveloped(rows, developed)
+    assert.equal(pool.stats().replaced, 0)
+  })
+  test('who gives pixels more than would be left has said so', async () => {
+    const pool = open({ memoryBytes: 2 ** 29, roomBytes: 0 })
+    await developAll(pool, await jobs(slow, 'png', 1))
   })
 })
 

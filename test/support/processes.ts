@@ -16,12 +16,13 @@ interface Listed extends ProcessEntry {
   group: number
 }
 
-/** The living processes of a process group and their children, which may have groups of their own: its leader first, then by pid. */
-export function processesOfGroup(group: number): ProcessEntry[] {
+/** The living processes of process groups and their children, which may have groups of their own: leaders first, then by pid. */
+export function processesOfGroup(...groups: number[]): ProcessEntry[] {
   const all = new Map((process.platform === 'linux' ? fromProc() : fromPs()).map((entry) => [entry.pid, entry]))
-  const belongs = (entry: Listed | undefined): boolean => entry !== undefined && (entry.group === group || belongs(all.get(entry.parent)))
+  const belongs = (entry: Listed | undefined): boolean =>
+    entry !== undefined && (groups.includes(entry.group) || belongs(all.get(entry.parent)))
   const entries = [...all.values()].filter(belongs)
-  return entries.sort((a, b) => Number(b.pid === group) - Number(a.pid === group) || a.pid - b.pid)
+  return entries.sort((a, b) => Number(groups.includes(b.pid)) - Number(groups.includes(a.pid)) || a.pid - b.pid)
 }
 
 /** Whether a process is alive; one that nobody has waited for yet is not. */

@@ -1,6 +1,6 @@
 // The two ways Calotype runs, behind one interface: a journey is written once and made on both.
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +16,10 @@ export interface Calotype extends DataAt {
   readonly url: string
   /** What a command of Calotype needs in its environment to work on the same data. */
   readonly env: Record<string, string>
+  /** The processes of Calotype as they are now, by name, without their children: the server, or API servers and workers. */
+  processes(): Promise<Map<string, number>>
+  /** What they have written so far. */
+  log(): string
   /**
    * Ends every process of Calotype by SIGTERM; in a cluster one after the other, while nginx and the engines stay. Resolves once all
    * are gone.
@@ -27,22 +31,26 @@ export interface Calotype extends DataAt {
 
 type Started = Calotype & { end(): Promise<void> }
 
+const START = { embedded: startEmbedded, cluster: startClustered }
+
 /**
- * Describes the same tests for each topology, with a Calotype for all of them that has these settings. It starts with the first
+ * Describes the same tests for each topology, or those given, with a Calotype for all of them that has these settings. It starts with the first
  * test: `tests` itself must not use it yet. At the end it must stop in order, not having lost a process on its way.
  */
-export function onEachTopology(env: Record<string, string>, tests: (calotype: Calotype) => void): void {
-  for (const start of [startEmbedded, startClustered]) {
+export function onEachTopology(
+  env: Record<string, string>,
+  tests: (calotype: Calotype) => void,
+  topologies: Calotype['topology'][] = ['embedded', 'cluster'],
+): void {
+  for (const topology of topologies) {
     let started: Started
-    describe(start === startEmbedded ? 'embedded' : 'cluster', () => {
+    describe(topology, () => {
       before(async () => {
-        started = await start(env)
+        started = await START[topology](env)
       })
       after(() => started?.end())
       tests({
-        get topology() {
-          return started.topology
-        },
+        topology,
         get url() {
           return started.url
         },
@@ -55,6 +63,8 @@ export function onEachTopology(env: Record<string, string>, tests: (calotype: Ca
         get env() {
           return started.env
         },
+        processes: () => started.processes(),
+        log: () => started.log(),
         shutDown: () => started.shutDown(),
         startAgain: () => started.startAgain(),
       })
@@ -77,6 +87,8 @@ async function startEmbedded(env: Record<string, string>): Promise<Started> {
     dataDir,
     databaseUrl: undefined,
     env: { ...env, DATA_DIR: dataDir },
+    processes: async () => new Map([['server', server.pid]]),
+    log: () => server.output(),
     shutDown,
     async startAgain() {
       server = await start()
@@ -99,6 +111,11 @@ async function startClustered(env: Record<string, string>): Promise<Started> {
     dataDir,
     databaseUrl,
     env: { ...env, DATA_DIR: dataDir, DATABASE_URL: databaseUrl, REDIS_URL: cluster.redisUrl },
+    async processes() {
+      const members = await Promise.all(ours.map(cluster.member))
+      return new Map(members.flatMap(({ name, pid }) => (pid === null ? [] : [[name, pid]])))
+    },
+    log: () => ours.map((name) => readFileSync(join(cluster.folder, 'log', `${name}.log`), 'utf8')).join(''),
     async shutDown() {
       for (const name of ours) await cluster.stopMember(name)
     },

@@ -93,6 +93,7 @@ export const uploadOperations: Operations = {
       'metadata_too_large',
       'original_missing',
       'original_damaged',
+      'not_enough_memory',
       'processing_crashed',
       'processing_timeout',
     ],

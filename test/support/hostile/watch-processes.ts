@@ -1,6 +1,6 @@
-// The memory of a server and of its children while hostile files go in, looked at again and again.
+// The memory of servers and workers and of their children while hostile files go in, looked at again and again.
 import { readFileSync } from 'node:fs'
-import type { Server } from '../server.ts'
+import { processesOfGroup } from '../processes.ts'
 
 const SAMPLE_MS = 50
 
@@ -9,23 +9,33 @@ export interface WatchedProcesses {
   childPeakMb(): number
   /** Children seen so far, those that were replaced too. */
   children(): number
+  /** Resident memory of the others now, by name, in MB. */
+  serversMb(): Map<string, number>
   stop(): void
 }
 
-export function watchProcesses(server: Server): WatchedProcesses {
+/** `servers`: process ids by name, whose children are watched with them. */
+export function watchProcesses(servers: Map<string, number>): WatchedProcesses {
+  const leaders = [...servers.values()]
   const seen = new Set<number>()
   let peakMb = 0
   const look = () => {
-    for (const pid of server.pids()) {
-      if (pid === server.pid) continue
+    const processes = processesOfGroup(...leaders)
+    for (const { pid, rssMb } of processes) {
+      if (leaders.includes(pid)) continue
       seen.add(pid)
-      peakMb = Math.max(peakMb, highestRssMb(pid) ?? server.rssMb(pid))
+      peakMb = Math.max(peakMb, highestRssMb(pid) ?? rssMb)
     }
+    return processes
   }
   const timer = setInterval(look, SAMPLE_MS)
   return {
     childPeakMb: () => peakMb,
     children: () => seen.size,
+    serversMb() {
+      const processes = look()
+      return new Map([...servers].map(([name, pid]) => [name, processes.find((entry) => entry.pid === pid)?.rssMb ?? Number.NaN]))
+    },
     stop() {
       look()
       clearInterval(timer)
