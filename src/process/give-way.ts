@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 
-// Against a session that takes all cores, pixels get one in 24 of their time. `/healthz` and a developed image while two cores develop, p99:
-// 15 and 45 ms at 19, 20 and 48 at 15, 40 and 75 at 10, 150 and 330 at 0; photographs beside two busy loops, to those with the machine to
-// themselves: 56, 24, 8 times as long at 19, 15, 10. Beyond 15 large images would reach their deadline.
-const SESSION_NICENESS = '15'
+// That of the process itself, so that a child gives way alike whether its system knows of sessions or not. `/healthz` and a developed image
+// while two cores develop, p99: 150 and 330 ms at 0, 40 and 75 at 10, 20 and 50 at 15, 15 and 45 at 19; photographs beside two busy loops, to
+// those with the machine to themselves: 8, 24 and 56 times as long at 10, 15 and 19, too long for a large image.
+const SESSION_NICENESS = '10'
 // The kernel lets one process of a user without privileges do so in a tenth of a second.
 const TRIES = 50
 const RETRY_MS = 100

@@ -76,7 +76,7 @@ test('a child has limits, a process group of its own, and gives way to others', 
     // Where sessions share the cores, that of the child is behind all others.
     const session = () => readFileSync(`/proc/${pid}/autogroup`, 'utf8')
     if (!existsSync(`/proc/${pid}/autogroup`)) return
-    await eventually('its session gives way', async () => / nice 15$/m.test(session()))
+    await eventually('its session gives way', async () => / nice 10$/m.test(session()))
   })
 })
 
