@@ -5,6 +5,7 @@ import { run, type TestsStream } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { parseArgs } from 'node:util'
 import { StartError } from '../src/errors.ts'
+import { MARK } from '../test/support/figures-mark.ts'
 import { findTestPrograms } from './cluster/programs.ts'
 
 /** The faults that have files of their own elsewhere: killed servers, lost engines, frozen workers, a bad S3. */
@@ -17,8 +18,6 @@ const OTHERS = [
   'test/store/s3-faults.test.ts',
 ]
 const TIMEOUT_MS = 3 * 60 * 60_000
-/** As test/faults/figures.ts marks them. */
-const MARK = 'figures '
 
 function readOptions(): { rounds: string | undefined; files: string[] } {
   const { values, positionals } = parseArgs({ options: { rounds: { type: 'string' } }, allowPositionals: true })

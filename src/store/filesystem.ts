@@ -49,18 +49,19 @@ async function checkRights(folder: string) {
 }
 
 /**
- * Holds folders open and syncs them: to open and close one each time costs twice what the sync does. Whoever asks while one sync runs
- * shares the next, which begins after their rename.
+ * Syncs folders, and holds open those named: to open and close one each time costs twice what the sync does. Whoever asks while one
+ * sync runs shares the next, which begins after their rename.
  */
-function openFolders(folders: string[]) {
-  const descriptors = new Map(folders.map((folder) => [folder, openSync(folder, 'r')]))
+function openFolders(held: string[]) {
+  const descriptors = new Map(held.map((folder) => [folder, openSync(folder, 'r')]))
   const running = new Map<string, { next: Promise<void> | null; current: Promise<void> }>()
 
   async function run(folder: string) {
     // Renames that end in the same turn of the loop share the sync.
     await nextTurn()
     try {
-      await fsync(descriptors.get(folder)!)
+      const descriptor = descriptors.get(folder)
+      await (descriptor === undefined ? sync(folder) : fsync(descriptor))
     } finally {
       if (!running.get(folder)?.next) running.delete(folder)
     }
@@ -99,7 +100,7 @@ const ABANDONED_MS = 24 * 60 * 60 * 1000
 export interface FilesystemOptions {
   /** Other processes have it open, too. */
   isShared?: boolean
-  /** Another process may have it open, as if it were alone: what ended processes have left is left alone. */
+  /** Another process may have it open, as if it were alone: what ended processes have left is left alone. It stores little. */
   asVisitor?: boolean
 }
 
@@ -136,7 +137,7 @@ export async function openFilesystemStore(folder: string, options: FilesystemOpt
     staged = await openStaging(folder, options)
     for (const prefix of PREFIXES) await makeShards(folder, join(folder, prefix))
     if (!options.asVisitor) await checkRights(folder)
-    folders = openFolders(shardsOf(folder, PREFIXES))
+    folders = openFolders(options.asVisitor ? [] : shardsOf(folder, PREFIXES))
   } catch (error) {
     throw new StartError(`DATA_DIR: ${folder} can't be written (${(error as Error).message}). Choose a folder this user may write.`, {
       cause: error,

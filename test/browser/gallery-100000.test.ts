@@ -1,15 +1,11 @@
 // The gallery with a hundred thousand images: scrolled to its end and its middle, with few nodes, on a screen of two pixels a pixel.
-// Their rows are written into the database of the server's folder, as only reading them is tested.
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { rm } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { startBrowser, type TestBrowser } from '../support/browser.ts'
-import { eventually, upload } from '../support/client.ts'
-import { smallPhotograph } from '../support/photographs.ts'
+import { eventually } from '../support/client.ts'
+import { folderOfImages, idOf } from '../support/many-images.ts'
 import { startServer, type Server } from '../support/server.ts'
 
 const IMAGES = 100_000
@@ -21,18 +17,7 @@ let chromium: TestBrowser
 let dataDir: string
 
 before(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'calotype-test-'))
-  const first = await startServer({ dataDir })
-  assert.equal((await upload(first, 'sync', [{ name: '0.jpg', bytes: await smallPhotograph({ seed: 1 }) }])).status, 200)
-  await first.stop()
-  const database = new DatabaseSync(join(dataDir, 'calotype.sqlite'))
-  database.exec(`
-    insert into images (id, batch_id, batch_index, name, format, size, sha256, recipe, status, uploaded_at, finished_at)
-    with recursive number(n) as (select 1 union all select n + 1 from number where n < ${IMAGES - 1})
-    select printf('00000000-0000-4000-8000-%012x', n), batch_id, n, n || '.jpg', format, size, sha256, recipe, status,
-      uploaded_at - n, finished_at - n
-    from images, number where batch_index = 0`)
-  database.close()
+  dataDir = await folderOfImages(IMAGES)
   ;[server, chromium] = await Promise.all([startServer({ dataDir }), startBrowser()])
 })
 after(async () => {
@@ -114,8 +99,7 @@ test('the keyboard reaches the last image and comes back; all are selected at on
 
 test('a link to an image deep in the list opens it at once, and then finds its neighbours', async () => {
   const deep = 30_000
-  const id = `00000000-0000-4000-8000-${deep.toString(16).padStart(12, '0')}`
-  await using tab = await chromium.open(`${server.url}/gallery/${id}`)
+  await using tab = await chromium.open(`${server.url}/gallery/${idOf(deep)}`)
   const { page } = tab
   await page
     .getByRole('dialog')

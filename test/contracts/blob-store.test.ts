@@ -40,6 +40,10 @@ describe('blob store in a folder', () => {
     const staged = []
     for await (const { path } of visitor.staged()) staged.push(path)
     assert.equal(staged.length, 2)
+    const [path, key] = [visitor.stage(), `originals/00/${'0'.repeat(64)}`]
+    await writeFile(path, 'by a visitor')
+    await visitor.put(path, key)
+    assert.equal((await owner.stat(key))?.size, 'by a visitor'.length)
     await visitor.close()
     assert.deepEqual(await readdir(join(folder, 'tmp')), before)
     await rm(folder, { recursive: true })

@@ -6,6 +6,7 @@ import type { FindingCode } from '../../src/flow/findings.ts'
 import { allFinal, eventually } from '../support/client.ts'
 import { doctor } from '../support/command.ts'
 import { audit, filesIn, query } from '../support/data-dir.ts'
+import { MARK } from '../support/figures-mark.ts'
 import { descriptorsOf, type Subject } from './subject.ts'
 
 const { values } = parseArgs({ options: { rounds: { type: 'string' } }, strict: false })
@@ -134,9 +135,6 @@ export function assertWell(t: TestContext, fault: string, topology: string, figu
   if (descriptorsBefore !== null && descriptorsAfter !== null)
     assert.ok(descriptorsAfter <= descriptorsBefore + (topology === 'cluster' ? POOL : 0), `${descriptorsAfter} descriptors are open`)
 }
-
-/** How the runner of the long form knows a line of its table. */
-const MARK = 'figures '
 
 export function tellFigures(t: TestContext, fault: string, topology: string, figures: Partial<Figures> & { note?: string }): void {
   t.diagnostic(MARK + JSON.stringify({ fault, topology, ...figures }))

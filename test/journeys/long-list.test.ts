@@ -1,15 +1,12 @@
 // A list of 100,000 images: sent whole without holding it, and by pages of which the last is as quick as the first.
 // Embedded alone: its rows are written into the database of DATA_DIR, and it is about the memory of the one server.
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { rm } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import type { ApiImage } from '../../src/api.ts'
-import { ask, upload } from '../support/client.ts'
+import { ask } from '../support/client.ts'
+import { folderOfImages } from '../support/many-images.ts'
 import { growthDuring } from '../support/memory.ts'
-import { smallPhotograph } from '../support/photographs.ts'
 import { type Server, startServer } from '../support/server.ts'
 
 const IMAGES = 100_000
@@ -19,19 +16,7 @@ let server: Server
 let dataDir: string
 
 before(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'calotype-test-'))
-  const first = await startServer({ dataDir })
-  assert.equal((await upload(first, 'sync', [{ name: '0.jpg', bytes: await smallPhotograph({ seed: 1 }) }])).status, 200)
-  await first.stop()
-  // The one there is, again and again, a millisecond apart each.
-  const database = new DatabaseSync(join(dataDir, 'calotype.sqlite'))
-  database.exec(`
-    insert into images (id, batch_id, batch_index, name, format, size, sha256, recipe, status, uploaded_at, finished_at)
-    with recursive number(n) as (select 1 union all select n + 1 from number where n < ${IMAGES - 1})
-    select printf('00000000-0000-4000-8000-%012x', n), batch_id, n, n || '.jpg', format, size, sha256, recipe, status,
-      uploaded_at - n, finished_at - n
-    from images, number where batch_index = 0`)
-  database.close()
+  dataDir = await folderOfImages(IMAGES)
   server = await startServer({ dataDir })
 })
 after(async () => {

@@ -4,7 +4,7 @@ import type { PageName, PageProps } from './router/addresses.ts'
 
 interface Page {
   title: string
-  load: () => Promise<{ default: Component<PageProps> }>
+  load: () => Promise<{ default: Component<PageProps> | Component<Record<string, never>> }>
 }
 
 export const PAGES: Record<PageName, Page> = {

@@ -1,16 +1,6 @@
 // The API description of the admin area.
 import { z } from 'zod'
-import type {
-  ApiAdminImage,
-  ApiFailureGroup,
-  ApiImageDetail,
-  ApiJob,
-  ApiOverview,
-  ApiPause,
-  ApiQueue,
-  ApiSetting,
-  ApiWorker,
-} from '../../api-admin.ts'
+import type * as api from '../../api-admin.ts'
 import { ERRORS } from '../../errors.ts'
 import * as admin from './admin-schemas.ts'
 import type { Answer, Operations } from './operation.ts'
@@ -20,8 +10,8 @@ const JOB_ID = '019abe00-5555-7000-8000-0123456789ab'
 const MINUTE = '2026-11-25T10:00:00.000Z'
 const owner = { id: sample.USER_ID, email: sample.user.email }
 
-const pause: ApiPause = { by: 'root@example.org', reason: 'A new disk', since: MINUTE, until: '2026-11-25T11:00:00.000Z' }
-const overview: ApiOverview = {
+const pause: api.ApiPause = { by: 'root@example.org', reason: 'A new disk', since: MINUTE, until: '2026-11-25T11:00:00.000Z' }
+const overview: api.ApiOverview = {
   images: { pending: 12, processing: 4, completed: 90_211, error: 37, aborted: 0 },
   original_bytes: 158_200_113_004,
   oldest_pending_ms: 900,
@@ -32,19 +22,19 @@ const overview: ApiOverview = {
   workers: { alive: 1, children: 2, busy: 2 },
   pause: null,
 }
-const image: ApiAdminImage = { ...sample.image, owner, attempts: 1 }
-const detail: ApiImageDetail = {
+const image: api.ApiAdminImage = { ...sample.image, owner, attempts: 1 }
+const detail: api.ApiImageDetail = {
   ...image,
   timeline: [{ step: 'received', at: sample.image.uploaded_at, after_ms: null, worker: null, detail: '2,483,112 bytes' }],
 }
-const failure: ApiFailureGroup = {
+const failure: api.ApiFailureGroup = {
   code: 'invalid_image',
   error: ERRORS.invalid_image,
   images: 37,
   last_at: MINUTE,
   samples: [{ ...sample.pendingImage, status: 'error', finished_at: MINUTE, code: 'invalid_image', error: ERRORS.invalid_image }],
 }
-const worker: ApiWorker = {
+const worker: api.ApiWorker = {
   id: 'photos-4711',
   kind: 'server',
   started_at: MINUTE,
@@ -55,8 +45,8 @@ const worker: ApiWorker = {
   developed: 90_248,
   in_hand: [{ id: sample.IMAGE_ID, name: sample.image.name, started_at: MINUTE }],
 }
-const queue: ApiQueue = { pending: 12, processing: 4, oldest_pending_ms: 900, pause }
-const job: ApiJob = {
+const queue: api.ApiQueue = { pending: 12, processing: 4, oldest_pending_ms: 900, pause }
+const job: api.ApiJob = {
   id: JOB_ID,
   action: 'retry',
   state: 'running',
@@ -68,7 +58,7 @@ const job: ApiJob = {
   finished_at: null,
   error: null,
 }
-const setting: ApiSetting = {
+const setting: api.ApiSetting = {
   name: 'PORT',
   value: '8000',
   default: '8000',

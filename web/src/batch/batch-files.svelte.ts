@@ -1,6 +1,7 @@
 // The files of a batch in one state, read page by page as they are scrolled to, and live.
 import type { ApiBatchFile, ApiNotification } from '../../../src/api.ts'
 import { askPage } from '../api/client.ts'
+import { sentenceOf } from '../parts/sentence.ts'
 import { type BatchFile, type FileFilter, indexIn, toBatchFile, withChange } from './batch-file.ts'
 
 const PAGE = 200
@@ -75,7 +76,7 @@ export class BatchFiles {
       if (this.#isStale) await this.refresh()
     } catch (error) {
       if (this.#closed.signal.aborted) return
-      this.problem = error instanceof Error ? error.message : String(error)
+      this.problem = sentenceOf(error)
       this.state = 'failed'
     }
   }

@@ -1,6 +1,8 @@
 // Of a list with rows of one height, those to be drawn: as the window of the browser is scrolled.
 
 const SLOW_AFTER_MS = 120
+/** So many rows before they are come to, more are read. */
+const AHEAD_ROWS = 60
 
 export interface RowWindowOptions {
   /** Rows in all. */
@@ -38,6 +40,9 @@ export class RowWindow {
   constructor(options: RowWindowOptions) {
     this.#options = { overscan: 6, ...options }
   }
+
+  /** Whether a row is about to be come to: where a list is read page by page, that after its last one. */
+  readonly isNear = (row: number): boolean => this.last + AHEAD_ROWS >= row
 
   /** An attachment for the element that has the height of the whole list: `{@attach rows.follow}`. */
   readonly follow = (list: HTMLElement): (() => void) => {

@@ -1,6 +1,6 @@
 // The addresses of the app: which page each belongs to, and what it names.
 
-/** What its address names; a page whose address names nothing ignores it. */
+/** What the address of a page names. */
 export interface PageProps {
   /** The `:id` of the address, or null. */
   id: string | null
