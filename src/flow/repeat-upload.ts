@@ -21,9 +21,9 @@ export type Repeatable = { upload: Upload } | { batchId: string; answer: string 
 /** Uploads once for each key. Waits while the first upload with this key arrives; rejects with `idempotency_conflict` for other content. */
 export async function uploadOnce(deps: UploadDeps, options: RepeatableOptions): Promise<Repeatable> {
   const batchId = uuidv7()
-  return renewing(deps, batchId, () =>
-    options.key === undefined ? uploadNow(deps, batchId, options) : uploadUnlessDone(deps, batchId, options.key, options),
-  )
+  const { key } = options
+  if (key === undefined) return uploadNow(deps, batchId, options)
+  return renewing(deps, batchId, () => uploadUnlessDone(deps, batchId, key, options))
 }
 
 async function uploadNow(deps: UploadDeps, batchId: string, { kind, ownerId, files }: RepeatableOptions): Promise<Repeatable> {

@@ -7,7 +7,7 @@ import type { BatchKind } from '../record/batch-ledger.ts'
 import type { NewImage, Received } from '../record/image-store.ts'
 import { abortUpload } from './abort-upload.ts'
 import { FileGroups, type GroupFile } from './file-groups.ts'
-import { fingerprintOf, UPLOAD_LEASE_MS, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
+import { fingerprintOf, renew, UPLOAD_LEASE_MS, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
 
 export interface UploadOptions {
   batchId: string
@@ -28,6 +28,7 @@ export async function uploadImages(deps: UploadDeps, { batchId, kind, ownerId, f
   const seen: GroupFile[] = []
   const images: Image[] = []
   let started = false
+  let renewal: ReturnType<typeof renew> | undefined
 
   const rejected = () =>
     seen
@@ -51,6 +52,8 @@ export async function uploadImages(deps: UploadDeps, { batchId, kind, ownerId, f
     const start = started ? {} : { start: { id: batchId, kind, ownerId, leaseMs: UPLOAD_LEASE_MS } }
     // From here on there may be rows, whatever becomes of the call.
     started = true
+    // What is whole at once is never waited for; and who has a key renews both.
+    if (!isLast && !idempotency) renewal ??= renew(deps, batchId)
     const recorded = await deps.images.record({
       ...start,
       images: group.flatMap((file) => (file.outcome === 'received' ? toNewImage(batchId, ownerId, file) : [])),
@@ -75,6 +78,8 @@ export async function uploadImages(deps: UploadDeps, { batchId, kind, ownerId, f
     await groups.abandon()
     if (started) await abortUpload(deps, batchId)
     throw toCalotypeError(error)
+  } finally {
+    renewal?.end()
   }
 }
 
