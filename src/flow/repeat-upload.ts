@@ -10,6 +10,8 @@ export interface RepeatableOptions {
   /** Whose images they will be. */
   ownerId: string | null
   files: IncomingFiles
+  /** Whether other uploads are arriving at the moment. */
+  hasCompany: () => boolean
   key: string | undefined
   /** What a repeat is answered with, word for word; null for a sync upload, whose answer is the outcome of its image. */
   answer: ((upload: Upload) => string) | null
@@ -21,18 +23,18 @@ export type Repeatable = { upload: Upload } | { batchId: string; answer: string 
 /** Uploads once for each key. Waits while the first upload with this key arrives; rejects with `idempotency_conflict` for other content. */
 export async function uploadOnce(deps: UploadDeps, options: RepeatableOptions): Promise<Repeatable> {
   const batchId = uuidv7()
-  return renewing(deps, batchId, () =>
-    options.key === undefined ? uploadNow(deps, batchId, options) : uploadUnlessDone(deps, batchId, options.key, options),
-  )
+  const { key } = options
+  if (key === undefined) return uploadNow(deps, batchId, options)
+  return renewing(deps, batchId, () => uploadUnlessDone(deps, batchId, key, options))
 }
 
-async function uploadNow(deps: UploadDeps, batchId: string, { kind, ownerId, files }: RepeatableOptions): Promise<Repeatable> {
-  return { upload: await uploadImages(deps, { batchId, kind, ownerId, files }) }
+async function uploadNow(deps: UploadDeps, batchId: string, { kind, ownerId, files, hasCompany }: RepeatableOptions): Promise<Repeatable> {
+  return { upload: await uploadImages(deps, { batchId, kind, ownerId, files, hasCompany }) }
 }
 
 async function uploadUnlessDone(deps: UploadDeps, batchId: string, key: string, options: RepeatableOptions): Promise<Repeatable> {
-  const { kind, ownerId, files, answer } = options
-  const upload = () => uploadImages(deps, { batchId, kind, ownerId, files, idempotency: { key, answer } })
+  const { kind, ownerId, files, hasCompany, answer } = options
+  const upload = () => uploadImages(deps, { batchId, kind, ownerId, files, hasCompany, idempotency: { key, answer } })
   const repeated = await oncePerKey(deps.images, { key, batchId, take: upload, fingerprint: () => discardAll(deps, kind, files) })
   return 'taken' in repeated ? { upload: repeated.taken } : repeated
 }

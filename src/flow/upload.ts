@@ -73,13 +73,19 @@ export async function announceInBatch(
   )
 }
 
-/** Does it, however long that takes: as long as this server lives, nobody gives up the upload or its key. */
-export async function renewing<T>({ images }: Pick<UploadDeps, 'images'>, batchId: string, action: () => Promise<T>): Promise<T> {
+/** From now on, until it is ended: as long as this server lives, nobody gives up the upload or its key. */
+export function renew({ images }: Pick<UploadDeps, 'images'>, batchId: string): { end(): void } {
   const timer = setInterval(() => void images.renewUpload(batchId, UPLOAD_LEASE_MS).catch(() => undefined), UPLOAD_LEASE_MS / 3)
+  return { end: () => clearInterval(timer) }
+}
+
+/** Does it, however long that takes, and renews meanwhile. */
+export async function renewing<T>(deps: Pick<UploadDeps, 'images'>, batchId: string, action: () => Promise<T>): Promise<T> {
+  const renewal = renew(deps, batchId)
   try {
     return await action()
   } finally {
-    clearInterval(timer)
+    renewal.end()
   }
 }
 

@@ -10,7 +10,7 @@ import { createBackpressure } from '../flow/backpressure.ts'
 import { uploadOnce } from '../flow/repeat-upload.ts'
 import type { Upload, UploadDeps } from '../flow/upload.ts'
 import { uploadDeclared } from '../flow/upload-declared.ts'
-import { waitForImage } from '../flow/wait-for-image.ts'
+import { createWaits } from '../flow/wait-for-image.ts'
 import type { Observer } from '../observe/observer.ts'
 import { receiveFiles, type Allowance, type ReceiveOptions } from '../receive/receive-files.ts'
 import type { BatchKind } from '../record/batch-ledger.ts'
@@ -47,6 +47,7 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
   fastify.removeAllContentTypeParsers()
   fastify.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
   const checkRoom = createBackpressure(deps, deps.limits.maxPending)
+  const waitForImage = createWaits(deps)
   fastify.addHook('preParsing', async ({ headers }) => {
     await checkRoom()
     const encoding = headers['content-encoding']
@@ -67,7 +68,7 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
     const key = keyOf(request)
     const ownerId = request.principal.userId
     const files = receive(deps, request, kind, await allowanceOf(deps, request.principal))
-    const taken = await finishing(uploadOnce(deps, { kind, ownerId, files, key, answer }))
+    const taken = await finishing(uploadOnce(deps, { kind, ownerId, files, key, answer, hasCompany: () => arriving.size > 1 }))
     failpoint('upload-taken')
     if ('upload' in taken) logUpload(request, taken.upload)
     return taken
@@ -76,9 +77,10 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
   const config = { access: 'upload' } as const
 
   fastify.post('/api/upload', { config }, async (request, reply) => {
+    const since = deps.feed.position()
     const taken = await take(request, 'sync', null)
     const image = 'upload' in taken ? taken.upload.images[0] : await deps.images.getInBatch(taken.batchId, 0, seesOf(request.principal))
-    const outcome = image && (await waitForImage(deps, image, deps.limits.syncWaitMs))
+    const outcome = image && (await waitForImage(image, since, deps.limits.syncWaitMs))
     if (!outcome || outcome.status === 'aborted') throw new CalotypeError('not_found', 'The image was deleted before it was done.')
     const body = (message: string): ApiUploaded => ({ message, image: toApiImage(outcome) })
     if (outcome.status === 'completed') return body('Image uploaded successfully')

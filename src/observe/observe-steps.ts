@@ -46,9 +46,9 @@ export function observeBlobs(blobs: BlobStore, { tell }: Observer): BlobStore {
 export function observeImages(images: ImageStore, { tell }: Observer): ImageStore {
   return {
     ...images,
-    record: (entry) =>
+    record: (entry, canWaitMs) =>
       timed(
-        () => images.record(entry),
+        () => images.record(entry, canWaitMs),
         (took, recorded) => {
           const batchId = entry.start?.id ?? entry.received?.batchId ?? entry.images[0]?.batchId
           if (batchId !== undefined) tell({ what: 'recorded', batchId, isDeclared: false, images: recorded, took })

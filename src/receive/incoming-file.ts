@@ -6,6 +6,7 @@ import { CalotypeError, ERRORS, toCalotypeError, type ErrorCode } from '../error
 import { failpoint } from '../failpoints.ts'
 import type { Format } from '../image.ts'
 import { formatOf, SIGNATURE_BYTES } from './signature.ts'
+import { givePieceBack, PIECE_BYTES, takePiece } from './pieces.ts'
 import { tooLarge } from './too-large.ts'
 
 /** A file that is whole and synced, at `path`; it belongs to the receiver of this now. */
@@ -32,10 +33,7 @@ export interface RefusedFile {
 }
 
 // By number, not by FileHandle: the close of a synced file waits for nothing, and a trip to the file threads and back costs more than all of it.
-const [open, writev, fsync] = [promisify(fs.open), promisify(fs.writev), promisify(fs.fsync)]
-
-// A file is written in pieces of this size: few calls for a large one, one call for a small one.
-const WRITE_BYTES = 512 * 1024
+const [open, write, fsync] = [promisify(fs.open), promisify(fs.write), promisify(fs.fsync)]
 
 export class IncomingFile {
   readonly index: number
@@ -48,7 +46,8 @@ export class IncomingFile {
   #format: Format | null = null
   #refusal: { code: ErrorCode; error: string } | null = null
   #head: Buffer = Buffer.alloc(0)
-  #pending: Buffer[] = []
+  /** What is not yet on its way to the disk, in the first bytes of a piece. */
+  #pending: Buffer | null = null
   #pendingBytes = 0
   #writingBytes = 0
   #descriptor: number | null = null
@@ -83,19 +82,33 @@ export class IncomingFile {
       const { code, error } = tooLarge(this.#maxBytes)
       return this.refuse(code, error)
     }
-    this.#hash.update(chunk)
-    this.#pending.push(chunk)
-    this.#pendingBytes += chunk.length
     if (!this.#format) {
       this.#head = Buffer.concat([this.#head, chunk.subarray(0, SIGNATURE_BYTES - this.#head.length)])
       if (this.#head.length === SIGNATURE_BYTES) this.#recognise()
+      if (this.isRefused) return
     }
-    if (this.#pendingBytes >= WRITE_BYTES) this.#flush()
+    this.#hash.update(chunk)
+    this.#gather(chunk)
+  }
+
+  /**
+   * Copied: a chunk that waited for the disk, with those of all other bodies that arrive, would be looked at by the garbage collector again
+   * and again, which costs ten times the copy.
+   */
+  #gather(chunk: Buffer) {
+    for (let at = 0; at < chunk.length;) {
+      this.#pending ??= takePiece()
+      const bytes = chunk.copy(this.#pending, this.#pendingBytes, at)
+      this.#pendingBytes += bytes
+      at += bytes
+      if (this.#pendingBytes === PIECE_BYTES) this.#flush()
+    }
   }
 
   refuse(code: ErrorCode, error: string = ERRORS[code]): void {
     this.#refusal ??= { code, error }
-    this.#pending = []
+    if (this.#pending) givePieceBack(this.#pending)
+    this.#pending = null
     this.#pendingBytes = 0
   }
 
@@ -105,22 +118,19 @@ export class IncomingFile {
   }
 
   #flush() {
-    if (this.#pending.length === 0) return
-    const [chunks, bytes] = [this.#pending, this.#pendingBytes]
-    this.#pending = []
+    const [piece, bytes] = [this.#pending, this.#pendingBytes]
+    if (!piece) return
+    this.#pending = null
     this.#pendingBytes = 0
     this.#writingBytes += bytes
     this.#written = this.#written.then(async () => {
       this.#descriptor ??= await open(this.#path, 'wx')
       failpoint('file-opened')
-      for (let left = chunks; left.length > 0;) {
-        const { bytesWritten } = await writev(this.#descriptor, left)
-        left = rest(left, bytesWritten)
-      }
+      for (let at = 0; at < bytes;) at += (await write(this.#descriptor, piece, at, bytes - at)).bytesWritten
       this.#writingBytes -= bytes
     })
-    // Heard at `finish` or `abandon`; a failure must not count as unhandled until then.
-    this.#written.catch(() => undefined)
+    // A failure is heard at `finish` or `abandon`, and must not count as unhandled until then.
+    void this.#written.catch(() => undefined).then(() => givePieceBack(piece))
   }
 
   /** Resolves once all that was taken so far is with the system. */
@@ -171,15 +181,6 @@ export class IncomingFile {
   get path(): string {
     return this.#path
   }
-}
-
-/** What is left of `chunks` after their first `bytes`. */
-function rest(chunks: Buffer[], bytes: number): Buffer[] {
-  const left = [...chunks]
-  let skip = bytes
-  while (left[0] && skip >= left[0].length) skip -= left.shift()!.length
-  if (left[0] && skip > 0) left[0] = left[0].subarray(skip)
-  return left
 }
 
 /** Turns an error of the parser or of the connection into one with a code. */

@@ -128,9 +128,10 @@ export type Reservation =
 export interface ImageStore extends BatchLedger {
   /**
    * Records a group; groups that wait at the same time share statements and commit. An image whose original is developed already
-   * is completed (or failed) at once. Rejects with `overloaded` when the bytes of one are just being removed: upload again.
+   * is completed (or failed) at once. Rejects with `overloaded` when the bytes of one are just being removed: upload again. One that can
+   * wait for others is recorded together with them, up to `canWaitMs` after those before.
    */
-  record(entry: Entry): Promise<Image[]>
+  record(entry: Entry, canWaitMs?: number): Promise<Image[]>
   /** A body was cut off: whatever its batch recorded becomes `aborted`. Returns those images. */
   abort(batchId: string): Promise<Image[]>
   /** Says that an upload is still arriving here, for so much longer; of its key, too. */

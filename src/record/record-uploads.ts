@@ -26,18 +26,20 @@ const distinctOriginals = (images: NewImage[]) =>
   // Sorted, so that two servers lock rows in the same order.
   [...new Map(images.map((image) => [image.sha256, image])).values()].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1))
 
-async function startBatches(trx: Transaction<Schema>, now: Now, starting: NewBatch[]) {
+/** One that is whole at once, as one file is, has nothing to be told later: a row is written, and not changed right after. */
+async function startBatches(trx: Transaction<Schema>, now: Now, starting: (Entry & { start: NewBatch })[]) {
   if (starting.length === 0) return
   await trx
     .insertInto('batches')
     .values(
-      starting.map(({ id, kind, ownerId, leaseMs }) => ({
+      starting.map(({ start: { id, kind, ownerId, leaseMs }, received }) => ({
         id,
         kind,
         owner_id: ownerId,
         created_at: now,
-        rejected: '[]',
-        lease_until: sql<number>`${now} + ${leaseMs}`,
+        received_at: received ? now : null,
+        rejected: JSON.stringify(received?.rejected ?? []),
+        lease_until: received ? null : sql<number>`${now} + ${leaseMs}`,
       })),
     )
     .execute()
@@ -122,7 +124,8 @@ export async function insertImages(
   })
 }
 
-async function receiveBatch(trx: Transaction<Schema>, now: Now, { batchId, rejected, idempotency }: Received, recorded: Image[]) {
+/** A batch that was started by another transaction. */
+async function receiveBatch(trx: Transaction<Schema>, now: Now, { batchId, rejected }: Received) {
   const { numUpdatedRows } = await trx
     .updateTable('batches')
     .set({ received_at: now, rejected: JSON.stringify(rejected), lease_until: null })
@@ -130,18 +133,14 @@ async function receiveBatch(trx: Transaction<Schema>, now: Now, { batchId, rejec
     .where('aborted_at', 'is', null)
     .executeTakeFirst()
   if (!numUpdatedRows) throw givenUp()
-
-  if (idempotency) await keepAnswer(trx, batchId, { ...idempotency, answer: idempotency.answer?.(recorded) ?? null })
 }
+
+const isStarting = (entry: Entry): entry is Entry & { start: NewBatch } => entry.start !== undefined
 
 /** One transaction for all entries; each gets its own images back, in its order. */
 export function recordUploads({ write, now }: Pick<Database, 'write' | 'now'>, entries: Entry[], quota: Quota): Promise<Image[][]> {
   return write.transaction().execute(async (trx) => {
-    await startBatches(
-      trx,
-      now,
-      entries.flatMap((entry) => entry.start ?? []),
-    )
+    await startBatches(trx, now, entries.filter(isStarting))
     const images = entries.flatMap((entry) => entry.images)
     let recorded: Image[] = []
     if (images.length > 0) {
@@ -150,9 +149,11 @@ export function recordUploads({ write, now }: Pick<Database, 'write' | 'now'>, e
     }
     const results: Image[][] = []
     let at = 0
-    for (const { images, received } of entries) {
+    for (const { start, images, received } of entries) {
       const own = recorded.slice(at, (at += images.length))
-      if (received) await receiveBatch(trx, now, received, own)
+      if (received && !start) await receiveBatch(trx, now, received)
+      const { idempotency, batchId } = received ?? {}
+      if (idempotency) await keepAnswer(trx, batchId!, { ...idempotency, answer: idempotency.answer?.(own) ?? null })
       results.push(own)
     }
     failpoint('upload-uncommitted')

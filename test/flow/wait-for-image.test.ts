@@ -1,0 +1,81 @@
+// The wait of a sync upload: what is announced before it listens is not missed, and who waits looks at the rows with the others.
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { createWaits } from '../../src/flow/wait-for-image.ts'
+import type { Image } from '../../src/image.ts'
+import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
+import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
+import type { ImageStore } from '../../src/record/image-store.ts'
+import { develop, upload } from '../contracts/image-store.ts'
+import { openOnSqlite } from '../support/databases.ts'
+
+const LONG_MS = 60_000
+
+/** A real store and feed; `looks` has what the rows were asked. */
+async function open(t: TestContext, history = 100) {
+  const { database, close } = await openOnSqlite()
+  const feed = createMemoryFeed({ history })
+  t.after(async () => {
+    await feed.close()
+    await close()
+  })
+  const store = createSqlImageStore(database)
+  const looks: string[][] = []
+  const images: Pick<ImageStore, 'get' | 'getMany'> = {
+    get(id, owner) {
+      looks.push([id])
+      return store.get(id, owner)
+    },
+    getMany(ids, owner) {
+      looks.push(ids)
+      return store.getMany(ids, owner)
+    },
+  }
+  const since = feed.position()
+  const sent = async (content: string): Promise<Image> => (await upload(store, content))[0]!
+  return { store, feed, looks, since, sent, wait: createWaits({ images, feed }) }
+}
+
+test('what is announced, before the wait or later, is known without a look at the rows', async (t) => {
+  const { store, feed, looks, since, sent, wait } = await open(t)
+  const [before, after] = [await sent('before'), await sent('after')]
+  await feed.publish(await develop(store, 'before'))
+  assert.equal((await wait(before, since, LONG_MS))?.status, 'completed')
+  const waiting = wait(after, since, LONG_MS)
+  await feed.publish(await develop(store, 'after'))
+  assert.equal((await waiting)?.status, 'completed')
+  assert.deepEqual(looks, [])
+})
+
+test('where the feed no longer knows what came since, the row says so', async (t) => {
+  const { store, feed, looks, since, sent, wait } = await open(t, 1)
+  const image = await sent('one')
+  await feed.publish(await develop(store, 'one'))
+  await feed.publish([await sent('two')])
+  assert.equal((await wait(image, since, LONG_MS))?.status, 'completed')
+  assert.deepEqual(looks, [[image.id]])
+})
+
+test('what nobody announced is found in the rows, in one look for all who wait; so is an image that went', async (t) => {
+  const { store, looks, since, sent, wait } = await open(t)
+  const images = [await sent('one'), await sent('two'), await sent('gone')]
+  const waiting = [...images, images[0]!].map((image) => wait(image, since, LONG_MS))
+  await develop(store, 'one')
+  await develop(store, 'two')
+  await store.delete(images[2]!.id, null)
+  const ended = await Promise.all(waiting)
+  assert.deepEqual(
+    ended.map((image) => image?.status),
+    ['completed', 'completed', undefined, 'completed'],
+  )
+  assert.deepEqual(looks, [images.map(({ id }) => id)])
+})
+
+test('after its time, and when the server stops, an image is answered as it is', async (t) => {
+  const { feed, since, sent, wait } = await open(t)
+  const image = await sent('one')
+  assert.equal((await wait(image, since, 50))?.status, 'pending')
+  const waiting = wait(image, since, LONG_MS)
+  await feed.close()
+  assert.equal((await waiting)?.status, 'pending')
+})
