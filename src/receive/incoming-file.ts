@@ -6,7 +6,7 @@ import { CalotypeError, ERRORS, toCalotypeError, type ErrorCode } from '../error
 import { failpoint } from '../failpoints.ts'
 import type { Format } from '../image.ts'
 import { formatOf, SIGNATURE_BYTES } from './signature.ts'
-import { givePieceBack, PIECE_BYTES, takePiece } from './pieces.ts'
+import { givePieceBack, holdBytes, isTooMuchHeld, PIECE_BYTES, takePiece } from './pieces.ts'
 import { tooLarge } from './too-large.ts'
 
 /** A file that is whole and synced, at `path`; it belongs to the receiver of this now. */
@@ -35,6 +35,9 @@ export interface RefusedFile {
 // By number, not by FileHandle: the close of a synced file waits for nothing, and a trip to the file threads and back costs more than all of it.
 const [open, write, fsync] = [promisify(fs.open), promisify(fs.write), promisify(fs.fsync)]
 
+// Of one file.
+const MAX_HELD_BYTES = 1024 * 1024
+
 export class IncomingFile {
   readonly index: number
   readonly declaredIndex: number | null
@@ -61,9 +64,9 @@ export class IncomingFile {
     this.#maxBytes = maxBytes
   }
 
-  /** Bytes held in memory, not yet written. */
-  get heldBytes(): number {
-    return this.#pendingBytes + this.#writingBytes
+  /** More is to be taken only once what was taken is `written`. */
+  get mustWait(): boolean {
+    return this.#pendingBytes + this.#writingBytes > (isTooMuchHeld() ? 0 : MAX_HELD_BYTES)
   }
 
   get isRefused(): boolean {
@@ -89,6 +92,7 @@ export class IncomingFile {
     }
     this.#hash.update(chunk)
     this.#gather(chunk)
+    if (isTooMuchHeld()) this.#flush()
   }
 
   /**
@@ -100,6 +104,7 @@ export class IncomingFile {
       this.#pending ??= takePiece()
       const bytes = chunk.copy(this.#pending, this.#pendingBytes, at)
       this.#pendingBytes += bytes
+      holdBytes(bytes)
       at += bytes
       if (this.#pendingBytes === PIECE_BYTES) this.#flush()
     }
@@ -109,6 +114,7 @@ export class IncomingFile {
     this.#refusal ??= { code, error }
     if (this.#pending) givePieceBack(this.#pending)
     this.#pending = null
+    holdBytes(-this.#pendingBytes)
     this.#pendingBytes = 0
   }
 
@@ -127,10 +133,15 @@ export class IncomingFile {
       this.#descriptor ??= await open(this.#path, 'wx')
       failpoint('file-opened')
       for (let at = 0; at < bytes;) at += (await write(this.#descriptor, piece, at, bytes - at)).bytesWritten
-      this.#writingBytes -= bytes
     })
     // A failure is heard at `finish` or `abandon`, and must not count as unhandled until then.
-    void this.#written.catch(() => undefined).then(() => givePieceBack(piece))
+    void this.#written
+      .catch(() => undefined)
+      .then(() => {
+        this.#writingBytes -= bytes
+        holdBytes(-bytes)
+        givePieceBack(piece)
+      })
   }
 
   /** Resolves once all that was taken so far is with the system. */

@@ -33,9 +33,8 @@ export interface ReceiveOptions {
 const MAX_FIELDS = 1_000
 const MAX_FIELD_BYTES = 64 * 1024
 const MAX_PART_HEADER_BYTES = 64 * 1024
-// Files being synced, or waiting to be taken, for one body; and bytes of one file that wait for the disk: beyond, the body waits.
+// Files being synced, or waiting to be taken, for one body: beyond, the body waits.
 const MAX_FILES_IN_HAND = 32
-const MAX_HELD_BYTES = 1024 * 1024
 
 /** Browsers write `"`, CR and LF in a file name as %22, %0D and %0A (https://html.spec.whatwg.org/#multipart-form-data). */
 const unescapeName = (name: string) => name.replace(/%22|%0D|%0A/gi, decodeURIComponent)
@@ -140,7 +139,7 @@ export async function* receiveFiles(
         spent += chunk.length
         spend(chunk.length, 0)
       }
-      if (file.heldBytes <= MAX_HELD_BYTES) return
+      if (!file.mustWait) return
       stream.pause()
       // What the disk refuses is not the fault of the body.
       file.written().then(
