@@ -87,8 +87,8 @@ const notEnoughMemory = (bytes: number) =>
     `Developing this image takes ${inMb(bytes)} of memory or more, and this server has ${inMb(roomBytes)} for it. Make it smaller, or give the server more.`,
   )
 
-// Before the decoder starts its threads, which inherit it.
-giveWay()
+// Before the decoder starts its threads, which inherit it. Who waits for memory is not in need of a core.
+giveWay(() => working && granted.size === 0)
 prepareDecoder()
 await warmUp()
 send({ say: 'ready' })

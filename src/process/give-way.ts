@@ -1,33 +1,51 @@
-// Whoever answers people, and the database beside it, comes first: pixels take what is left of the cores.
+// Whoever answers people, and the database beside it, comes first: pixels take what is left of the cores, but never next to nothing.
 import { writeFileSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
-import { setTimeout as wait } from 'node:timers/promises'
 
-// That of the process itself, so that a child gives way alike whether its system knows of sessions or not. `/healthz` and a developed image
-// while two cores develop, p99: 150 and 330 ms at 0, 40 and 75 at 10, 20 and 50 at 15, 15 and 45 at 19; photographs beside two busy loops, to
-// those with the machine to themselves: 8, 24 and 56 times as long at 10, 15 and 19, too long for a large image.
-const SESSION_NICENESS = '10'
-// The kernel lets one process of a user without privileges do so in a tenth of a second.
-const TRIES = 50
-const RETRY_MS = 100
+const LOWEST = 19
+const LIKE_OTHERS = 0
+// Of one core, over one look: beside the busiest server a child has 0.7, beside programs that take all cores 0.03.
+const LEAST_SHARE = 0.1
+const LOOK_MS = 500
+const LOOKS_LIKE_OTHERS = 20
 
 /**
  * Lowers the priority of this process, and of the session it leads. Linux shares the cores among sessions before it looks at niceness
- * (sched(7), autogroup), and a child has a session of its own: its niceness alone counts against nobody but itself.
+ * (sched(7), autogroup), and a child has a session of its own: its niceness alone counts against nobody but itself. Where other programs
+ * take all cores, what works starves that way: its session is like others for ten seconds, each time that shows.
  */
-export function giveWay(): void {
+export function giveWay(isWorking: () => boolean): void {
   setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
-  void lowerSession()
-}
+  let session = LIKE_OTHERS
+  let looksLeft = 0
+  let wasWorking = false
+  let [lookedAt, cpuMs] = [performance.now(), cpuTime()]
 
-async function lowerSession() {
-  for (let tried = 0; tried < TRIES; tried++) {
+  function look() {
+    const [now, cpu] = [performance.now(), cpuTime()]
+    const share = (cpu - cpuMs) / (now - lookedAt)
+    if (wasWorking && isWorking() && share < LEAST_SHARE) looksLeft = LOOKS_LIKE_OTHERS
+    else if (looksLeft > 0) looksLeft--
+    wasWorking = isWorking()
+    ;[lookedAt, cpuMs] = [now, cpu]
+    be(looksLeft > 0 ? LIKE_OTHERS : LOWEST)
+  }
+
+  function be(niceness: number) {
+    if (niceness === session) return
     try {
-      return writeFileSync('/proc/self/autogroup', SESSION_NICENESS)
+      writeFileSync('/proc/self/autogroup', String(niceness))
+      session = niceness
     } catch (error) {
-      // Elsewhere there is no such thing; in containers, it may not be written and doesn't count.
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
-      await wait(RETRY_MS)
+      // Of processes without privileges one may, in a tenth of a second: the next look tries again. Elsewhere there is no such thing.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') clearInterval(looking)
     }
   }
+
+  const looking = setInterval(look, LOOK_MS)
+}
+
+function cpuTime(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
 }

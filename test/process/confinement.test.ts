@@ -1,6 +1,8 @@
 // What children of the process step may do, as the system sees it; and that an image past its deadline is dead within a second of it.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, readlinkSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
@@ -76,8 +78,30 @@ test('a child has limits, a process group of its own, and gives way to others', 
     // Where sessions share the cores, that of the child is behind all others.
     const session = () => readFileSync(`/proc/${pid}/autogroup`, 'utf8')
     if (!existsSync(`/proc/${pid}/autogroup`)) return
-    await eventually('its session gives way', async () => / nice 10$/m.test(session()))
+    await eventually('its session gives way', async () => / nice 19$/m.test(session()))
   })
+})
+
+test('a child whose cores are taken by other programs gives way no more', async () => {
+  const busy = Array.from({ length: availableParallelism() }, () =>
+    spawn(process.execPath, ['-e', 'for (;;);'], { detached: true, stdio: 'ignore', timeout: 60_000 }),
+  )
+  try {
+    await withChild(20_000, async (pid, pool) => {
+      if (!existsSync(`/proc/${pid}/autogroup`)) return
+      const original = await encoded(photo(6_000, 4_000), 'jpeg')
+      let ended = false
+      const working = (async () => {
+        while (!ended) await pool.develop(await darkroom.job(original, 'jpeg'))
+      })()
+      const session = () => readFileSync(`/proc/${pid}/autogroup`, 'utf8')
+      await eventually('it gives way', async () => / nice 19$/m.test(session()))
+      await eventually('it is like others', async () => / nice 0$/m.test(session()), 20_000).finally(() => (ended = true))
+      await working
+    })
+  } finally {
+    for (const { pid } of busy) process.kill(pid!, 'SIGKILL')
+  }
 })
 
 test('where the system grants it, a child has no network and can gain no privileges', async () => {
