@@ -1,5 +1,5 @@
 // Every setting in one table: its name, type, default and one line of help.
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import {
   LOG_LEVELS,
@@ -30,8 +30,8 @@ function maskUrl(address: string): string {
 function memoryForPixels(): number {
   const most = 512 * 1024 * 1024
   // Where nothing is limited it is 0, or far above any memory.
-  const granted = process.constrainedMemory()
-  return granted > 0 ? Math.min(most, Math.floor(granted / 4)) : most
+  const granted = Math.min(process.constrainedMemory() || Infinity, totalmem())
+  return Math.min(most, Math.floor(granted / 4))
 }
 
 export const SETTINGS = {
@@ -98,7 +98,7 @@ export const SETTINGS = {
   ),
   processMemoryBytes: integer(
     'PROCESS_MEMORY_BYTES',
-    { value: memoryForPixels, shown: '536870912, or a quarter of what this container or group may take, if that is less' },
+    { value: memoryForPixels, shown: '536870912, or a quarter of what this machine, container or group has, if that is less' },
     'Memory for the images being developed, in bytes, by estimate.',
   ),
   uploadIdleTimeoutMs: integer('UPLOAD_IDLE_TIMEOUT_MS', 60_000, 'Longest silence within an upload, in milliseconds.', {

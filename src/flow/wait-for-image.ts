@@ -23,9 +23,18 @@ export function createWaits({ images, feed }: Deps): WaitForImage {
   /** Who waits, by image. */
   const waiting = new Map<string, Set<(row: Image | null) => void>>()
   let looking: NodeJS.Timeout | undefined
+  let isLooking = false
 
   async function look() {
-    const ids = [...waiting.keys()]
+    if (isLooking) return
+    isLooking = true
+    await lookAt([...waiting.keys()])
+      // A database that is away is asked again at the next turn.
+      .catch(() => undefined)
+      .finally(() => (isLooking = false))
+  }
+
+  async function lookAt(ids: string[]) {
     const rows = new Map((await images.getMany(ids, null)).map((image) => [image.id, image]))
     for (const id of ids) {
       const row = rows.get(id) ?? null
@@ -37,8 +46,7 @@ export function createWaits({ images, feed }: Deps): WaitForImage {
   function watchRow(id: string, tell: (row: Image | null) => void): () => void {
     const told = waiting.get(id) ?? new Set()
     waiting.set(id, told.add(tell))
-    // A database that is away is asked again at the next turn.
-    looking ??= setInterval(() => void look().catch(() => undefined), LOOK_AGAIN_MS)
+    looking ??= setInterval(() => void look(), LOOK_AGAIN_MS)
     return () => {
       told.delete(tell)
       if (told.size === 0 && waiting.get(id) === told) waiting.delete(id)

@@ -77,8 +77,10 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
   const config = { access: 'upload' } as const
 
   fastify.post('/api/upload', { config }, async (request, reply) => {
-    const since = deps.feed.position()
+    const before = deps.feed.position()
     const taken = await take(request, 'sync', null)
+    // Of the image of an earlier request, what was announced until now is older than its row.
+    const since = 'upload' in taken ? before : deps.feed.position()
     const image = 'upload' in taken ? taken.upload.images[0] : await deps.images.getInBatch(taken.batchId, 0, seesOf(request.principal))
     const outcome = image && (await waitForImage(image, since, deps.limits.syncWaitMs))
     if (!outcome || outcome.status === 'aborted') throw new CalotypeError('not_found', 'The image was deleted before it was done.')

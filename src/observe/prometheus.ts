@@ -70,7 +70,8 @@ export function createMetrics({ role }: { role: 'server' | 'worker' }): Metrics 
   const unanswered = counter('unanswered_total', 'Figures that could not be known when they were asked for.', 'source')
 
   // Prometheus sees a counter grow only from a figure it has seen: what is seldom and matters begins with nought.
-  for (const code of ['internal', 'processing_crashed', 'processing_timeout', 'invalid_image']) images.inc({ status: 'error', code }, 0)
+  for (const code of ['internal', 'processing_crashed', 'processing_timeout', 'not_enough_memory', 'invalid_image'])
+    images.inc({ status: 'error', code }, 0)
   for (const code of ['not_found', 'storage_full', 'storage_unavailable', 'internal'])
     for (const operation of ['put', 'checkout', 'read', 'delete']) blobErrors.inc({ operation, code }, 0)
   for (const outcome of ['done', 'failed']) statements.inc({ outcome }, 0)

@@ -6,7 +6,7 @@ import { CalotypeError, ERRORS, toCalotypeError, type ErrorCode } from '../error
 import { failpoint } from '../failpoints.ts'
 import type { Format } from '../image.ts'
 import { formatOf, SIGNATURE_BYTES } from './signature.ts'
-import { givePieceBack, holdBytes, isTooMuchHeld, PIECE_BYTES, takePiece } from './pieces.ts'
+import { givePieceBack, isTooMuchHeld, PIECE_BYTES, takeFirstPiece, takeLargerPiece } from './pieces.ts'
 import { tooLarge } from './too-large.ts'
 
 /** A file that is whole and synced, at `path`; it belongs to the receiver of this now. */
@@ -101,10 +101,10 @@ export class IncomingFile {
    */
   #gather(chunk: Buffer) {
     for (let at = 0; at < chunk.length;) {
-      this.#pending ??= takePiece()
+      this.#pending ??= takeFirstPiece()
+      if (this.#pendingBytes === this.#pending.length) this.#pending = takeLargerPiece(this.#pending)
       const bytes = chunk.copy(this.#pending, this.#pendingBytes, at)
       this.#pendingBytes += bytes
-      holdBytes(bytes)
       at += bytes
       if (this.#pendingBytes === PIECE_BYTES) this.#flush()
     }
@@ -114,7 +114,6 @@ export class IncomingFile {
     this.#refusal ??= { code, error }
     if (this.#pending) givePieceBack(this.#pending)
     this.#pending = null
-    holdBytes(-this.#pendingBytes)
     this.#pendingBytes = 0
   }
 
@@ -139,7 +138,6 @@ export class IncomingFile {
       .catch(() => undefined)
       .then(() => {
         this.#writingBytes -= bytes
-        holdBytes(-bytes)
         givePieceBack(piece)
       })
   }

@@ -47,7 +47,7 @@ export function groupCommit<In, Out>(
   async function drain() {
     running = true
     while (waiting.length > 0) {
-      if (waiting.every((one) => one.canWaitMs > 0)) await pause()
+      if (waiting.length < maxItems && waiting.every((one) => one.canWaitMs > 0)) await pause()
       begunAt = performance.now()
       await settle(waiting.splice(0, maxItems))
     }
