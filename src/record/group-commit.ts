@@ -12,7 +12,7 @@ interface Waiting<In, Out> {
 /**
  * `commit` gets up to `maxItems` items and returns their results in the same order, in one transaction. When a group fails, each
  * of its items is tried alone, so that one bad item fails only itself. A group of items that can all wait begins so long after the one
- * before as the most impatient of them can.
+ * before as the most impatient of them can; a full one at once.
  */
 export function groupCommit<In, Out>(
   commit: (items: In[]) => Promise<Out[]>,
