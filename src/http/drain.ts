@@ -5,17 +5,22 @@ import type { FastifyInstance } from 'fastify'
 // Who was refused reads the answer only when done with sending: so much longer we listen.
 const DRAIN_MS = 5_000
 
-/** Of the routes of this instance: reads on for a while what a refused client still sends. */
+/** Of the routes of this instance: reads on for a while what a refused client still sends. A body without end ends its connection. */
 export function drainRefused(fastify: FastifyInstance): void {
-  fastify.addHook('onError', async (request) => drain(request.raw))
+  fastify.addHook('onError', async ({ raw }, reply) => {
+    // The next request on this connection would stand behind what nobody reads any more.
+    if (!(await isDrained(raw))) reply.header('connection', 'close')
+  })
 }
 
-async function drain(body: Readable): Promise<void> {
-  if (body.readableEnded || body.destroyed) return
-  const ended = new Promise<void>((resolve) => body.once('end', resolve).once('close', resolve))
-  const timeout = Promise.withResolvers<void>()
-  const timer = setTimeout(timeout.resolve, DRAIN_MS)
-  body.resume()
-  await Promise.race([ended, timeout.promise])
+async function isDrained(body: Readable): Promise<boolean> {
+  if (body.readableEnded || body.destroyed) return true
+  const ended = new Promise<true>((resolve) => body.once('end', () => resolve(true)).once('close', () => resolve(true)))
+  const timeout = Promise.withResolvers<false>()
+  const timer = setTimeout(timeout.resolve, DRAIN_MS, false)
+  // Who received it may still wait for its next piece, and `resume` would not outlast that.
+  body.on('data', () => undefined).resume()
+  const drained = await Promise.race([ended, timeout.promise])
   clearTimeout(timer)
+  return drained
 }

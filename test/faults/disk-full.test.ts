@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import pg from 'pg'
 import { sendUnit } from '../cluster/ledger.ts'
-import { ask, eventually, listImages, upload, type SentFile } from '../support/client.ts'
+import { eventually, listImages, upload, type SentFile } from '../support/client.ts'
 import { audit, query } from '../support/data-dir.ts'
 import { smallPhotographs } from '../support/photographs.ts'
 import { assertWell, longTest, settle } from './figures.ts'
@@ -48,13 +48,6 @@ async function fillAndFree(subject: Subject, disk: SmallDisk, refused: SentFile[
     assert.deepEqual(await left(), nothing, subject.server.output()),
   )
   assert.equal((await query(subject, "select id from images where status = 'aborted'")).length, 0)
-  // What could not be undone at once takes longer than a server keeps a connection: it may be closing those of before.
-  const answers = () =>
-    ask(subject, '/readyz').then(
-      ({ status }) => status === 200,
-      () => false as const,
-    )
-  await eventually('it answers', answers)
   for (const files of refused) await sendUnit(subject, { endpoint: 'async', files }, subject.ledger)
   return 2 + refused.flat().length
 }

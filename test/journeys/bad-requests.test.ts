@@ -137,10 +137,46 @@ onEachTopology({ UPLOAD_IDLE_TIMEOUT_MS: '1000' }, (server) => {
     })
   })
 
-  describe('a body that ends too soon', () => {
-    const head = (path: string, length: number) =>
-      `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${MULTIPART}\r\ncontent-length: ${length}\r\n\r\n`
+  const head = (path: string, length: number) =>
+    `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${MULTIPART}\r\ncontent-length: ${length}\r\n\r\n`
 
+  describe('refused while more of the body is to come', () => {
+    /** A connection on which so many files were sent, and not yet the rest of the body. */
+    async function sendFiles(count: number) {
+      const files = (await smallPhotographs(count, { seed: 6 })).map((bytes) => part('image', 'a.jpg', bytes))
+      const rest = Buffer.concat([Buffer.alloc(100_000, 'x'), END_OF_PARTS])
+      const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+      let text = ''
+      socket.on('data', (chunk) => (text += chunk.toString()))
+      socket.write(head('/api/upload', Buffer.concat([...files, rest]).length))
+      socket.write(Buffer.concat(files))
+      return { socket, rest, text: () => text, [Symbol.dispose]: () => socket.destroy() }
+    }
+
+    for (const { why, files, afterMs, status } of [
+      { why: 'one_file_only', files: 2, afterMs: 300, status: 400 },
+      { why: 'upload_timeout', files: 1, afterMs: 1_500, status: 408 },
+    ]) {
+      test(`what still comes is read, and the connection takes the next request: ${why}`, async () => {
+        using sent = await sendFiles(files)
+        await wait(afterMs)
+        sent.socket.write(sent.rest)
+        sent.socket.write('GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n')
+        const answers = () => sent.text().match(/HTTP\/1\.1 \d+/g)
+        await eventually('both are answered', async () => answers()?.length === 2, 3_000)
+        assert.deepEqual(answers(), [`HTTP/1.1 ${status}`, 'HTTP/1.1 200'])
+        assert.ok(sent.text().includes(why), sent.text())
+      })
+    }
+
+    test('what does not come is waited for a while, then the connection is closed with the answer', async () => {
+      using sent = await sendFiles(2)
+      await eventually('it is closed', async () => sent.socket.readableEnded, 8_000)
+      assert.match(sent.text(), /^HTTP\/1\.1 400[^]*one_file_only/)
+    })
+  })
+
+  describe('a body that ends too soon', () => {
     async function hangUpAfter(path: string, body: Buffer, length: number) {
       const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
       socket.on('error', () => {})
