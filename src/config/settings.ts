@@ -1,6 +1,7 @@
 // Every setting in one table: its name, type, default and one line of help.
-import { availableParallelism, totalmem } from 'node:os'
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
+import { grantedMemory } from './granted-memory.ts'
 import {
   LOG_LEVELS,
   readAuth,
@@ -29,9 +30,7 @@ function maskUrl(address: string): string {
 /** The rest is for the server and its idle children. */
 function memoryForPixels(): number {
   const most = 512 * 1024 * 1024
-  // Where nothing is limited it is 0, or far above any memory.
-  const granted = Math.min(process.constrainedMemory() || Infinity, totalmem())
-  return Math.min(most, Math.floor(granted / 4))
+  return Math.min(most, Math.floor(grantedMemory() / 4))
 }
 
 export const SETTINGS = {

@@ -1,5 +1,5 @@
 // The memory that children share while they develop: given out first come, first served, and never more than there is.
-import { totalmem } from 'node:os'
+import { grantedMemory } from '../config/granted-memory.ts'
 
 /**
  * What a server or worker, and a child without pixels, can't do without; most of what is resident is code they share, and is read again
@@ -8,11 +8,9 @@ import { totalmem } from 'node:os'
 const SERVER_BYTES = 80e6
 const CHILD_BYTES = 30e6
 
-/** What this machine, or the container or group this process is in, has for one image while all children but its own are idle. */
+/** Bytes there are for one image while all children but its own are idle. */
 export function roomForOne(concurrency: number): number {
-  // Where nothing is limited it is 0, or far above any memory.
-  const granted = Math.min(process.constrainedMemory() || Infinity, totalmem())
-  return Math.max(0, granted - SERVER_BYTES - concurrency * CHILD_BYTES)
+  return Math.max(0, grantedMemory() - SERVER_BYTES - concurrency * CHILD_BYTES)
 }
 
 export interface MemoryBudget {
