@@ -1,6 +1,6 @@
 // The rounds of the bench: each mode against the bare loop before and after it, in an order that changes from round to round.
 import { availableParallelism } from 'node:os'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Asked } from './asked.ts'
 import type { Taken } from './child.ts'
@@ -75,10 +75,6 @@ function work({ originals, warmUp, atOnce, isOurs }: RoundsOptions, mode: Mode):
 
 async function inFolder(options: RoundsOptions, counted: boolean, use: (subject: Subject) => Promise<Run>): Promise<Run> {
   const folder = await mkdtemp(join(options.root, 'run-'))
-  try {
-    await using subject = await options.start({ root: folder, counted })
-    return await use(subject)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+  await using subject = await options.start({ root: folder, counted })
+  return await use(subject)
 }

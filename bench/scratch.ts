@@ -1,6 +1,6 @@
 // Where a bench keeps what it makes: a folder that goes afterwards, whatever happens; and how a bench ends.
 import { rmSync } from 'node:fs'
-import { mkdir, mkdtemp } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 
 // In the clone, so on the disk DATA_DIR is on by default: the system's temporary folder may be in memory.
@@ -25,4 +25,13 @@ export async function inScratch(bench: (root: string) => Promise<void>): Promise
     remove()
     process.off('exit', remove)
   }
+}
+
+/**
+ * Frees the bytes in a folder, and leaves its files until the bench ends: ext4 looks at every number of a file deleted in the last minutes
+ * before it gives a file the next one, so that the deletes of one run would count for the run after it.
+ */
+export async function emptyFolder(folder: string): Promise<void> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  for (const entry of entries) if (entry.isFile()) await truncate(join(entry.parentPath, entry.name))
 }

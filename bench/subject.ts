@@ -1,11 +1,12 @@
 // What is measured: a server of the bench's own, a cluster of its own, or one that runs already; behind one interface.
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startCluster } from '../test/support/cluster.ts'
 import { processesOfGroup } from '../test/support/processes.ts'
 import { startServer } from '../test/support/server.ts'
 import { countStatements, watchCluster, type Asked } from './asked.ts'
 import { usageOfTrees } from './process-tree.ts'
+import { emptyFolder } from './scratch.ts'
 
 export const TOPOLOGIES = ['embedded', 'cluster'] as const
 export type Topology = (typeof TOPOLOGIES)[number]
@@ -66,7 +67,7 @@ async function startEmbedded({ root, env = {}, counted = false }: SubjectOptions
       // A frozen child would have to be waited for.
       if (server.pids().length > 1) signalChildren('SIGCONT')
       await server.stop()
-      await rm(dataDir, { recursive: true, force: true })
+      await emptyFolder(dataDir)
     },
   }
 }
