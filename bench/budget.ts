@@ -1,8 +1,8 @@
 // `npm run bench:budget`: the ratchet: fails when the CPU of an image, against the bare loop in the same run, has become clearly worse.
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Command } from 'commander'
-import { wholeNumber } from './options.ts'
+import { Command, Option } from 'commander'
+import { megapixels, wholeNumber, type Megapixels } from './options.ts'
 import { originalsFor } from './originals.ts'
 import { sectionTable } from './report.ts'
 import { runRounds } from './rounds.ts'
@@ -14,7 +14,6 @@ import type { Mode } from './upload-client.ts'
 const FILE = join(import.meta.dirname, 'budget.json')
 /** A noisy machine must not stop a merge: only what is worse by a fifth is taken for worse. */
 const TOLERANCE = 1.2
-const MEGAPIXELS = { from: 0.5, to: 12 }
 
 /** CPU ms an image of the server and its children over those of the bare loop, by mode. */
 type Budget = Partial<Record<Mode, number>>
@@ -26,14 +25,17 @@ const options = new Command('npm run bench:budget --')
   )
   .option('--images <number>', 'photographs in each run', wholeNumber(5_000), 100)
   .option('--rounds <number>', 'of which the median counts', wholeNumber(99), 3)
+  .addOption(
+    new Option('--megapixels <from-to>', 'sizes of the photographs').argParser(megapixels).default({ from: 0.5, to: 12 }, '0.5-12'),
+  )
   .option('--write', 'write what was measured to bench/budget.json; commit it')
   .option('--budget <file>', 'another file than bench/budget.json', FILE)
   .parse()
-  .opts<{ images: number; rounds: number; write?: true; budget: string }>()
+  .opts<{ images: number; rounds: number; megapixels: Megapixels; write?: true; budget: string }>()
 
 await inScratch(async (root) => {
   const budget = JSON.parse(await readFile(options.budget, 'utf8')) as Budget
-  const { originals, warmUp } = await originalsFor(root, options.images, { megapixels: MEGAPIXELS })
+  const { originals, warmUp } = await originalsFor(root, options.images, { megapixels: options.megapixels })
   const section = await runRounds({
     originals,
     warmUp,

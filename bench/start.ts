@@ -25,9 +25,10 @@ const options = new Command('npm run bench:start --')
       'milliseconds from the command until /healthz answers, in a new DATA_DIR and in one that was there.',
   )
   .option('--rounds <number>', 'of which the median counts', wholeNumber(99), 9)
+  .option('--no-warm-up', 'without the round before the first, for figures that nobody compares')
   .option('--json', 'print the figures as one line of JSON')
   .parse()
-  .opts<{ rounds: number; json?: true }>()
+  .opts<{ rounds: number; warmUp: boolean; json?: true }>()
 
 async function toHealthy(command: string[], dataDir: string): Promise<number> {
   const startedAt = performance.now()
@@ -78,7 +79,7 @@ await inScratch(async (root) => {
   const rows = []
   const runs = Object.keys(COMMANDS).map((name) => ({ name, fresh: [] as number[], again: [] as number[] }))
   // The first round warms the page cache and the compile cache, and fills the old DATA_DIR.
-  for (let number = 0; number <= options.rounds; number++) {
+  for (let number = options.warmUp ? 0 : 1; number <= options.rounds; number++) {
     for (const { name, fresh, again } of runs) {
       const command = COMMANDS[name as keyof typeof COMMANDS]
       await shown(`${name} ${number}/${options.rounds}`, 1, async () => {

@@ -1,15 +1,17 @@
-// Every member of the cluster is killed in the middle of 300 images, one at a time: nothing acknowledged is lost, twice or stuck.
+// Every member of the cluster is killed in the middle of many images, one at a time: nothing acknowledged is lost, twice or stuck.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { ROUNDS } from '../faults/figures.ts'
 import { ask, eventually } from '../support/client.ts'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
 import { figures, isWell, markedFiles, newLedger, sendAll, settleWithin } from './ledger.ts'
 
-const IMAGES = 300
+/** Those of the short form take the cluster several seconds as well. */
+const IMAGES = ROUNDS === null ? 150 : 300
 /** So many are acknowledged when the fault comes. */
-const FAULT_AFTER_IMAGES = 100
+const FAULT_AFTER_IMAGES = IMAGES / 3
 const DOWN_MS = 1_000
 /** After the repair, everything is final. A machine so slow that the client still sends then has a little longer, after its last upload. */
 const SETTLE_MS = 30_000

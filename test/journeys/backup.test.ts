@@ -7,6 +7,7 @@ import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import pg from 'pg'
 import type { ApiError, ApiImage } from '../../src/api.ts'
 import { originalKey } from '../../src/image.ts'
@@ -37,7 +38,10 @@ async function emptyPlace(t: TestContext, { env, databaseUrl }: Calotype): Promi
   await client.query(`create database ${name}`).finally(() => client.end())
   const database = new URL(databaseUrl)
   database.pathname = name
-  return { ...place, DATABASE_URL: database.href, REDIS_URL: `${env.REDIS_URL}/1` }
+  // Hints in a database of their own: the workers of the others would take them, and find no such images in their rows.
+  const redis = new URL(env.REDIS_URL!)
+  redis.pathname = '1'
+  return { ...place, DATABASE_URL: database.href, REDIS_URL: redis.href }
 }
 
 /** A server there, and in a cluster a worker; gone when the test ends. */
@@ -59,7 +63,10 @@ async function startIn(t: TestContext, env: Record<string, string>) {
   return server
 }
 
-/** Uploads one photograph after the other until told to end; and deletes some, so that bytes go while they are copied. */
+/** Between two uploads: a slow machine is not to have ever more to restore. */
+const LOAD_PAUSE_MS = 50
+
+/** Uploads some photographs after the others until told to end; and deletes some, so that bytes go while they are copied. */
 function load(calotype: Calotype, seed: number) {
   const acknowledged = new Map<string, string>()
   const deleted = new Set<string>()
@@ -77,6 +84,7 @@ function load(calotype: Calotype, seed: number) {
       const [first] = body.images
       deleted.add(first!.id)
       await ask(calotype, `/api/images/${first!.id}`, { method: 'DELETE' })
+      await wait(LOAD_PAUSE_MS)
     }
   }
   const running = run()
@@ -101,7 +109,7 @@ async function assertSameOriginals(server: { url: string }, images: ApiImage[], 
 onEachTopology({ ...SMALL, BLOB_GRACE_SECONDS: '0' }, (calotype) => {
   test('a backup under load, restored into an empty place, has all that was acknowledged before it', async (t) => {
     const loading = load(calotype, 1_000)
-    while (loading.acknowledged.size < 24) await new Promise((resolve) => setTimeout(resolve, 50))
+    while (loading.acknowledged.size < 24) await wait(50)
     const before = new Map(loading.acknowledged)
     const folder = join(await newFolder(t), 'backup')
     const { code, stdout, stderr } = await command(['backup', folder], calotype.env)

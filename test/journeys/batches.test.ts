@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { ApiBatch, ApiDeclared } from '../../src/api.ts'
 import { ask, eventually, listImages, MULTIPART, upload, watch } from '../support/client.ts'
@@ -334,33 +334,36 @@ onEachTopology({ WORKER_CONCURRENCY: '1', BLOB_GRACE_SECONDS: '1' }, (server) =>
     assert.equal(new Set([...page, ...second].map(({ id }) => id)).size, 6)
   })
 
-  test('what is missing when its time is over has expired', async () => {
-    const files = await newFiles(3)
-    const { id } = await declare(server, files.map(described))
-    await sendBundles(server, id, files.slice(0, 1))
-    await change(server, `update batches set expires_at = created_at where id = '${id}'`)
-    const refused = await sendFiles(server, id, files.slice(1, 2))
-    assert.deepEqual([refused.status, refused.body.code], [409, 'batch_expired'])
-    await eventually('the sweep has seen it', async () => (await ledgerOf(server, id)).expired === 2, 30_000)
-    assert.deepEqual(countsOf(await finished(server, id)), { completed: 1, expired: 2 })
-    assert.equal((await sendFiles(server, id, files.slice(0, 1))).status, 202, 'what came in time is still there')
-    assert.deepEqual(
-      (await filesOf(server, id, 'expired')).map(({ index }) => index),
-      [1, 2],
-    )
-  })
+  // Sweeps come every ten seconds: what waits for them waits together.
+  describe('with the sweeps', { concurrency: true }, () => {
+    test('what is missing when its time is over has expired', async () => {
+      const files = await newFiles(3)
+      const { id } = await declare(server, files.map(described))
+      await sendBundles(server, id, files.slice(0, 1))
+      await change(server, `update batches set expires_at = created_at where id = '${id}'`)
+      const refused = await sendFiles(server, id, files.slice(1, 2))
+      assert.deepEqual([refused.status, refused.body.code], [409, 'batch_expired'])
+      await eventually('the sweep has seen it', async () => (await ledgerOf(server, id)).expired === 2, 30_000)
+      assert.deepEqual(countsOf(await finished(server, id)), { completed: 1, expired: 2 })
+      assert.equal((await sendFiles(server, id, files.slice(0, 1))).status, 202, 'what came in time is still there')
+      assert.deepEqual(
+        (await filesOf(server, id, 'expired')).map(({ index }) => index),
+        [1, 2],
+      )
+    })
 
-  test('a batch that ended without an image is removed when it has been over for as long as it was open', async () => {
-    const declared = async () => (await declare(server, [{ name: 'never.jpg', size: 5_000 }])).id
-    const [cancelled, expired, recent] = [await declared(), await declared(), await declared()]
-    for (const id of [cancelled, recent]) await act(server, id, 'cancel')
-    await change(server, `update batches set expires_at = created_at where id = '${expired}'`)
-    await eventually('the sweep has seen it', async () => (await ledgerOf(server, expired)).expired === 1, 30_000)
-    await change(server, `update batches set empty_since = empty_since - 168 * 3600000 where id in ('${cancelled}', '${expired}')`)
-    const gone = async (id: string) => (await ask(server, `/api/batches/${id}`)).status === 404
-    await eventually('both are gone', async () => (await gone(cancelled)) && (await gone(expired)), 30_000)
-    assert.deepEqual(await query(server, `select name from declared_files where batch_id in ('${cancelled}', '${expired}')`), [])
-    assert.deepEqual(countsOf(await ledgerOf(server, recent)), { aborted: 1 })
+    test('a batch that ended without an image is removed when it has been over for as long as it was open', async () => {
+      const declared = async () => (await declare(server, [{ name: 'never.jpg', size: 5_000 }])).id
+      const [cancelled, expired, recent] = [await declared(), await declared(), await declared()]
+      for (const id of [cancelled, recent]) await act(server, id, 'cancel')
+      await change(server, `update batches set expires_at = created_at where id = '${expired}'`)
+      await eventually('the sweep has seen it', async () => (await ledgerOf(server, expired)).expired === 1, 30_000)
+      await change(server, `update batches set empty_since = empty_since - 168 * 3600000 where id in ('${cancelled}', '${expired}')`)
+      const gone = async (id: string) => (await ask(server, `/api/batches/${id}`)).status === 404
+      await eventually('both are gone', async () => (await gone(cancelled)) && (await gone(expired)), 30_000)
+      assert.deepEqual(await query(server, `select name from declared_files where batch_id in ('${cancelled}', '${expired}')`), [])
+      assert.deepEqual(countsOf(await ledgerOf(server, recent)), { aborted: 1 })
+    })
   })
 
   test('a deleted image takes its declared file along', async () => {

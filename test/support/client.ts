@@ -99,12 +99,20 @@ export const listImages = async (server: Address) => (await ask<ApiImage[]>(serv
 
 export const getBatch = async (server: Address, id: string) => (await ask<ApiBatch>(server, `/api/batches/${id}`)).body
 
-/** Asks until `check` gives something; rejects with what it last threw, or saying what was waited for. */
+const ASK_AGAIN_MS = 25
+const ASK_AGAIN_MOST_MS = 200
+
+/**
+ * Asks until `check` gives something; rejects with what it last threw, or saying what was waited for. The longer it takes, the rarer it
+ * asks: questions cost what is waited for its time, too.
+ */
 export async function eventually<T>(what: string, check: () => Promise<T | false>, timeoutMs = 10_000): Promise<T> {
-  for (const end = performance.now() + timeoutMs; ; await wait(25)) {
+  for (const start = performance.now(); ;) {
     const found = await check()
     if (found !== false) return found
-    if (performance.now() > end) throw new Error(`Not so after ${timeoutMs} ms: ${what}`)
+    const waitedMs = performance.now() - start
+    if (waitedMs > timeoutMs) throw new Error(`Not so after ${timeoutMs} ms: ${what}`)
+    await wait(Math.min(Math.max(ASK_AGAIN_MS, waitedMs / 20), ASK_AGAIN_MOST_MS))
   }
 }
 

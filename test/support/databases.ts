@@ -1,5 +1,5 @@
 // Both databases for contracts: a new, empty one for each test, SQLite in a folder and PostgreSQL through PgBouncer.
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe } from 'node:test'
@@ -12,9 +12,25 @@ import { createLog } from '../../src/log.ts'
 
 export type OpenDatabase = () => Promise<{ database: Database; close: () => Promise<void> }>
 
+/** An empty database with its tables, as a file: made once, as migrating each anew is most of what a short test would do. */
+let migratedFile: Promise<Buffer> | undefined
+
+async function makeMigratedFile(): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), 'calotype-rows-'))
+  try {
+    const path = join(folder, 'calotype.sqlite')
+    await (await openSqlite(path)).database.close()
+    return await readFile(path)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
 export const openOnSqlite: OpenDatabase = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'calotype-rows-'))
-  const { database } = await openSqlite(join(folder, 'calotype.sqlite'))
+  const path = join(folder, 'calotype.sqlite')
+  await writeFile(path, await (migratedFile ??= makeMigratedFile()))
+  const { database } = await openSqlite(path)
   const close = async () => {
     await database.close()
     await rm(folder, { recursive: true })
@@ -39,16 +55,27 @@ export function withPostgres(): { open: OpenDatabase; newDatabase: () => Promise
     await client.query(statement).finally(() => client.end())
   }
 
-  async function newDatabase(): Promise<string> {
+  async function newDatabase(template = 'template1'): Promise<string> {
     const name = `contract_${++databases}`
-    await directly(`create database ${name}`)
+    await directly(`create database ${name} template ${template}`)
     const url = new URL(cluster.report().databaseUrl)
     url.pathname = name
     return url.href
   }
 
+  /** As with SQLite; past the pooler, which would keep its connection to it. */
+  let migrated: Promise<string> | undefined
+  async function makeMigrated(): Promise<string> {
+    const name = 'contract_migrated'
+    await directly(`create database ${name}`)
+    const url = new URL(cluster.report().directDatabaseUrl)
+    url.pathname = name
+    await (await openPostgres({ url: url.href, maxConnections: 1, log: createLog('error') })).database.close()
+    return name
+  }
+
   const open: OpenDatabase = async () => {
-    const url = await newDatabase()
+    const url = await newDatabase(await (migrated ??= makeMigrated()))
     const { database } = await openPostgres({ url, maxConnections: 10, log: createLog('error') })
     const close = async () => {
       await database.close()
@@ -57,7 +84,7 @@ export function withPostgres(): { open: OpenDatabase; newDatabase: () => Promise
     }
     return { database, close }
   }
-  return { open, newDatabase }
+  return { open, newDatabase: () => newDatabase() }
 }
 
 /** Describes the same tests for each. */

@@ -1,4 +1,7 @@
 // Photographs for tests and the bench: made from a seed, each different in its pixels, with the spectrum and file size of real ones.
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import sharp from 'sharp'
 import type { Format } from '../../src/image.ts'
 import { randomFrom } from './random.ts'
@@ -45,10 +48,37 @@ let tiles: { texture: Float32Array; shapes: Float32Array } | undefined
 /** Fine texture everywhere, and shapes: the large octaves driven into saturation, so that they have outlines as things have. */
 function baseTiles() {
   tiles ??= {
-    texture: noiseTile(randomFrom(1), 16, TILE / 2, 1),
-    shapes: noiseTile(randomFrom(2), 8, 256, 1).map((value) => Math.tanh(6 * value)),
+    texture: keptTile('texture', () => noiseTile(randomFrom(1), 16, TILE / 2, 1)),
+    shapes: keptTile('shapes', () => noiseTile(randomFrom(2), 8, 256, 1).map((value) => Math.tanh(6 * value))),
   }
   return tiles
+}
+
+const KEPT = join(import.meta.dirname, '../../node_modules/.cache/photographs')
+
+/**
+ * Made once for all processes: half a second of computing that nearly every test file would begin with. Kept under what it is made by,
+ * this file; where it can't be kept, it is made each time.
+ */
+function keptTile(name: string, make: () => Float32Array): Float32Array {
+  const madeBy = ['photographs.ts', 'random.ts'].map((file) => readFileSync(join(import.meta.dirname, file)))
+  const path = join(KEPT, `${name}-${createHash('sha256').update(Buffer.concat(madeBy)).digest('hex').slice(0, 16)}`)
+  try {
+    const { buffer, byteOffset, byteLength } = readFileSync(path)
+    if (byteLength === TILE * TILE * Float32Array.BYTES_PER_ELEMENT) return new Float32Array(buffer, byteOffset, TILE * TILE)
+  } catch {
+    // Not yet.
+  }
+  const tile = make()
+  const own = `${path}.${process.pid}`
+  try {
+    mkdirSync(KEPT, { recursive: true })
+    writeFileSync(own, tile)
+    renameSync(own, path)
+  } catch {
+    rmSync(own, { force: true })
+  }
+  return tile
 }
 
 /** RGB pixels: a field of colours that changes slowly, shapes in two tones on it, and texture. */
@@ -100,7 +130,7 @@ function paint(random: () => number, width: number, height: number): Uint8Clampe
 /**
  * One photograph, as the bytes of its file. The same seed and size give the same pixels; different seeds give different ones.
  * Landscape or portrait by the seed; a JPEG has 0.2 to 0.4 bytes a pixel. Takes
- * about 40 ms of CPU a megapixel; the first one a second, for the textures all share.
+ * about 40 ms of CPU a megapixel; the very first one a second, for the textures all share.
  */
 export async function photograph(options: { seed: number; megapixels: number; format?: Format }): Promise<Buffer> {
   const random = randomFrom(options.seed)
