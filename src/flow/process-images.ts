@@ -116,14 +116,10 @@ export function processImages(deps: ProcessDeps): Processing {
       done = true
       free()
     }
-    const outcome = developAndStore(deps, development, release, () => stopped)
-    const ended = outcome.then((result) => {
-      // Developed or not: while its outcome waits for others, a child goes on with the next image.
-      release()
-      return result ? finish(result) : void interrupted.push(development)
-    })
+    // Developed or not: while its outcome waits for others, a child goes on with the next image.
+    const outcome = developAndStore(deps, development, release, () => stopped).finally(release)
+    const ended = outcome.then((result) => (result ? finish(result) : void interrupted.push(development)))
     const whole = ended.finally(() => {
-      release()
       finishing.delete(whole)
       free()
     })

@@ -78,8 +78,7 @@ function openParser(headers: BusboyHeaders, maxFiles: number, maxFields: number,
 /**
  * Yields each file in `field` as soon as it is synced, or as soon as it is refused, in no certain order (they carry their index).
  * Throws when the body is malformed, cut off, idle for too long or has too many files or fields: then nothing of it counts, and
- * what was not yet yielded is discarded. Memory is bounded by the constants above and
- * those of pieces.ts, whatever is sent.
+ * what was not yet yielded is discarded. Memory is bounded by the constants above and those of pieces.ts, whatever is sent.
  */
 export async function* receiveFiles(
   body: Readable,
