@@ -4,8 +4,9 @@ import { constants, setPriority } from 'node:os'
 
 const LOWEST = 19
 const LIKE_OTHERS = 0
-// Of one core, over one look: beside the busiest server a child has 0.7, beside programs that take all cores 0.03.
-const LEAST_SHARE = 0.3
+// Of one core, over one look: beside a server and its client that pass a large batch on two cores a child has 0.3 or more, beside programs
+// that take all cores 0.03.
+const LEAST_SHARE = 0.1
 const LOOK_MS = 500
 const LOOKS_LIKE_OTHERS = 20
 
