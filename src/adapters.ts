@@ -1,11 +1,11 @@
 // Adapters as the settings choose them: rows, bytes, hints and events, embedded or of a cluster. What `app.ts` and `maintain.ts` stand on.
 import { join } from 'node:path'
 import { createEndedCredentials } from './accounts/ended-credentials.ts'
-import { createMemoryRequestLimiter } from './accounts/memory-request-limiter.ts'
 import { createPasswords } from './accounts/passwords.ts'
+import type { RequestLimiter } from './accounts/request-limiter.ts'
 import { createSqlAccountStore } from './accounts/sql-account-store.ts'
 import { createSqlAuditLog } from './accounts/sql-audit-log.ts'
-import type { Config } from './config.ts'
+import { rateLimits, type Config } from './config.ts'
 import type { SchemaVersion } from './db/migrations.ts'
 import type { Database, OnRoundTrip } from './db/schema.ts'
 import type { AccountDeps } from './flow/account-deps.ts'
@@ -74,9 +74,10 @@ export const accountDeps = (database: Database, { sessionIdleHours, sessionMaxHo
 /** Of each user who has none of their own. */
 export const quotaOf = ({ quotaBytes: bytes, quotaImages: images }: Config) => ({ bytes, images })
 
-/** Counts calls: for this process, or for all servers of a cluster. */
-export async function openRequestLimiter(config: Config, log: Logger) {
-  if (!isCluster(config)) return createMemoryRequestLimiter()
+/** Counts calls, where they are limited: for this process, or for all servers of a cluster. */
+export async function openRequestLimiter(config: Config, log: Logger): Promise<RequestLimiter> {
+  if (Object.values(rateLimits(config)).every((limit) => limit === null)) return { count: async () => null, close: () => undefined }
+  if (!isCluster(config)) return (await import('./accounts/memory-request-limiter.ts')).createMemoryRequestLimiter()
   const { createRedisRequestLimiter } = await import('./accounts/redis-request-limiter.ts')
   return createRedisRequestLimiter({ url: config.redisUrl, log })
 }

@@ -1,11 +1,7 @@
-// The command line: the sole owner of argv, signals and exit codes.
+// The command line: the sole owner of argv, signals and exit codes. Each command loads what it needs, and no other waits for it.
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { createAdmin, resetPassword } from './cli/admin.ts'
-import { backUpAndTell, restoreAndTell } from './cli/backup.ts'
-import { deleteImages } from './cli/delete-images.ts'
-import { examineAndTell, type DoctorOptions } from './cli/doctor.ts'
-import { createKey, listKeys, revokeKey } from './cli/keys.ts'
+import type { DoctorOptions } from './cli/doctor.ts'
 import { serve, work } from './cli/serve.ts'
 import { readConfig, type Config } from './config.ts'
 import { settingsHelp } from './config/help.ts'
@@ -50,7 +46,10 @@ program
   .option('--grace <seconds>', 'let files that no image uses, and temporary files, be until they are so old', '3600')
   .option('--url <url>', 'the address people use: examine the way there, too')
   .option('--json', 'a JSON object a line: each finding, at the end {"summary":…}')
-  .action(async (options: DoctorOptions) => void (process.exitCode = await examineAndTell(settings(), options)))
+  .action(async (options: DoctorOptions) => {
+    const { examineAndTell } = await import('./cli/doctor.ts')
+    process.exitCode = await examineAndTell(settings(), options)
+  })
 
 program
   .command('backup')
@@ -62,15 +61,19 @@ program
     '--originals <way>',
     'copy; link (hard links: same disk, no more room); or list (their bytes are backed up where they are). Default: copy, of S3 list',
   )
-  .action(
-    async (folder: string, options: { originals?: string }) => void (process.exitCode = await backUpAndTell(settings(), folder, options)),
-  )
+  .action(async (folder: string, options: { originals?: string }) => {
+    const { backUpAndTell } = await import('./cli/backup.ts')
+    process.exitCode = await backUpAndTell(settings(), folder, options)
+  })
 
 program
   .command('restore')
   .description('put a backup into an empty place (a new DATA_DIR; a new database and an empty store), whichever topology it was made on')
   .argument('<folder>', 'as `calotype backup` made it')
-  .action(async (folder: string) => void (process.exitCode = await restoreAndTell(settings(), folder)))
+  .action(async (folder: string) => {
+    const { restoreAndTell } = await import('./cli/backup.ts')
+    process.exitCode = await restoreAndTell(settings(), folder)
+  })
 
 program
   .command('images')
@@ -79,7 +82,10 @@ program
   .description('delete images with their originals and everything made of them')
   .requiredOption('--all', 'all of them')
   .option('--yes', 'do not ask')
-  .action(async ({ yes = false }: { yes?: boolean }) => deleteImages(settings(), { yes }))
+  .action(async ({ yes = false }: { yes?: boolean }) => {
+    const { deleteImages } = await import('./cli/delete-images.ts')
+    return deleteImages(settings(), { yes })
+  })
 
 const admin = program.command('admin').description('look after the people who administer, also beside a running server')
 admin
@@ -87,12 +93,18 @@ admin
   .description('make an administrator; asks for the password, or takes it as the first line of stdin')
   .option('--email <address>', 'of the administrator; asked for if not given')
   .option('--name <name>', 'as others see it; else what stands before the @')
-  .action(async (options: { email?: string; name?: string }) => createAdmin(settings(), options))
+  .action(async (options: { email?: string; name?: string }) => {
+    const { createAdmin } = await import('./cli/admin.ts')
+    return createAdmin(settings(), options)
+  })
 admin
   .command('reset-password')
   .description('give somebody a new password and sign them out everywhere; asks for it, or takes it as the first line of stdin')
   .requiredOption('--email <address>', 'whose')
-  .action(async (options: { email: string }) => resetPassword(settings(), options))
+  .action(async (options: { email: string }) => {
+    const { resetPassword } = await import('./cli/admin.ts')
+    return resetPassword(settings(), options)
+  })
 
 const key = program.command('key').description('look after API keys, also beside a running server')
 key
@@ -102,17 +114,26 @@ key
   .requiredOption('--scopes <scopes>', 'what it may do, separated by commas: upload, read, delete, admin')
   .option('--name <name>', 'what it is for', 'command line')
   .option('--expires <when>', 'a date (2030-12-31), a time in ISO 8601, or days from now (90d); else never')
-  .action(async (options: { owner: string; scopes: string; name: string; expires?: string }) => createKey(settings(), options))
+  .action(async (options: { owner: string; scopes: string; name: string; expires?: string }) => {
+    const { createKey } = await import('./cli/keys.ts')
+    return createKey(settings(), options)
+  })
 key
   .command('list')
   .description('list keys, a line each')
   .option('--owner <address>', 'only those of this user')
-  .action(async (options: { owner?: string }) => listKeys(settings(), options))
+  .action(async (options: { owner?: string }) => {
+    const { listKeys } = await import('./cli/keys.ts')
+    return listKeys(settings(), options)
+  })
 key
   .command('revoke')
   .description('end a key at once')
   .argument('<id>', 'its id, as `key list` says it')
-  .action(async (id: string) => revokeKey(settings(), id))
+  .action(async (id: string) => {
+    const { revokeKey } = await import('./cli/keys.ts')
+    return revokeKey(settings(), id)
+  })
 
 /** The environment, and below it the `.env` of the folder the command runs in. */
 function settings(): Config {

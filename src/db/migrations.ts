@@ -3,26 +3,23 @@ import { sql, type Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
 import { StartError } from '../errors.ts'
 import type { Schema } from './schema.ts'
-import * as journey from './migrations/0001-journey.ts'
-import * as leases from './migrations/0002-leases.ts'
-import * as ledger from './migrations/0003-ledger.ts'
-import * as owners from './migrations/0004-owners.ts'
-import * as accounts from './migrations/0005-accounts.ts'
-import * as countsAndSearch from './migrations/0006-counts-and-search.ts'
-import * as admin from './migrations/0007-admin.ts'
-import * as quotas from './migrations/0008-quotas.ts'
-import * as lastFailures from './migrations/0009-last-failures.ts'
 
-const MIGRATIONS: Record<string, Migration> = {
-  '0001-journey': journey,
-  '0002-leases': leases,
-  '0003-ledger': ledger,
-  '0004-owners': owners,
-  '0005-accounts': accounts,
-  '0006-counts-and-search': countsAndSearch,
-  '0007-admin': admin,
-  '0008-quotas': quotas,
-  '0009-last-failures': lastFailures,
+/** Loaded where they are missing: a start on a database that is up to date needs no more than their names. */
+const MIGRATIONS: Record<string, () => Promise<Migration>> = {
+  '0001-journey': () => import('./migrations/0001-journey.ts'),
+  '0002-leases': () => import('./migrations/0002-leases.ts'),
+  '0003-ledger': () => import('./migrations/0003-ledger.ts'),
+  '0004-owners': () => import('./migrations/0004-owners.ts'),
+  '0005-accounts': () => import('./migrations/0005-accounts.ts'),
+  '0006-counts-and-search': () => import('./migrations/0006-counts-and-search.ts'),
+  '0007-admin': () => import('./migrations/0007-admin.ts'),
+  '0008-quotas': () => import('./migrations/0008-quotas.ts'),
+  '0009-last-failures': () => import('./migrations/0009-last-failures.ts'),
+}
+
+async function getMigrations(): Promise<Record<string, Migration>> {
+  const loaded = Object.entries(MIGRATIONS).map(([name, load]): [string, Migration] => [name, { up: async (db) => (await load()).up(db) }])
+  return Object.fromEntries(loaded)
 }
 
 /** `latest` and a name run what is missing, up to there; `as it is` takes only what this program knows, and runs nothing. */
@@ -31,7 +28,7 @@ export type SchemaVersion = 'latest' | 'as it is' | { upTo: string }
 /** Each migration in a transaction. Returns the names of what ran. Throws StartError where `as it is` or a name is not to be had. */
 export async function bringUpTo(db: Kysely<Schema>, version: SchemaVersion): Promise<string[]> {
   if (version === 'as it is') return checkVersion(db)
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
+  const migrator = new Migrator({ db, provider: { getMigrations } })
   if (version !== 'latest') {
     if (!(version.upTo in MIGRATIONS)) throw new StartError(`${NEWER} (${version.upTo}).`)
     const beyond = (await migrator.getMigrations()).find(({ name, executedAt }) => executedAt && name > version.upTo)

@@ -92,8 +92,8 @@ export async function examineSurroundings(blobs: BlobStore | null, around: Surro
 
 /** Writes, renames, syncs, reads and deletes, as an upload does. */
 async function probeStore(blobs: BlobStore, isFolder: boolean, found: (code: FindingCode, what: string) => void) {
-  // Beside the originals, whose folders are there; with a name that is not taken for one of theirs.
-  const key = `originals/00/calotype-check-${randomUUID()}`
+  // Not in one of the folders of originals: made by the user who examines, it would not be the server's.
+  const key = `originals/calotype-check-${randomUUID()}`
   const staged = blobs.stage()
   const bytes = Buffer.alloc(isFolder ? SMALL_PROBE_BYTES : LARGE_PROBE_BYTES, key)
   try {

@@ -2,7 +2,6 @@
 import cookie from '@fastify/cookie'
 import cors from '@fastify/cors'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
-import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { CalotypeError } from '../errors.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import type { Logger } from '../log.ts'
@@ -18,6 +17,7 @@ import { archiveRoutes } from './archive.ts'
 import { auditRoutes } from './audit.ts'
 import { authRoutes } from './auth.ts'
 import { batchRoutes } from './batches.ts'
+import { checkedByZod } from './checked-by-zod.ts'
 import type { CallLimits } from './count-call.ts'
 import { eventRoutes } from './events.ts'
 import { addHealth } from './health.ts'
@@ -71,6 +71,7 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
   const loggerInstance: FastifyBaseLogger = log
   const server = Fastify({
     ...problemOptions,
+    ...checkedByZod,
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     // Ours, with a code and Retry-After, comes from the hook below.
@@ -81,8 +82,6 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
     http: { headersTimeout: HEADERS_TIMEOUT_MS, requireHostHeader: false },
     routerOptions: { maxParamLength: 200 },
   })
-  server.setValidatorCompiler(validatorCompiler)
-  server.setSerializerCompiler(serializerCompiler)
   answerProblems(server)
   requireAccess(server)
   addSecurityHeaders(server)
@@ -104,7 +103,7 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
   }
   await server.register(cookie)
   identify(server)
-  await describeApi(server)
+  describeApi(server)
   await addLiveFeed(server, { feed, corsOrigins, guard: guardSockets(deps) })
   await server.register(authRoutes, deps)
   await server.register(sessionRoutes, deps)

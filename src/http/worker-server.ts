@@ -3,6 +3,7 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import type { Logger } from '../log.ts'
 import type { Developer } from '../process/developer.ts'
 import type { ImageStore } from '../record/image-store.ts'
+import { checkedByZod } from './checked-by-zod.ts'
 import { addHealth } from './health.ts'
 import { answerProblems, problemOptions } from './problem.ts'
 import { addSecurityHeaders } from './security-headers.ts'
@@ -18,6 +19,7 @@ export async function createWorkerServer({ images, developer, log, isStopping }:
   const loggerInstance: FastifyBaseLogger = log
   const server = Fastify({
     ...problemOptions,
+    ...checkedByZod,
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
   })

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import fs, { closeSync, createReadStream, openSync } from 'node:fs'
 import { access, constants, mkdir, open, opendir, readdir, rename, rm, stat, statfs, unlink, utimes } from 'node:fs/promises'
 import { once } from 'node:events'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { CalotypeError, StartError, toCalotypeError } from '../errors.ts'
@@ -15,7 +15,11 @@ const fsync = promisify(fs.fsync)
 
 const PREFIXES = ['originals', 'renditions']
 
-const isMissing = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT'
+/** A key names its folder by the first byte of its hash (`image.ts`). */
+const SHARD = /^[0-9a-f]{2}$/
+
+const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code
+const isMissing = (error: unknown) => codeOf(error) === 'ENOENT'
 
 async function sync(path: string) {
   const handle = await open(path, 'r')
@@ -26,64 +30,76 @@ async function sync(path: string) {
   }
 }
 
-const SHARDS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
-
-/** Makes the 256 folders of a prefix, once: a key names its folder by the first byte of its hash (`image.ts`). */
-async function makeShards(parent: string, path: string) {
-  const made = await mkdir(path, { recursive: true })
-  const there = new Set(made ? [] : await readdir(path))
-  const missing = SHARDS.filter((shard) => !there.has(shard))
-  if (missing.length === 0) return
-  for (const shard of missing) await mkdir(join(path, shard), { recursive: true })
-  await sync(path)
-  await sync(parent)
+/** Renames a file to a name whose folder may not be there yet: 512 made at each first start would take as long as all else of it. */
+async function moveTo(target: string, path: string) {
+  try {
+    await rename(path, target)
+  } catch (error) {
+    const shard = dirname(target)
+    // Only this one: where what it lies in is missing, there is another disk than at the start, or none.
+    if (!isMissing(error) || !SHARD.test(basename(shard))) throw error
+    await mkdir(shard).catch((failure: unknown) => {
+      if (codeOf(failure) !== 'EEXIST') throw failure
+    })
+    await rename(path, target)
+  }
 }
 
-const shardsOf = (folder: string, prefixes: string[]) => prefixes.flatMap((prefix) => SHARDS.map((shard) => join(folder, prefix, shard)))
-
 /** One folder that belongs to somebody else would refuse each 256th image, long after the start. */
-async function checkRights(folder: string) {
-  const written = shardsOf(folder, PREFIXES)
+async function checkRights(folder: string, prefixes: string[]) {
+  const shards = prefixes.map(async (prefix) =>
+    (await readdir(prefix)).filter((name) => SHARD.test(name)).map((name) => join(prefix, name)),
+  )
+  const written = [folder, join(folder, 'tmp'), ...prefixes, ...(await Promise.all(shards)).flat()]
   const { R_OK, W_OK, X_OK } = constants
-  await Promise.all([folder, join(folder, 'tmp'), ...written].map((path) => access(path, R_OK | W_OK | X_OK)))
+  await Promise.all(written.map((path) => access(path, R_OK | W_OK | X_OK)))
 }
 
 /**
- * Syncs folders, and holds open those named: to open and close one each time costs twice what the sync does. Whoever asks while one
- * sync runs shares the next, which begins after their rename.
+ * Syncs folders below `root`, and holds them open: to open and close one each time costs twice what the sync does. Whoever asks while
+ * one sync runs shares the next, which begins after their rename.
  */
-function openFolders(held: string[]) {
-  const descriptors = new Map(held.map((folder) => [folder, openSync(folder, 'r')]))
+function createFolders(root: string) {
+  const descriptors = new Map<string, number>()
   const running = new Map<string, { next: Promise<void> | null; current: Promise<void> }>()
 
   async function run(folder: string) {
     // Renames that end in the same turn of the loop share the sync.
     await nextTurn()
     try {
-      const descriptor = descriptors.get(folder)
-      await (descriptor === undefined ? sync(folder) : fsync(descriptor))
+      await fsync(descriptors.get(folder) ?? (await hold(folder)))
     } finally {
       if (!running.get(folder)?.next) running.delete(folder)
     }
   }
 
-  return {
-    sync(folder: string): Promise<void> {
-      const state = running.get(folder)
-      if (!state) {
+  /** Whoever made it, and when: its own entry may not be on the disk yet. */
+  async function hold(folder: string): Promise<number> {
+    if (folder !== root) await syncShared(dirname(folder))
+    const descriptor = openSync(folder, 'r')
+    descriptors.set(folder, descriptor)
+    return descriptor
+  }
+
+  function syncShared(folder: string): Promise<void> {
+    const state = running.get(folder)
+    if (!state) {
+      const current = run(folder)
+      running.set(folder, { current, next: null })
+      return current
+    }
+    state.next ??= state.current
+      .catch(() => undefined)
+      .then(() => {
         const current = run(folder)
         running.set(folder, { current, next: null })
         return current
-      }
-      state.next ??= state.current
-        .catch(() => undefined)
-        .then(() => {
-          const current = run(folder)
-          running.set(folder, { current, next: null })
-          return current
-        })
-      return state.next
-    },
+      })
+    return state.next
+  }
+
+  return {
+    sync: syncShared,
     close() {
       for (const descriptor of descriptors.values()) closeSync(descriptor)
     },
@@ -127,17 +143,18 @@ async function openStaging(folder: string, { isShared = false, asVisitor = false
 }
 
 /**
- * Opens the store in `folder`, which is made where missing: `tmp/` for what is being written, and a folder for each prefix of
+ * Opens the store in a folder, which is made where missing: `tmp/` for what is being written, and a folder for each prefix of
  * the keys. Only one process may have it open, unless it is said to be shared, and visitors.
  */
-export async function openFilesystemStore(folder: string, options: FilesystemOptions = {}): Promise<BlobStore> {
+export async function openFilesystemStore(path: string, options: FilesystemOptions = {}): Promise<BlobStore> {
+  const folder = resolve(path)
+  const folders = createFolders(folder)
   let staged
-  let folders: ReturnType<typeof openFolders>
   try {
     staged = await openStaging(folder, options)
-    for (const prefix of PREFIXES) await makeShards(folder, join(folder, prefix))
-    if (!options.asVisitor) await checkRights(folder)
-    folders = openFolders(options.asVisitor ? [] : shardsOf(folder, PREFIXES))
+    const prefixes = PREFIXES.map((prefix) => join(folder, prefix))
+    for (const prefix of prefixes) await mkdir(prefix, { recursive: true })
+    if (!options.asVisitor) await checkRights(folder, prefixes)
   } catch (error) {
     throw new StartError(`DATA_DIR: ${folder} can't be written (${(error as Error).message}). Choose a folder this user may write.`, {
       cause: error,
@@ -175,7 +192,7 @@ export async function openFilesystemStore(folder: string, options: FilesystemOpt
         const durably = options.isShared || !canBeMadeAgain
         if (durably && !synced) await sync(stagedPath)
         const target = join(folder, key)
-        await rename(stagedPath, target)
+        await moveTo(target, stagedPath)
         failpoint('blob-renamed')
         if (durably) await folders.sync(dirname(target))
         failpoint('blob-in-place')

@@ -49,7 +49,11 @@ onEachTopology(
       const isFolderSync = (line: string) => /f(data)?sync\(/.test(line) && line.includes(`${first!.slice(0, first!.lastIndexOf('/'))}>`)
       const isRename = (line: string) => line.includes(`${first!}"`)
       const staged = /"([^"]*)"/.exec(lines.find(isRename)!)![1]!
-      assert.match(without(isFolderSync).join(), /folder is not synced/)
+      assert.match(without(isFolderSync).join(), /its folder is not synced/)
+      assert.match(
+        without((line) => /f(data)?sync\(/.test(line) && line.includes('/originals>')).join(),
+        /its new folder lies in is not synced/,
+      )
       assert.match(without((line) => /f(data)?sync\(/.test(line) && line.includes(`${staged}>`)).join(), /not synced/)
       assert.match(without(isRename).join(), /never renamed/)
       const answer = lines.findIndex((line) => line.includes('"HTTP/1.1 202'))

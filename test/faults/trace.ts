@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
-const CALLS = 'write,writev,pwrite64,pwritev,sendto,sendmsg,read,recvfrom,fsync,fdatasync,rename,renameat,renameat2'
+const CALLS = 'write,writev,pwrite64,pwritev,sendto,sendmsg,read,recvfrom,fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat'
 const ATTACHED_MS = 20_000
 
 export interface Trace {
@@ -140,7 +140,11 @@ function judge(calls: Call[], key: string, answeredAt: number, commits: { begun:
   const [staged = '', target = ''] = [...renamed.text.matchAll(/"([^"]*)"/g)].map(([, path]) => path!)
   const writes = calls.filter((call) => isWrite(call) && pathOf(call) === staged)
   const synced = calls.find((call) => isSync(call) && succeeded(call) && pathOf(call) === staged)
-  const folder = calls.find((call) => isSync(call) && succeeded(call) && pathOf(call) === dirname(target) && call.begun > renamed.ended)
+  const syncOf = (folder: string, after: Call) =>
+    calls.find((call) => isSync(call) && succeeded(call) && pathOf(call) === folder && call.begun > after.ended)
+  const folder = syncOf(dirname(target), renamed)
+  const made = calls.find((call) => call.name.startsWith('mkdir') && succeeded(call) && call.text.includes(`"${dirname(target)}"`))
+  const parent = made && syncOf(dirname(dirname(target)), made)
   const found: string[] = []
   if (writes.length === 0) found.push('never written')
   if (!synced) found.push('not synced')
@@ -149,9 +153,11 @@ function judge(calls: Call[], key: string, answeredAt: number, commits: { begun:
     if (synced.ended > renamed.begun) found.push('renamed before its sync')
   }
   if (!folder) return [...found, 'its folder is not synced after the rename']
-  const commit = commits.find(({ begun }) => begun > folder.ended)
+  if (made && !parent) return [...found, 'the folder its new folder lies in is not synced']
+  const durableAt = Math.max(folder.ended, parent?.ended ?? 0)
+  const commit = commits.find(({ begun }) => begun > durableAt)
   if (!commit) found.push('no commit after the sync of its folder')
   else if (commit.ended > answeredAt) found.push('answered before the commit')
-  if (folder.ended > answeredAt) found.push('answered before the sync of its folder')
+  if (durableAt > answeredAt) found.push('answered before the sync of its folder')
   return found
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { InjectOptions } from 'fastify'
-import { OPERATIONS } from '../../src/http/openapi/describe-api.ts'
+import { OPERATIONS } from '../../src/http/openapi/document.ts'
 import { PASSWORD } from '../support/accounts.ts'
 import { CALLERS, form, startCallers, type Callers } from '../support/callers.ts'
 import { photograph } from '../support/photographs.ts'
