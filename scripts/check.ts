@@ -1,5 +1,7 @@
-// `npm run check [NAME…]`: every check that needs no running server; all of them run, whatever the first one finds.
-import { spawnSync } from 'node:child_process'
+// `npm run check [NAME…]`: every check that needs no running server; all of them run, whatever the first one finds, one for each core at once.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
 
 const CHECKS: Record<string, string[]> = {
   format: ['prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.'],
@@ -22,12 +24,25 @@ const CHECKS: Record<string, string[]> = {
 }
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(CHECKS)
-const failed = names.filter((name) => {
+const failed: string[] = []
+
+/** What it says comes as a whole, when it is done: others run beside it. */
+async function check(name: string): Promise<void> {
   const command = CHECKS[name]
   if (!command) throw new Error(`There is no check "${name}"; there are ${Object.keys(CHECKS).join(', ')}.`)
-  console.log(`check ${name}: ${command.join(' ')}`)
   const [file = '', ...args] = command
-  return spawnSync(process.execPath, [`node_modules/${file}`, ...args], { stdio: 'inherit' }).status !== 0
-})
+  const child = spawn(process.execPath, [`node_modules/${file}`, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (said += text))
+  const [code] = await once(child, 'close')
+  console.log(`check ${name}: ${command.join(' ')}\n${said}`.trimEnd())
+  if (code !== 0) failed.push(name)
+}
+
+const waiting = names.values()
+async function work(): Promise<void> {
+  for (const name of waiting) await check(name)
+}
+await Promise.all(Array.from({ length: availableParallelism() }, work))
 console.log(failed.length === 0 ? `All checks passed: ${names.join(', ')}.` : `Checks failed: ${failed.join(', ')}.`)
 process.exitCode = failed.length === 0 ? 0 : 1

@@ -122,7 +122,7 @@ test('a worker that is stopped hands back what it has not begun, and another tak
 })
 
 test('what a stopped worker hands back does not go behind all that waits', async (t) => {
-  const { name, token } = await sendChunk(12 * CHUNK)
+  const { name, token } = await sendChunk(8 * CHUNK)
   // Nothing for a moment, where one chunk is done and the next is not claimed yet.
   const held = await eventually('it holds something', async () => {
     const rows = await heldBy(cluster.databaseUrl, token)

@@ -16,6 +16,8 @@ import { onEachTopology } from './subject.ts'
 const MAX_CONNECTIONS = 12
 /** Of the server, and of the worker. */
 const POOL = 4
+/** The name of the connections that take all there are. */
+const HOG = 'hog'
 const AWAY_MS = 60_000
 const MOST_COMMITS = 60
 
@@ -124,25 +126,33 @@ onEachTopology(
       await engines().restart('postgres')
       const url = engines().directDatabaseUrl.replace(/[^/]+$/, 'few')
       const hogs: pg.Client[] = []
+      async function takeAll(): Promise<void> {
+        for (;;) {
+          const hog = new pg.Client({ connectionString: url, application_name: HOG })
+          hog.on('error', () => {})
+          const failure = await hog.connect().then(
+            () => null,
+            (error: { code?: string }) => error,
+          )
+          if (failure) return
+          hogs.push(hog)
+        }
+      }
       try {
         await using subject = await open({ env: { DATABASE_URL: url, DATABASE_POOL: String(POOL) } })
         const before = await newFiles(3)
         await sendUnit(subject, { endpoint: 'async', files: before }, subject.ledger)
         await allFinal(subject)
-        // Idle connections of the pools are closed after a while, and then there is none to be had again.
+        // Those that the pools keep would do for much that is written together: once they are cut, there is none to be had again.
         const full = await eventually(
           'all connections are taken',
           async () => {
-            for (;;) {
-              const hog = new pg.Client({ connectionString: url })
-              hog.on('error', () => {})
-              const failure = await hog.connect().then(
-                () => null,
-                (error: { code?: string }) => error,
-              )
-              if (failure) break
-              hogs.push(hog)
-            }
+            await takeAll()
+            await hogs[0]!.query(
+              `select pg_terminate_backend(pid, 1000) from pg_stat_activity
+               where datname = 'few' and application_name <> '${HOG}' and state = 'idle'`,
+            )
+            await takeAll()
             // As many at once as its pool may have: each wants a connection of its own.
             const [file] = await smallPhotographs(1, { seed: 90_000 })
             const answers = await Promise.all(

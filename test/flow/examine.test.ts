@@ -81,6 +81,12 @@ describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () =
 
   const isList = ({ method, url }: Seen) => method === 'GET' && url.includes('list-type=2')
   const isOriginal = ({ method, url }: Seen) => method !== 'PUT' && url.includes(`/${originalKey(SHA256)}`)
+  /** What lists say where nothing lies, which is known of nearly all their 512 parts: s3rver takes seconds for so many questions. */
+  const NOTHING: Fault = { status: 200, html: '<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>' }
+  const isElsewhere = (seen: Seen) => isList(seen) && !seen.url.includes(`%2F${SHA256.slice(0, 2)}%2F`)
+  const faulty = (fault: (seen: Seen) => Fault | null) => {
+    proxy.fault = (seen) => fault(seen) ?? (isElsewhere(seen) ? NOTHING : null)
+  }
 
   it('is well while it answers', async () => {
     const { findings, summary } = await examined()
@@ -97,7 +103,7 @@ describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () =
   ]
   for (const [name, fault] of faults) {
     it(`${name} in the face of a look at an original is no loss`, async () => {
-      proxy.fault = (seen) => (isOriginal(seen) ? fault : null)
+      faulty((seen) => (isOriginal(seen) ? fault : null))
       const { codes, status } = await examined()
       assert.deepEqual([codes, status], [['not_looked_at'], 'completed'])
     })
@@ -106,13 +112,13 @@ describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () =
   it('a body that is damaged on its way each time is no damage', async () => {
     let times = 0
     // Damaged in another place each time, as a network does; the file itself would be damaged in the same.
-    proxy.fault = (seen) => (isOriginal(seen) && seen.method === 'GET' ? (times++ % 2 ? null : 'damage the answer') : null)
+    faulty((seen) => (isOriginal(seen) && seen.method === 'GET' ? (times++ % 2 ? null : 'damage the answer') : null))
     const { codes, status } = await examined()
     assert.deepEqual([codes, status], [['not_looked_at'], 'completed'])
   })
 
   it('a list that can not be read is no empty list, and enough of them end the examination', async () => {
-    proxy.fault = (seen) => (isList(seen) ? { status: 403, code: 'AccessDenied' } : null)
+    faulty((seen) => (isList(seen) ? { status: 403, code: 'AccessDenied' } : null))
     const { findings, codes, status } = await examined()
     assert.deepEqual([codes, status], [['not_looked_at'], 'completed'])
     assert.match(findings.at(-1)!.what, /^25\d of 256 parts of the store were not looked at/)
@@ -120,12 +126,12 @@ describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () =
   })
 
   it('a list that leaves things out is not believed before they were looked for', async () => {
-    proxy.fault = (seen) =>
-      isList(seen) ? { status: 200, html: '<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>' } : null
+    faulty((seen) => (isList(seen) ? NOTHING : null))
     assert.deepEqual((await examined()).findings, [])
   })
 
   it('what is truly missing is found by the same questions', async () => {
+    faulty(() => null)
     await blobs.delete([thumbnailKey(DEVELOPMENT)])
     const first = await examined()
     assert.deepEqual([first.codes, first.status], [['rendition_missing'], 'pending'])

@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
+import { send } from '../support/accounts.ts'
 import { ask, eventually, upload } from '../support/client.ts'
 import { query } from '../support/data-dir.ts'
+import { failingFiles } from '../support/failing-files.ts'
 import { countsOf, declare, described, filesOf, finished, ledgerOf, postDeclaration, sendBundles, sendFiles } from '../support/ledger.ts'
-import { photograph, smallPhotograph, smallPhotographs } from '../support/photographs.ts'
+import { smallPhotograph, smallPhotographs } from '../support/photographs.ts'
 import { onEachTopology } from '../support/topologies.ts'
 
 const file = (name: string, size = 1_000) => ({ name, size })
@@ -105,12 +107,8 @@ onEachTopology({}, (server) => {
   })
 
   test('more files than a form has fields come in one request', async () => {
-    const bytes = await smallPhotograph({ seed: 91_000 })
-    const files = Array.from({ length: 1_200 }, (_, index) => ({
-      index,
-      name: `${index}.jpg`,
-      bytes: Buffer.concat([bytes, Buffer.from(`many ${index}`)]),
-    }))
+    // They are only to come: nothing is developed of them.
+    const files = failingFiles(1_200).map(({ name, bytes }, index) => ({ index, name, bytes: Buffer.from(bytes) }))
     const { id } = await declare(server, files.map(described))
     const { status, body, text } = await sendFiles(server, id, files)
     assert.equal(status, 202, text)
@@ -160,8 +158,9 @@ onEachTopology({}, (server) => {
 
 onEachTopology({ MAX_PENDING: '1', WORKER_CONCURRENCY: '1' }, (server) => {
   test('beyond MAX_PENDING a declaration is sent away, until there is room', async () => {
-    const slow = await photograph({ seed: 94, megapixels: 2 })
-    const sent = Array.from({ length: 60 }, (_, index) => ({ name: `${index}.jpg`, bytes: Buffer.concat([slow, Buffer.from([index])]) }))
+    // However fast the workers are, what is sent waits.
+    assert.equal((await send(server, 'POST', '/api/admin/queue/pause', { minutes: 60 })).status, 200)
+    const sent = (await smallPhotographs(4, { seed: 94_000 })).map((bytes, index) => ({ name: `${index}.jpg`, bytes }))
     const { body } = await upload(server, 'batch', sent)
     const refused = await eventually('the server is full', async () => {
       const answer = await postDeclaration(server, { files: [file('a.jpg')] })
@@ -169,6 +168,7 @@ onEachTopology({ MAX_PENDING: '1', WORKER_CONCURRENCY: '1' }, (server) => {
     })
     assert.equal(refused.body.code, 'overloaded')
     assert.ok(Number(refused.headers['retry-after']) > 0)
+    assert.equal((await send(server, 'POST', '/api/admin/queue/resume', undefined)).status, 200)
     await finished(server, body.job_id)
     await eventually('there is room', async () => (await postDeclaration(server, { files: [file('a.jpg')] })).status === 201)
   })

@@ -1,6 +1,6 @@
 // The pool of children: what it develops, and what becomes of images when children hang, die or lose their parent.
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
@@ -9,6 +9,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChildPoolOptions, createChildPool } from '../../src/process/child-pool.ts'
 import type { Developer, DevelopJob, DevelopResult } from '../../src/process/developer.ts'
+import { isAlive, processesOfGroup } from '../support/processes.ts'
 import { createDarkroom, encoded, photo, png } from './pictures.ts'
 
 let darkroom: Awaited<ReturnType<typeof createDarkroom>>
@@ -23,10 +24,6 @@ beforeEach(async () => (darkroom = await createDarkroom()))
 
 const pools: Developer[] = []
 const pids = (pool: Developer) => pool.stats().children.map((child) => child.pid)
-/** What `ps` knows of a process; nothing, if there is none. */
-const ps = (pid: number, field: 'stat' | 'rss') =>
-  spawnSync('ps', ['-o', `${field}=`, '-p', String(pid)], { encoding: 'utf8' }).stdout.trim()
-const alive = (pid: number) => pid > 0 && /^[^Z]/.test(ps(pid, 'stat'))
 const all: number[] = []
 
 function open(options: Partial<ChildPoolOptions> = {}): Developer {
@@ -42,7 +39,7 @@ afterEach(async () => {
   }
   await darkroom.remove()
 })
-after(() => assert.deepEqual(all.filter(alive), [], 'children are left'))
+after(() => assert.deepEqual(all.filter(isAlive), [], 'children are left'))
 
 async function until(met: () => boolean | undefined, what: string, withinMs = 20_000): Promise<void> {
   for (const end = Date.now() + withinMs; !met(); await sleep(5)) if (Date.now() > end) assert.fail(`${what}: not within ${withinMs} ms`)
@@ -180,9 +177,9 @@ describe('children that die', () => {
     const owner = spawn(process.execPath, [join(import.meta.dirname, 'owner.ts'), JSON.stringify(await darkroom.job(slow, 'png'))])
     const [line] = (await once(owner.stdout, 'data')) as [Buffer]
     const children = JSON.parse(line.toString()) as number[]
-    assert.ok(children.length === 2 && children.every(alive))
+    assert.ok(children.length === 2 && children.every(isAlive))
     owner.kill('SIGKILL')
-    await until(() => !children.some(alive), 'the children of a killed parent are gone', 2_000)
+    await until(() => !children.some(isAlive), 'the children of a killed parent are gone', 2_000)
   })
 })
 
@@ -207,14 +204,14 @@ describe('children that can’t start', () => {
 })
 
 describe('memory', () => {
-  const residentBytes = (pool: Developer) => pids(pool).reduce((sum, pid) => sum + Number(ps(pid, 'rss')) * 1024, 0)
+  const residentBytes = (pool: Developer) => processesOfGroup(...pids(pool)).reduce((sum, { rssMb }) => sum + rssMb * 1e6, 0)
   test('several progressive JPEGs of 48 megapixels at once stay within the budget', async () => {
     const original = await photo(8000, 6000).jpeg({ progressive: true }).toBuffer()
     const memoryBytes = 240 * 2 ** 20
     const pool = open({ concurrency: 3, memoryBytes })
     await developAll(pool, await jobs(small, 'jpeg', 6))
     const idleBytes = residentBytes(pool)
-    const list = await jobs(original, 'jpeg', 6)
+    const list = await jobs(original, 'jpeg', 4)
     let [peakBytes, mostGranted, done] = [0, 0, false]
     const working = developAll(pool, list).finally(() => (done = true))
     while (!done) {
@@ -277,7 +274,7 @@ describe('closing', () => {
       (await Promise.all(results)).map(({ outcome }) => outcome),
       ['developed', 'interrupted', 'interrupted'],
     )
-    assert.equal(children.some(alive), false)
+    assert.equal(children.some(isAlive), false)
     assert.deepEqual(await pool.develop(list[1]!), { outcome: 'interrupted' })
   })
   test('without grace, and again: at once, nothing left', async () => {

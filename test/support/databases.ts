@@ -1,4 +1,4 @@
-// Both databases for contracts: a new, empty one for each test, SQLite in a folder and PostgreSQL through PgBouncer.
+// Both databases for contracts: an empty one for each test, SQLite in a folder and PostgreSQL through PgBouncer.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -38,10 +38,18 @@ export const openOnSqlite: OpenDatabase = async () => {
   return { database, close }
 }
 
+/** Of all tables, whichever there are. */
+const EMPTIED = `do $$ begin
+  execute (select 'truncate ' || string_agg(quote_ident(tablename), ', ') || ' restart identity'
+    from pg_tables where schemaname = current_schema() and tablename not like 'kysely%');
+end $$`
+
 /** Starts PostgreSQL and PgBouncer for the tests of the `describe` this is called in. `newDatabase` makes one and gives its address. */
 export function withPostgres(): { open: OpenDatabase; newDatabase: () => Promise<string> } {
   let cluster: Cluster
   let databases = 0
+  /** With their tables, empty again: one that is made takes longer than most tests, and its connections are cold. */
+  const used: string[] = []
   before(async () => {
     const prepared = await prepareCluster({ folder: undefined, port: 0, api: 0, workers: 0, s3: false }, () => undefined)
     cluster = prepared.cluster
@@ -49,42 +57,32 @@ export function withPostgres(): { open: OpenDatabase; newDatabase: () => Promise
   })
   after(() => cluster.close())
 
-  async function directly(statement: string): Promise<void> {
-    const client = new pg.Client({ connectionString: cluster.report().directDatabaseUrl })
+  const addressOf = (server: string, name: string) => Object.assign(new URL(server), { pathname: name }).href
+  /** Past the pooler, which would keep the connection. */
+  async function directly(statement: string, name = 'postgres'): Promise<void> {
+    const client = new pg.Client({ connectionString: addressOf(cluster.report().directDatabaseUrl, name) })
     await client.connect()
     await client.query(statement).finally(() => client.end())
   }
 
-  async function newDatabase(template = 'template1'): Promise<string> {
+  async function make(): Promise<string> {
     const name = `contract_${++databases}`
-    await directly(`create database ${name} template ${template}`)
-    const url = new URL(cluster.report().databaseUrl)
-    url.pathname = name
-    return url.href
-  }
-
-  /** As with SQLite; past the pooler, which would keep its connection to it. */
-  let migrated: Promise<string> | undefined
-  async function makeMigrated(): Promise<string> {
-    const name = 'contract_migrated'
     await directly(`create database ${name}`)
-    const url = new URL(cluster.report().directDatabaseUrl)
-    url.pathname = name
-    await (await openPostgres({ url: url.href, maxConnections: 1, log: createLog('error') })).database.close()
     return name
   }
+  const pooled = (name: string) => addressOf(cluster.report().databaseUrl, name)
 
   const open: OpenDatabase = async () => {
-    const url = await newDatabase(await (migrated ??= makeMigrated()))
-    const { database } = await openPostgres({ url, maxConnections: 10, log: createLog('error') })
+    const name = used.pop() ?? (await make())
+    const { database } = await openPostgres({ url: pooled(name), maxConnections: 10, log: createLog('error') })
     const close = async () => {
       await database.close()
-      // With the connections that the pooler would keep: PostgreSQL has not enough for all tests.
-      await directly(`drop database ${new URL(url).pathname.slice(1)} with (force)`)
+      await directly(EMPTIED, name)
+      used.push(name)
     }
     return { database, close }
   }
-  return { open, newDatabase: () => newDatabase() }
+  return { open, newDatabase: async () => pooled(await make()) }
 }
 
 /** Describes the same tests for each. */

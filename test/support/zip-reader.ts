@@ -28,6 +28,7 @@ export function readZip(zip: ZipBytes): ZipEntry[] {
   const { count, length, at, end } = findIndex(zip)
   assert.equal(at + length, end, 'the index ends where the end of the archive begins')
   const index = zip.read(at, length)
+  const utf8 = new TextDecoder('utf-8', { fatal: true })
   const entries: ZipEntry[] = []
   let place = 0
   let nextOffset = 0
@@ -37,7 +38,7 @@ export function readZip(zip: ZipBytes): ZipEntry[] {
     const [nameLength, extraLength, commentLength] = [head.readUInt16LE(28), head.readUInt16LE(30), head.readUInt16LE(32)]
     assert.equal(head.readUInt16LE(10), 0, 'stored')
     assert.equal(head.readUInt16LE(8) & 0x0808, 0x0808, 'a descriptor follows, names are UTF-8')
-    const name = new TextDecoder('utf-8', { fatal: true }).decode(head.subarray(46, 46 + nameLength))
+    const name = utf8.decode(head.subarray(46, 46 + nameLength))
     const far = zip64Field(head.subarray(46 + nameLength, 46 + nameLength + extraLength))
     const size = head.readUInt32LE(24) === 0xffffffff ? far() : head.readUInt32LE(24)
     const packed = head.readUInt32LE(20) === 0xffffffff ? far() : head.readUInt32LE(20)
@@ -48,7 +49,7 @@ export function readZip(zip: ZipBytes): ZipEntry[] {
 
     const local = zip.read(offset, 30)
     assert.equal(local.readUInt32LE(0), 0x04034b50, name)
-    assert.deepEqual(local.subarray(6, 14), head.subarray(8, 16), 'flags, method and time are the same in both places')
+    assert.ok(local.subarray(6, 14).equals(head.subarray(8, 16)), 'flags, method and time are the same in both places')
     const localExtra = local.readUInt16LE(28)
     assert.equal(zip.read(offset + 30, local.readUInt16LE(26)).toString(), name)
     const bytesAt = offset + 30 + nameLength + localExtra
