@@ -1,5 +1,5 @@
 // What the fault tests do their worst to: one server, embedded, or a server and a worker on the engines of a cluster, all restartable.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe } from 'node:test'
@@ -164,12 +164,13 @@ export function clientsOf(pid: number, port: string): string[] {
   })
 }
 
-/** Open descriptors of a process, without the connections that clients hold to this port. */
+/** Open descriptors of a process, without the connections that clients hold to this port, and the folders its store holds open from their first image on. */
 export function descriptorsOf(pid: number, port: string): number {
   const ofClients = new Set(clientsOf(pid, port).map((inode) => `socket:[${inode}]`))
   return readdirSync(`/proc/${pid}/fd`).filter((fd) => {
     try {
-      return !ofClients.has(readlinkSync(`/proc/${pid}/fd/${fd}`))
+      const path = `/proc/${pid}/fd/${fd}`
+      return !ofClients.has(readlinkSync(path)) && !statSync(path).isDirectory()
     } catch {
       // The one that reads the folder.
       return false

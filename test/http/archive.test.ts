@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readlink, rm, truncate, unlink, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readlink, rm, stat, truncate, unlink, writeFile } from 'node:fs/promises'
 import { get as httpGet, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -104,8 +104,16 @@ describe('archives', () => {
   async function openFiles(): Promise<number> {
     const all = await readdir('/dev/fd')
     if (process.platform !== 'linux') return all.length
-    const targets = await Promise.all(all.map((fd) => readlink(`/dev/fd/${fd}`).catch(() => '')))
-    return targets.filter((target) => target.startsWith(folder) && !/\/[0-9a-f]{2}$/.test(target)).length
+    const open = all.map(async (fd) => {
+      try {
+        const path = `/dev/fd/${fd}`
+        return (await readlink(path)).startsWith(folder) && (await stat(path)).isFile()
+      } catch {
+        // The one that reads the list.
+        return false
+      }
+    })
+    return (await Promise.all(open)).filter(Boolean).length
   }
 
   it('have the images asked for, in that order and once; not those that are not there or came to nothing', async () => {
