@@ -28,9 +28,10 @@ COPY web ./web
 RUN node scripts/build-page.ts
 
 FROM node:24-slim AS calotype
-# UV_THREADPOOL_SIZE: hashing, syncing and reading files share the pool, which must be sized before Node starts.
+# UV_THREADPOOL_SIZE: hashing, syncing and reading files share the pool, which must be sized before Node starts. NODE_OPTIONS: bin/run says why.
 ENV NODE_ENV=production \
     UV_THREADPOOL_SIZE=16 \
+    NODE_OPTIONS=--max-semi-space-size=16 \
     HOST=0.0.0.0 \
     PORT=8000 \
     WORKER_HOST=0.0.0.0 \
