@@ -1,17 +1,14 @@
 // The blob store in a folder: written aside, synced, renamed, the folder synced; so a name always stands for whole bytes.
 import { randomUUID } from 'node:crypto'
-import fs, { closeSync, createReadStream, openSync } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { access, constants, mkdir, open, opendir, readdir, rename, rm, stat, statfs, unlink, utimes } from 'node:fs/promises'
 import { once } from 'node:events'
 import { basename, dirname, join, resolve } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { CalotypeError, StartError, toCalotypeError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import type { BlobStat, BlobStore } from './blob-store.ts'
+import { createFolders } from './synced-folders.ts'
 import { stagedFiles } from './staging-folder.ts'
-
-const fsync = promisify(fs.fsync)
 
 const PREFIXES = ['originals', 'renditions']
 
@@ -53,57 +50,6 @@ async function checkRights(folder: string, prefixes: string[]) {
   const written = [folder, join(folder, 'tmp'), ...prefixes, ...(await Promise.all(shards)).flat()]
   const { R_OK, W_OK, X_OK } = constants
   await Promise.all(written.map((path) => access(path, R_OK | W_OK | X_OK)))
-}
-
-/**
- * Syncs folders below `root`, and holds them open: to open and close one each time costs twice what the sync does. Whoever asks while
- * one sync runs shares the next, which begins after their rename.
- */
-function createFolders(root: string) {
-  const descriptors = new Map<string, number>()
-  const running = new Map<string, { next: Promise<void> | null; current: Promise<void> }>()
-
-  async function run(folder: string) {
-    // Renames that end in the same turn of the loop share the sync.
-    await nextTurn()
-    try {
-      await fsync(descriptors.get(folder) ?? (await hold(folder)))
-    } finally {
-      if (!running.get(folder)?.next) running.delete(folder)
-    }
-  }
-
-  /** Whoever made it, and when: its own entry may not be on the disk yet. */
-  async function hold(folder: string): Promise<number> {
-    if (folder !== root) await syncShared(dirname(folder))
-    const descriptor = openSync(folder, 'r')
-    descriptors.set(folder, descriptor)
-    return descriptor
-  }
-
-  function syncShared(folder: string): Promise<void> {
-    const state = running.get(folder)
-    if (!state) {
-      const current = run(folder)
-      running.set(folder, { current, next: null })
-      return current
-    }
-    state.next ??= state.current
-      .catch(() => undefined)
-      .then(() => {
-        const current = run(folder)
-        running.set(folder, { current, next: null })
-        return current
-      })
-    return state.next
-  }
-
-  return {
-    sync: syncShared,
-    close() {
-      for (const descriptor of descriptors.values()) closeSync(descriptor)
-    },
-  }
 }
 
 // Of a blob at once. While all cores develop, each trip to the file threads waits for its turn: most developed images need two.
