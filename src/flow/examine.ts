@@ -1,5 +1,5 @@
 // Compares rows and bytes in both directions, a 256th of them at a time; beside a running server, by looking twice before it speaks.
-import { imageKey, originalKey, sha256OfKey, thumbnailKey } from '../image.ts'
+import { imageKey, originalKey, thumbnailKey } from '../image.ts'
 import type { HeldDevelopment, HeldOriginal, RowSurvey } from '../record/row-survey.ts'
 import type { BlobStat } from '../store/blob-store.ts'
 import { atOnce } from './at-once.ts'
@@ -9,7 +9,8 @@ import { examineHalt } from './examine-halt.ts'
 import { examineOriginal, isKnownLost, sizeOfBlob } from './examine-original.ts'
 import { examineStuck } from './examine-stuck.ts'
 import { inWords, mend, reasonOf, type Report } from './findings.ts'
-import { isNewer, unknownAmong, type UnknownOriginal } from './unknown-originals.ts'
+import { examineOriginalsLeft, examineRenditionsLeft } from './examine-left.ts'
+import type { UnknownOriginal } from './unknown-originals.ts'
 
 export interface ExamineDeps extends DeleteDeps {
   survey: RowSurvey
@@ -61,6 +62,8 @@ export async function examine(deps: ExamineDeps, options: ExamineOptions): Promi
 }
 
 type Listed = Map<string, BlobStat>
+
+const pagesOf = (keys: string[]) => Array.from({ length: Math.ceil(keys.length / PAGE) }, (_, at) => keys.slice(at * PAGE, (at + 1) * PAGE))
 
 const renditionsOf = ({ imageSize, thumbnailSize, ...development }: HeldDevelopment) =>
   [
@@ -166,8 +169,16 @@ class Examination {
       if (this.#refusals >= MOST_REFUSALS) return
       after = last.sha256
     }
-    await this.#unknownOriginals([...originals.keys()])
-    await this.#strayRenditions([...renditions])
+    const { graceMs } = this.#options
+    for (const keys of pagesOf([...originals.keys()])) {
+      const found = await this.#look('originals without a row', () => examineOriginalsLeft(this.#deps, this.#acceptedAt, keys))
+      this.#unknown.push(...(found?.unknown ?? []))
+      this.examined.accepted += found?.accepted ?? 0
+    }
+    for (const keys of pagesOf([...renditions.keys()])) {
+      this.examined.young +=
+        (await this.#look('developed images without a row', () => examineRenditionsLeft(this.#deps, graceMs, keys))) ?? 0
+    }
   }
 
   async #original(original: HeldOriginal, originals: Listed, renditions: Listed) {
@@ -215,49 +226,5 @@ class Examination {
     if (!missing) return
     const finding = { code: 'rendition_missing', what: missing.what, about: missing.key } as const
     await mend(this.#mend, finding, () => survey.redevelop([{ sha256, recipe }]))
-  }
-
-  /** Among bytes that the rows in use do not speak of. */
-  async #unknownOriginals(keys: string[]) {
-    for (let at = 0; at < keys.length; at += PAGE) {
-      // What has no name of ours, whoever put it there may want.
-      const hashes = keys.slice(at, at + PAGE).flatMap((key) => sha256OfKey(key) ?? [])
-      await this.#look('originals without a row', async () => {
-        for (const unknown of await unknownAmong(this.#deps, hashes)) {
-          if (this.#acceptedAt !== null && !isNewer(unknown, this.#acceptedAt)) {
-            this.examined.accepted++
-            continue
-          }
-          this.#unknown.push(unknown)
-          const about = originalKey(unknown.sha256)
-          const what = `The database does not know an original of ${unknown.size} bytes, stored ${inWords(Date.now() - unknown.modifiedAt)} ago: ${about}`
-          this.#deps.report({ code: 'unknown_original', what, about, mended: false })
-        }
-      })
-    }
-  }
-
-  /** Developed images of originals that have no row: of no use, and no proof, as a worker that slept past its lease can leave one. */
-  async #strayRenditions(listed: [string, BlobStat][]) {
-    const { blobs, images, report } = this.#deps
-    for (let at = 0; at < listed.length; at += PAGE) {
-      const page = listed.slice(at, at + PAGE).flatMap(([key]) => {
-        const sha256 = sha256OfKey(key)
-        return sha256 === null ? [] : [{ key, sha256 }]
-      })
-      await this.#look('developed images without a row', async () => {
-        const known = await images.known([...new Set(page.map(({ sha256 }) => sha256))])
-        for (const { key, sha256 } of page) {
-          const stat = known.has(sha256) ? null : await blobs.stat(key)
-          if (!stat) continue
-          const ageMs = Date.now() - stat.modifiedAt
-          if (ageMs < this.#options.graceMs) this.examined.young++
-          else {
-            const what = `A developed image of ${stat.size} bytes that no row speaks of has been there for ${inWords(ageMs)}: ${key}`
-            report({ code: 'orphan', what, about: key, mended: false })
-          }
-        }
-      })
-    }
   }
 }
