@@ -149,6 +149,7 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
     allowedHosts: isLoopback(config.host) ? config.allowedHosts : ['*'],
     pages: pages(config),
     observer,
+    obstacle: () => work?.developer.obstacle() ?? null,
     isStopping: () => stopping,
   })
   const ages = { graceMs: config.blobGraceSeconds * 1000, batchTtlMs: config.batchTtlHours * 60 * 60 * 1000 }

@@ -54,6 +54,7 @@ export const ERRORS = {
   internal: 'Something went wrong in the server. Try again; its log has the cause.',
   overloaded: 'Too much work is waiting. Try again after the time in Retry-After.',
   shutting_down: 'The server is stopping. Try again in a few seconds.',
+  processing_unavailable: 'No image can be processed at the moment. Those that were uploaded wait; the log of the server has the cause.',
   storage_unavailable: 'The store of the images does not answer. Try again after the time in Retry-After.',
   database_unavailable: 'The database can not be reached just now. Nothing was taken; try again after the time in Retry-After.',
   storage_full: 'The disk of the server is full. Nothing was kept; try again when there is room.',

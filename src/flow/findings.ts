@@ -17,7 +17,7 @@ export const REMEDIES = {
   counts_differ: 'They are counted anew.',
   never_expired: 'What is missing of them expires.',
   removal_unfinished: 'It is ended.',
-  nobody_develops: 'Look whether a server (or, in a cluster, a worker) runs, and at its log.',
+  nobody_develops: 'Check that a server (in a cluster: a worker) runs, and what its /readyz and its log say.',
   not_looked_at: 'Nothing is taken for missing. Look why, and examine again.',
   not_mended: 'Look why, and examine again.',
   folder_unusable: 'Give this user the right to write there, and room.',

@@ -55,7 +55,7 @@ export function processImages(deps: ProcessDeps): Processing {
   // Who holds what this process claims: a result under another token comes too late.
   const lease = { token: randomUUID(), ms: LEASE_MS, worker }
   const claimed: Development[] = []
-  /** Begun, and come back undone as the children ended. */
+  /** Begun, and come back undone as the processing was stopped. */
   const interrupted: Development[] = []
   const finishing = new Set<Promise<void>>()
   let developing = 0
@@ -118,7 +118,11 @@ export function processImages(deps: ProcessDeps): Processing {
     }
     // Developed or not: while its outcome waits for others, a child goes on with the next image.
     const outcome = developAndStore(deps, development, release, () => stopped).finally(release)
-    const ended = outcome.then((result) => (result ? finish(result) : void interrupted.push(development)))
+    const ended = outcome.then((result) => {
+      if (result) return finish(result)
+      if (!stopped) return handBack([development])
+      interrupted.push(development)
+    })
     const whole = ended.finally(() => {
       finishing.delete(whole)
       free()
@@ -147,8 +151,15 @@ export function processImages(deps: ProcessDeps): Processing {
     }
   }
 
+  /** Until a child can be started again nothing is claimed, and what is claimed is pending: others may be able to. */
+  async function waitUntilAble() {
+    await handBack(claimed.splice(0))
+    while (!stopped && developer.obstacle() !== null) await Promise.race([developer.whenAble(), freed.promise])
+  }
+
   async function work() {
     while (!stopped) {
+      if (developer.obstacle() !== null) await waitUntilAble()
       while (claimed.length > 0 && room() > 0) begin(claimed.shift()!)
       if (claimed.length > 0 || !hasRoom()) {
         await freed.promise
@@ -158,7 +169,8 @@ export function processImages(deps: ProcessDeps): Processing {
       // With as many more that wait here: a claim costs the same for more of them.
       const jobs = await queue.take(room() + developer.capacity)
       if (jobs.length === 0) return
-      await claim(jobs)
+      if (developer.obstacle() === null) await claim(jobs)
+      else await queue.add(jobs)
     }
   }
 
@@ -166,7 +178,8 @@ export function processImages(deps: ProcessDeps): Processing {
   async function handBack(developments: Development[]) {
     if (developments.length === 0) return
     const hashes = developments.map((development) => development.sha256)
-    const back = await images.giveBack(hashes, RECIPE, lease.token).catch(() => [])
+    const back = await persist('giving back work', () => images.giveBack(hashes, RECIPE, lease.token))
+    if (!back) return
     await feed.publish(back)
     await queue.add(toJobs(back))
   }

@@ -7,13 +7,15 @@ export const REPORT_INTERVAL_MS = 5_000
 
 /** Returns what is to be called every `REPORT_INTERVAL_MS`. */
 export function createWorkerReport(
-  { workers, developer }: { workers: WorkerRegistry; developer: Pick<Developer, 'stats'> },
+  { workers, developer }: { workers: WorkerRegistry; developer: Pick<Developer, 'stats' | 'obstacle'> },
   self: Pick<WorkerReport, 'id' | 'kind' | 'concurrency'>,
 ): () => Promise<void> {
   let isFirst = true
   return async () => {
     const { children, developed } = developer.stats()
-    await workers.report({ ...self, busy: children.filter(({ busy }) => busy).length, developed, isFirst })
+    // None where none can be started: whoever looks sees why nothing goes on.
+    const concurrency = developer.obstacle() === null ? self.concurrency : 0
+    await workers.report({ ...self, concurrency, busy: children.filter(({ busy }) => busy).length, developed, isFirst })
     isFirst = false
   }
 }

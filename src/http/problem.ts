@@ -56,6 +56,7 @@ export const STATUS_OF = {
   internal: 500,
   overloaded: 503,
   shutting_down: 503,
+  processing_unavailable: 503,
   storage_unavailable: 503,
   database_unavailable: 503,
   storage_full: 507,

@@ -58,6 +58,8 @@ export interface ServerDeps extends UploadDeps, AccountDeps, AdminDeps, Allowanc
   allowedHosts: string[]
   pages: Omit<PagesDeps, 'auth'>
   observer?: Observer | undefined
+  /** Why this server can't develop images, though it should; null if it can, or others do. */
+  obstacle: () => string | null
   /** True once the server is stopping: what is in hand is finished, nothing new is begun. */
   isStopping: () => boolean
 }
@@ -122,7 +124,7 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
   await server.register(archiveRoutes, { images, blobs })
   await server.register(eventRoutes, { feed })
   await server.register(pageRoutes, { ...deps.pages, auth: deps.auth })
-  addHealth(server, { images, isStopping })
+  addHealth(server, deps)
   deps.observer?.watch({ watchers: () => server.websocketServer.clients.size })
   return server
 }

@@ -10,7 +10,7 @@ import { addSecurityHeaders } from './security-headers.ts'
 
 export interface WorkerServerDeps {
   images: Pick<ImageStore, 'known'>
-  developer: Pick<Developer, 'stats'>
+  developer: Pick<Developer, 'stats' | 'obstacle'>
   log: Logger
   isStopping: () => boolean
 }
@@ -25,7 +25,7 @@ export async function createWorkerServer({ images, developer, log, isStopping }:
   })
   answerProblems(server)
   addSecurityHeaders(server)
-  addHealth(server, { images, isStopping })
+  addHealth(server, { images, obstacle: () => developer.obstacle(), isStopping })
   server.get('/stats', async () => developer.stats())
   return server
 }

@@ -107,6 +107,8 @@ export function observeDeveloper(developer: Developer, { tell }: Observer): Deve
           tell({ what: 'developed', sha256: job.sha256, code: result.outcome === 'failed' ? result.failure.code : null, took })
         },
       ),
+    obstacle: () => developer.obstacle(),
+    whenAble: () => developer.whenAble(),
     stats: () => developer.stats(),
     close: (graceMs) => developer.close(graceMs),
   }

@@ -3,15 +3,12 @@ import { rm } from 'node:fs/promises'
 import { type ErrorCode, ERRORS } from '../errors.ts'
 import type { Failure } from '../image.ts'
 import { Child, type ChildOptions, MOST_IN_HAND, type Task } from './child-process.ts'
-import { confine } from './confinement.ts'
+import { ChildStarts, type StartsLog } from './child-starts.ts'
+import { confine, type Confinement } from './confinement.ts'
 import type { Developer, DevelopJob, DevelopResult } from './developer.ts'
 import { createMemoryBudget, roomForOne } from './memory-budget.ts'
 
 const MOST_DEATHS = 3
-const START_RETRY_MIN_MS = 100
-const START_RETRY_MAX_MS = 30_000
-/** Starts that may fail one after the other before what waits is told so. The first five take 3 s. */
-const MOST_FAILED_STARTS = 5
 
 export interface ChildPoolOptions {
   /** Children, and images developed at once. */
@@ -27,13 +24,7 @@ export interface ChildPoolOptions {
   roomBytes?: number
   /** Of one image, all frames. */
   maxPixels: number
-  log?: Log
-}
-
-interface Log {
-  debug(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
+  log?: StartsLog
 }
 
 /** Starts its children at once, in the background; jobs wait for them. */
@@ -43,26 +34,28 @@ export function createChildPool(options: ChildPoolOptions): Developer {
 
 class ChildPool implements Developer {
   readonly capacity: number
-  readonly #childOptions: ChildOptions
-  readonly #log: Log | undefined
+  readonly #childOptions: Omit<ChildOptions, 'confinement'>
+  readonly #confine: () => Promise<Confinement>
+  readonly #log: StartsLog | undefined
+  readonly #starts: ChildStarts
   readonly #children = new Set<Child>()
   readonly #queue: Task[] = []
   /** What a child that died had in hand: each is tried again alone in a fresh child, so that the guilty one is found. */
   readonly #suspects: Task[] = []
-  readonly #restarts = new Set<NodeJS.Timeout>()
   readonly #emptied = Promise.withResolvers<void>()
+  /** What this system grants; asked again after a start has failed, as it may be the reason. */
+  #confinement: Promise<Confinement> | null = null
+  /** Not in `#children` yet. */
+  #starting = 0
   #lastId = 0
   #replaced = 0
   /** By children that are gone. */
   #developed = 0
-  #failedStarts = 0
   #closed = false
 
   constructor({ concurrency, timeoutMs, memoryBytes, roomBytes = roomForOne(concurrency), maxPixels, log }: ChildPoolOptions) {
     this.capacity = concurrency * MOST_IN_HAND
     const shareBytes = Math.floor(memoryBytes / 2 / concurrency)
-    const { command: confinement, missing } = confine(maxPixels, memoryBytes)
-    if (missing.length > 0) log?.debug({ missing }, 'this system does not confine the children that develop images in every way')
     this.#childOptions = {
       timeoutMs,
       maxPixels,
@@ -70,23 +63,33 @@ class ChildPool implements Developer {
       // Who gives more to pixels than would be left has said so.
       roomBytes: Math.max(roomBytes, memoryBytes),
       budget: createMemoryBudget(memoryBytes - shareBytes * concurrency),
-      confinement,
     }
+    this.#confine = () => confine(maxPixels, memoryBytes)
     this.#log = log
-    for (let i = 0; i < concurrency; i++) this.#spawn()
+    this.#starts = new ChildStarts(() => void this.#start(), log)
+    for (let i = 0; i < concurrency; i++) void this.#start()
   }
 
   develop(job: DevelopJob): Promise<DevelopResult> {
     const { promise, resolve } = Promise.withResolvers<DevelopResult>()
     const task = { id: ++this.#lastId, job, deaths: 0, resolve }
-    if (this.#closed) return Promise.resolve({ outcome: 'interrupted' })
+    if (this.#closed || this.#starts.obstacle !== null) return Promise.resolve({ outcome: 'interrupted' })
     this.#queue.push(task)
     this.#dispatch()
     return promise
   }
 
+  obstacle(): string | null {
+    return this.#starts.obstacle
+  }
+
+  whenAble(): Promise<void> {
+    return this.#starts.whenAble()
+  }
+
   stats() {
-    const children = [...this.#children]
+    // One that is being tried is none yet.
+    const children = this.#starts.obstacle === null ? [...this.#children] : []
     const { shareBytes, budget } = this.#childOptions
     return {
       children: children.map(({ pid, inHand, developed }) => ({ pid, busy: inHand > 0, developed })),
@@ -98,8 +101,8 @@ class ChildPool implements Developer {
 
   async close(graceMs: number): Promise<void> {
     this.#closed = true
-    for (const restart of this.#restarts) clearTimeout(restart)
-    for (const task of [...this.#queue.splice(0), ...this.#suspects.splice(0)]) void this.#finish(task, { outcome: 'interrupted' })
+    this.#starts.close()
+    this.#interruptWaiting()
     for (const child of this.#children) {
       if (child.inHand === 0) child.kill()
       else if (child.spare) child.recall(child.spare)
@@ -110,41 +113,83 @@ class ChildPool implements Developer {
     clearTimeout(grace)
   }
 
-  #spawn(): void {
-    const child: Child = new Child(this.#childOptions, {
-      onReady: () => {
-        this.#failedStarts = 0
-        this.#dispatch()
+  async #start(): Promise<void> {
+    this.#starting++
+    try {
+      this.#confinement ??= this.#askForConfinement()
+      const { command } = await this.#confinement
+      if (!this.#closed) this.#spawn(command)
+      this.#starting--
+    } catch (error) {
+      this.#starting--
+      this.#onStartFailed((error as Error).message)
+    }
+  }
+
+  async #askForConfinement(): Promise<Confinement> {
+    const confinement = await this.#confine()
+    const { missing } = confinement
+    if (missing.length > 0) this.#log?.debug({ missing }, 'this system does not confine the children that develop images in every way')
+    return confinement
+  }
+
+  /** Throws what the system says where it starts no process. */
+  #spawn(confinement: string[]): void {
+    const child: Child = new Child(
+      { ...this.#childOptions, confinement },
+      {
+        onReady: () => {
+          this.#starts.ready()
+          this.#dispatch()
+        },
+        onDone: (task, result, cause) => {
+          if (cause) this.#log?.debug({ sha256: task.job.sha256, cause }, 'an image could not be developed')
+          void this.#finish(task, result)
+          this.#putToUse(child)
+        },
+        onReturned: (task) => {
+          if (this.#closed) void this.#finish(task, { outcome: 'interrupted' })
+          else this.#queue.unshift(task)
+          this.#putToUse(child)
+        },
+        onGone: (held, reason, signal) => this.#onGone(child, held, reason, signal),
       },
-      onDone: (task, result, cause) => {
-        if (cause) this.#log?.debug({ sha256: task.job.sha256, cause }, 'an image could not be developed')
-        void this.#finish(task, result)
-        this.#putToUse(child)
-      },
-      onReturned: (task) => {
-        if (this.#closed) void this.#finish(task, { outcome: 'interrupted' })
-        else this.#queue.unshift(task)
-        this.#putToUse(child)
-      },
-      onGone: (held, reason, signal) => {
-        this.#children.delete(child)
-        this.#developed += child.developed
-        if (this.#closed) {
-          for (const { task } of held) void this.#finish(task, { outcome: 'interrupted' })
-          if (this.#children.size === 0) this.#emptied.resolve()
-          return
-        }
-        if (!child.ready) return this.#retryStart(reason)
-        this.#spawn()
-        // A suspect's child is ended on purpose once its suspect is done.
-        if (held.length === 0 && child.reserved) return
-        this.#replaced++
-        this.#log?.warn({ pid: child.pid, reason, images: held.map(({ task }) => task.job.sha256) }, 'a child died and was replaced')
-        this.#judge(held, signal === 'SIGKILL')
-        this.#dispatch()
-      },
-    })
+    )
     this.#children.add(child)
+  }
+
+  #onGone(child: Child, held: { task: Task; timedOut: boolean }[], reason: string, signal: NodeJS.Signals | null): void {
+    this.#children.delete(child)
+    this.#developed += child.developed
+    if (this.#closed) {
+      for (const { task } of held) void this.#finish(task, { outcome: 'interrupted' })
+      if (this.#children.size === 0) this.#emptied.resolve()
+      return
+    }
+    // No image is the reason, and to start the next one at once might go on for ever.
+    if (child.fresh || child.unable !== null) {
+      for (const { task } of held.toReversed()) this.#queue.unshift(task)
+      return this.#onStartFailed(child.unable ?? reason)
+    }
+    void this.#start()
+    // A suspect's child is ended on purpose once its suspect is done.
+    if (held.length === 0 && child.reserved) return
+    this.#replaced++
+    this.#log?.warn({ pid: child.pid, reason, images: held.map(({ task }) => task.job.sha256) }, 'a child died and was replaced')
+    this.#judge(held, signal === 'SIGKILL')
+    this.#dispatch()
+  }
+
+  #onStartFailed(reason: string): void {
+    if (this.#closed) return
+    this.#confinement = null
+    this.#starts.failed(reason, this.#children.size + this.#starting === 0)
+    // Others may be able to, and else it is begun anew.
+    if (this.#starts.obstacle !== null) this.#interruptWaiting()
+  }
+
+  #interruptWaiting(): void {
+    for (const task of [...this.#queue.splice(0), ...this.#suspects.splice(0)]) void this.#finish(task, { outcome: 'interrupted' })
   }
 
   /**
@@ -162,21 +207,6 @@ class ChildPool implements Developer {
           outcome: 'failed',
           failure: failure(isKilled && task.exceeds ? 'not_enough_memory' : 'processing_crashed'),
         })
-    }
-  }
-
-  /** Children that can't even start (no memory, a broken sharp) are not tried in a tight loop, nor for ever in silence. */
-  #retryStart(reason: string): void {
-    const delayMs = Math.min(START_RETRY_MIN_MS * 2 ** this.#failedStarts++, START_RETRY_MAX_MS)
-    this.#log?.error({ reason, delayMs }, 'a child that develops images could not start')
-    const restart = setTimeout(() => {
-      this.#restarts.delete(restart)
-      this.#spawn()
-    }, delayMs)
-    this.#restarts.add(restart)
-    if (this.#failedStarts < MOST_FAILED_STARTS || [...this.#children].some((child) => child.ready)) return
-    for (const task of [...this.#queue.splice(0), ...this.#suspects.splice(0)]) {
-      void this.#finish(task, { outcome: 'failed', failure: failure('internal') })
     }
   }
 

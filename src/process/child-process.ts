@@ -72,8 +72,11 @@ export class Child {
   fresh = true
   /** Takes nothing more: it was killed, or it is kept for one suspect. */
   reserved = false
+  /** What it lacks of the system to develop anything, as it said before it was ended. */
+  unable: string | null = null
   developed = 0
 
+  /** Throws what the system says at once where it starts no process; what it says later is told by `onGone`. */
   constructor(options: ChildOptions, events: ChildEvents) {
     this.#options = options
     this.#events = events
@@ -89,7 +92,11 @@ export class Child {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'json',
     })
-    const starting = setTimeout(() => this.kill(), START_TIMEOUT_MS)
+    let isLate = false
+    const starting = setTimeout(() => {
+      isLate = true
+      this.kill()
+    }, START_TIMEOUT_MS)
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr = (this.#stderr + text).slice(-STDERR_TAIL)))
     this.#process.on('message', (message: FromChild) => {
       if (message.say === 'ready') clearTimeout(starting)
@@ -100,7 +107,9 @@ export class Child {
       if (!this.#gone) this.#die(reason, signal)
     }
     // Not 'exit': what it wrote last is read first.
-    this.#process.on('close', (code, signal) => onGone(signal ?? `exit code ${code}`, signal))
+    this.#process.on('close', (code, signal) => {
+      onGone(isLate ? `not ready within ${START_TIMEOUT_MS} ms` : (signal ?? `exit code ${code}`), signal)
+    })
     this.#process.on('exit', () => this.#killGroup())
     this.#process.on('error', (error) => {
       if (this.#process.pid === undefined) onGone(error.message, null)
@@ -140,7 +149,8 @@ export class Child {
 
   kill(): void {
     this.reserved = true
-    this.#process.kill('SIGKILL')
+    // One that was never started has none, and Node would send the signal to process 0: all of this group.
+    if (this.pid > 0) this.#process.kill('SIGKILL')
   }
 
   /** What is left of its group when it has ended; the number of a group that is not empty is given to no other process. */
@@ -161,6 +171,11 @@ export class Child {
     if (message.say === 'ready') {
       this.ready = true
       this.#events.onReady()
+      return
+    }
+    if (message.say === 'unable') {
+      this.unable = message.reason
+      this.kill()
       return
     }
     const held = this.#held.get(message.id)

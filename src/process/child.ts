@@ -2,7 +2,7 @@
 import { flushCompileCache } from 'node:module'
 import { CalotypeError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
-import { prepareDecoder, warmUp } from './decoder.ts'
+import { lacksThreads, prepareDecoder, warmUp } from './decoder.ts'
 import type { DevelopJob } from './developer.ts'
 import { giveWay } from './give-way.ts'
 import type { MemoryEstimate } from './memory-estimate.ts'
@@ -66,6 +66,7 @@ function develop(id: number, job: DevelopJob): Promise<void> {
           send({ say: 'done', id, result: { outcome: 'developed', rendition } })
         },
         (error: CalotypeError) => {
+          if (lacksThreads(error)) return send({ say: 'unable', reason: String(error.cause) })
           const failure = { code: error.code, error: error.message }
           send({
             say: 'done',
@@ -87,7 +88,7 @@ const notEnoughMemory = (bytes: number) =>
     `Developing this image takes ${inMb(bytes)} of memory or more, and this server has ${inMb(roomBytes)} for it. Make it smaller, or give the server more.`,
   )
 
-// Before the decoder starts its threads, which inherit it. Who waits for memory is not in need of a core.
+// Who waits for memory is not in need of a core.
 giveWay(() => working && granted.size === 0)
 prepareDecoder()
 await warmUp()

@@ -1,6 +1,7 @@
 // What a child of the process step may not do, asked of the system before it starts: docs/decisions/0015-confinement.md.
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
+import { getPriority } from 'node:os'
 import { delimiter, join } from 'node:path'
 
 export interface Confinement {
@@ -20,26 +21,30 @@ const IDLE_DATA_BYTES = 2 ** 30
 const MOST_BYTES_A_PIXEL = 40
 /** Of 1000 (proc_pid_oom_score_adj(5)). */
 const FIRST_TO_GO = 500
+/** Of -20 to 19: who answers people, and the database beside it, comes first. */
+const CHILD_NICENESS = 10
 const PROBE_TIMEOUT_MS = 5_000
 
 /**
  * The means of this system, tried together; where that fails each is, and left out if it fails. A child that decodes an image within
- * the limits never meets them; one whose decoder runs wild ends there instead of taking the machine along.
+ * the limits never meets them; one whose decoder runs wild ends there instead of taking the machine along. Rejects where the system
+ * starts no process at the moment: what it grants can't be known then.
  */
-export function confine(maxPixels: number, memoryBytes: number): Confinement {
+export async function confine(maxPixels: number, memoryBytes: number): Promise<Confinement> {
   const dataBytes = IDLE_DATA_BYTES + Math.max(memoryBytes, maxPixels * MOST_BYTES_A_PIXEL)
   const candidates: [what: string, command: string[] | null][] = [
-    ['no network', withProgram('unshare', isRoot() ? ['--net', '--ipc', '--'] : ['--map-current-user', '--net', '--ipc', '--'])],
-    ['no privileges', withProgram('setpriv', [...dropping(), '--no-new-privs', '--pdeathsig', 'KILL', '--'])],
+    ['low priority', lowPriority()],
+    ['no network', onLinux('unshare', isRoot() ? ['--net', '--ipc', '--'] : ['--map-current-user', '--net', '--ipc', '--'])],
+    ['no privileges', onLinux('setpriv', [...dropping(), '--no-new-privs', '--pdeathsig', 'KILL', '--'])],
     ['limits', limits(dataBytes)],
   ]
   const all = candidates.flatMap(([, means]) => means ?? [])
   // Nearly everywhere, and each try starts programs and makes a network.
-  if (works(all)) return { command: all, missing: candidates.flatMap(([what, means]) => (means ? [] : [what])) }
+  if (await works(all)) return { command: all, missing: candidates.flatMap(([what, means]) => (means ? [] : [what])) }
   const command: string[] = []
   const missing: string[] = []
   for (const [what, means] of candidates) {
-    if (means && works([...command, ...means])) command.push(...means)
+    if (means && (await works([...command, ...means]))) command.push(...means)
     else missing.push(what)
   }
   return { command, missing }
@@ -59,8 +64,15 @@ const limits = (dataBytes: number) => [
   'sh',
 ]
 
+/** Never less nice than this process, which may be nicer: that would take a right. `nice` goes on where the system refuses. */
+function lowPriority(): string[] | null {
+  const more = CHILD_NICENESS - getPriority()
+  return more > 0 ? withProgram('nice', ['-n', String(more)]) : []
+}
+
+const onLinux = (name: string, args: string[]) => (process.platform === 'linux' ? withProgram(name, args) : null)
+
 function withProgram(name: string, args: string[]): string[] | null {
-  if (process.platform !== 'linux') return null
   for (const folder of [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/bin']) {
     try {
       accessSync(join(folder || '.', name), constants.X_OK)
@@ -72,7 +84,16 @@ function withProgram(name: string, args: string[]): string[] | null {
   return null
 }
 
-function works([file = '', ...args]: string[]): boolean {
-  const options = { stdio: 'ignore', timeout: PROBE_TIMEOUT_MS, env: {} } as const
-  return spawnSync(file, [...args, '/bin/sh', '-c', 'exit 0'], options).status === 0
+/** Of spawn: there may be a process later. */
+const PASSING = /\b(EAGAIN|ENOMEM|EMFILE|ENFILE)\b/
+
+/** Rejects where that can't be said: no process can be started, or it was killed, by the time limit or for want of memory. */
+function works(means: string[]): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const [file = '', ...args] = [...means, '/bin/sh', '-c', 'exit 0']
+    // Some errors of the system are thrown here.
+    const probe = spawn(file, args, { stdio: 'ignore', timeout: PROBE_TIMEOUT_MS, killSignal: 'SIGKILL', env: {} })
+    probe.on('error', (error) => (PASSING.test(error.message) ? reject(error) : resolve(false)))
+    probe.on('exit', (code, signal) => (signal === 'SIGKILL' ? reject(new Error(signal)) : resolve(code === 0)))
+  })
 }

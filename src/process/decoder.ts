@@ -24,7 +24,15 @@ export async function warmUp(): Promise<void> {
 }
 
 /** What sharp says when the fault is not the image's. */
-const OUR_FAULT = /out of memory|cannot allocate|input file is missing|unable to open/i
+const OUR_FAULT = /out of memory|cannot allocate|creating thread|input file is missing|unable to open/i
+
+/** What glib says where libvips gets no thread for an image. */
+const NO_THREAD = /Error creating thread/
+
+/** Whether sharp, or an error that it is the cause of, says that the system gives this process no threads. */
+export function lacksThreads(error: unknown): boolean {
+  return error instanceof Error && (NO_THREAD.test(error.message) || lacksThreads(error.cause))
+}
 
 /** Translates what sharp says of an original; its words speak of paths and libraries and are kept as the cause. */
 export function toDecodeError(error: unknown): CalotypeError {

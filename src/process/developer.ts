@@ -16,12 +16,13 @@ export interface DevelopJob {
 
 /**
  * `developed`: both outputs are written at the paths of the job, not synced. `failed`: for good, with its reason; nothing is
- * left at the paths. `interrupted`: the developer was closed first; the image is still to be developed.
+ * left at the paths. `interrupted`: the developer was closed first, or can start no process; the image is still to be developed.
  */
 export type DevelopResult =
   { outcome: 'developed'; rendition: Rendition } | { outcome: 'failed'; failure: Failure } | { outcome: 'interrupted' }
 
 export interface DeveloperStats {
+  /** None while there is an obstacle. */
   children: { pid: number; busy: boolean; developed: number }[]
   /** By all children there ever were. */
   developed: number
@@ -36,6 +37,13 @@ export interface Developer {
   readonly capacity: number
   /** Develops one original. Never rejects: whatever happens to a child, the outcome says it. */
   develop(job: DevelopJob): Promise<DevelopResult>
+  /**
+   * Why no image can be developed, in a sentence for whoever runs the server: no child process can be started. While there is an
+   * obstacle every job is interrupted at once; starts are tried again, and it goes away by itself. Null without one.
+   */
+  obstacle(): string | null
+  /** Resolves while there is no obstacle, as soon as there is none, and when it is closed. */
+  whenAble(): Promise<void>
   stats(): DeveloperStats
   /** Lets what is being developed finish for at most `graceMs`, interrupts the rest, ends every child. Safe to call twice. */
   close(graceMs: number): Promise<void>

@@ -1,6 +1,5 @@
 // Whoever answers people, and the database beside it, comes first: pixels take what is left of the cores, but never next to nothing.
 import { writeFileSync } from 'node:fs'
-import { constants, setPriority } from 'node:os'
 
 const LOWEST = 19
 const LIKE_OTHERS = 0
@@ -11,12 +10,12 @@ const LOOK_MS = 500
 const LOOKS_LIKE_OTHERS = 20
 
 /**
- * Lowers the priority of this process, and of the session it leads. Linux shares the cores among sessions before it looks at niceness
- * (sched(7), autogroup), and a child has a session of its own: its niceness alone counts against nobody but itself. Where other programs
- * take all cores, what works starves that way: its session is like others for ten seconds, each time that shows.
+ * Lowers the priority of the session that this process leads, where the system lets it. Linux shares the cores among sessions before it
+ * looks at niceness (sched(7), autogroup), and a child has a session of its own: its niceness (`confinement.ts`) alone counts against nobody
+ * but itself. Where other programs take all cores, what works starves that way: its session is like others for ten seconds, each time
+ * that shows.
  */
 export function giveWay(isWorking: () => boolean): void {
-  setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
   let session = LIKE_OTHERS
   let looksLeft = 0
   let wasWorking = false

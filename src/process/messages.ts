@@ -11,6 +11,8 @@ export type ToChild =
 
 export type FromChild =
   | { say: 'ready' }
+  /** The system gives it no threads: it can develop nothing, whatever the image. */
+  | { say: 'unable'; reason: string }
   /** Waits for so many bytes beyond its standing share before it decodes. */
   | { say: 'waiting'; id: number; bytes: number }
   /** The pixels are done with: the next job begins while this one's files are written. */

@@ -4,7 +4,7 @@ export interface WorkerReport {
   /** `<host>-<pid>`. */
   id: string
   kind: 'server' | 'worker'
-  /** Children. */
+  /** Children; 0 while none can be started. */
   concurrency: number
   /** Of those, how many have something in hand. */
   busy: number

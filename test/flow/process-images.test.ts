@@ -47,6 +47,8 @@ test('failed images make room for the next ones while their outcomes wait for ea
       developing--
       return { outcome: 'failed', failure: { code: 'invalid_image', error: 'It is none.' } }
     },
+    obstacle: () => null,
+    whenAble: async () => {},
     stats: () => ({ children: [], developed: 0, replaced: 0, bytesInFlight: 0 }),
     close: async () => {},
   }

@@ -391,6 +391,7 @@ test('a route that does not say what it asks of who calls it fails the start', a
         mediaAccess: 'public',
         pages,
         corsOrigins: ['https://other.example'],
+        obstacle: () => null,
         isStopping: () => false,
       },
       (server) => {

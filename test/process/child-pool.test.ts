@@ -104,7 +104,7 @@ describe('children that die', () => {
     const pool = open()
     const list = [...(await jobs(slow, 'png', 2)), ...(await jobs(small, 'jpeg', 4))]
     const results = list.map((job) => pool.develop(job))
-    await until(() => pool.stats().children.every((child) => child.busy), 'both children busy')
+    await until(() => pool.stats().children.filter((child) => child.busy).length === 2, 'both children busy')
     await sleep(150)
     process.kill(busy(pool)!.pid, 'SIGKILL')
     for (const [i, result] of (await Promise.all(results)).entries()) await assertDeveloped(list[i]!, result)
@@ -183,24 +183,81 @@ describe('children that die', () => {
   })
 })
 
-describe('children that can’t start', () => {
+describe('children that cannot start', () => {
   const { execPath } = process
   afterEach(() => (process.execPath = execPath))
-  for (const path of ['/bin/false', '/nowhere/node']) {
-    test(`${path}: tried less and less often, said in the log and to who waits; once it works again, all is well`, async () => {
-      const reasons: string[] = []
-      const log = { debug() {}, warn() {}, error: (fields: object) => void reasons.push((fields as { reason: string }).reason) }
+
+  function recordLog() {
+    const lines: [level: string, message: string, fields: object][] = []
+    const at = (level: string) => (fields: object, message: string) => void lines.push([level, message, fields])
+    const of = (...levels: string[]) => lines.filter(([level]) => levels.includes(level)).map(([, message]) => message)
+    return { log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }, of }
+  }
+
+  for (const [path, sentence] of [
+    ['/bin/false', /it ended before it was ready/],
+    ['/nowhere/node', /is missing or may not be executed/],
+  ] as const) {
+    test(`${path}: work is interrupted, never failed; said once; tried ever less often; once it works again, all is well`, async () => {
+      const { log, of } = recordLog()
       process.execPath = path
       const pool = open({ log })
       const list = await jobs(small, 'jpeg', 3)
-      const results = await Promise.all(list.map((job) => pool.develop(job)))
-      for (const [i, result] of results.entries()) assertFailed(list[i]!, result, 'internal')
-      assert.ok(reasons.length >= 5 && reasons.length <= 7, reasons.join())
-      assert.match(reasons[0]!, /exit code 1|ENOENT/)
+      for (const result of await Promise.all(list.map((job) => pool.develop(job)))) assert.deepEqual(result, { outcome: 'interrupted' })
+      assert.match(pool.obstacle() ?? '', sentence)
+      assert.match(pool.obstacle() ?? '', /^No image can be processed, .* Images wait/)
+      assert.deepEqual(pool.stats().children, [])
+      await sleep(3_000)
+      assert.deepEqual(await pool.develop(list[0]!), { outcome: 'interrupted' })
+      assert.equal(of('error').length, 1, of('error').join('\n'))
+      assert.ok(of('warn').length <= 1, of('warn').join('\n'))
+      // Pauses of 0.1, 0.2, 0.4, 0.8 and 1.6 s, and the two starts at the beginning.
+      const tries = of('error', 'warn', 'debug').filter((message) => /child process/.test(message)).length
+      assert.ok(tries >= 4 && tries <= 8, `${tries} tries in 3 s`)
       process.execPath = execPath
+      await pool.whenAble()
+      assert.equal(pool.obstacle(), null)
       await developAll(pool, list)
+      assert.equal(of('info').length, 1)
     })
   }
+  test('a few failed starts after children have run hold work up and interrupt nothing', async () => {
+    const { log, of } = recordLog()
+    const pool = open({ log, concurrency: 1 })
+    await developAll(pool, await jobs(small, 'jpeg', 1))
+    process.execPath = '/nowhere/node'
+    process.kill(pids(pool)[0]!, 'SIGKILL')
+    await until(() => of('warn').some((message) => /could not be started/.test(message)), 'a start has failed')
+    const [job] = await jobs(small, 'jpeg', 1)
+    const result = pool.develop(job!)
+    process.execPath = execPath
+    await assertDeveloped(job!, await result)
+    assert.deepEqual([pool.obstacle(), of('error')], [null, []])
+  })
+  test('one that is ended before it was given anything blames no image and is not replaced in a tight loop', async () => {
+    const { log, of } = recordLog()
+    const pool = open({ log, concurrency: 1 })
+    await pool.whenAble()
+    for (let death = 1; death <= 3; death++) {
+      await until(() => pids(pool).some(isAlive), `a child after death ${death - 1}`)
+      process.kill(pids(pool).find(isAlive)!, 'SIGKILL')
+      await until(
+        () => of('warn', 'error', 'debug').filter((message) => /could not be started|No image/.test(message)).length >= death,
+        'noticed',
+      )
+    }
+    assert.equal(pool.stats().replaced, 0)
+    await pool.whenAble()
+    await developAll(pool, await jobs(small, 'jpeg', 2))
+  })
+  test('closed meanwhile: nothing is tried any more', async () => {
+    process.execPath = '/bin/false'
+    const pool = open()
+    await until(() => pool.obstacle() !== null, 'an obstacle')
+    await pool.close(30_000)
+    await pool.whenAble()
+    assert.deepEqual(await pool.develop((await jobs(small, 'jpeg', 1))[0]!), { outcome: 'interrupted' })
+  })
 })
 
 describe('memory', () => {

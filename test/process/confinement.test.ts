@@ -105,7 +105,7 @@ test('a child whose cores are taken by other programs gives way no more', async 
 })
 
 test('where the system grants it, a child has no network and can gain no privileges', async () => {
-  const { missing } = confine(LIMITS.maxPixels, LIMITS.memoryBytes)
+  const { missing } = await confine(LIMITS.maxPixels, LIMITS.memoryBytes)
   assert.ok(!missing.includes('limits'), 'every system has a shell')
   await withChild(20_000, (pid) => {
     if (!isLinux) return

@@ -74,7 +74,7 @@ export async function startCallers({ trustProxy = [] }: { trustProxy?: string[] 
     const deps = { ...shared.deps, auth: 'required' as const, trustProxy }
     const pages = { folder, imageOrigins: [], maxFileBytes: limits.maxFileBytes }
     return createServer(
-      { ...deps, log: createLog('silent'), limits, mediaAccess, pages, corsOrigins: [], isStopping: () => false },
+      { ...deps, log: createLog('silent'), limits, mediaAccess, pages, corsOrigins: [], obstacle: () => null, isStopping: () => false },
       (server) => {
         addPrincipal(server, deps)
         server.addHook('onRoute', ({ method, url }) => void routes.push(...[method].flat().map((one) => `${one} ${url}`)))

@@ -117,7 +117,7 @@ export async function startShared(): Promise<Shared> {
   const routes: string[] = []
   const open = (mediaAccess: 'public' | 'private') =>
     createServer(
-      { ...deps, log, limits, mediaAccess, pages, corsOrigins: ['https://other.example'], isStopping: () => false },
+      { ...deps, log, limits, mediaAccess, pages, corsOrigins: ['https://other.example'], obstacle: () => null, isStopping: () => false },
       (server) => {
         identifyByHeader(server)
         server.addHook('onRoute', ({ method, url }) => void routes.push(...[method].flat().map((one) => `${one} ${url}`)))

@@ -153,7 +153,7 @@ export const accountOperations: Operations = {
     tag: 'Server',
     summary: 'The server takes work',
     answers: { 200: status('ready') },
-    errors: ['shutting_down', 'database_unavailable'],
+    errors: ['shutting_down', 'database_unavailable', 'processing_unavailable'],
   },
   'GET /api/openapi.json': {
     tag: 'Server',
