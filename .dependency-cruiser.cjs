@@ -54,7 +54,12 @@ module.exports = {
       layer(`${step}-is-a-step-alone`, `^src/${step}/`, [BASE, '^src/db/'], 'Steps know neither each other nor who calls them.'),
     ),
     layer('flow-tells-the-story-of-steps', '^src/flow/', [BASE, STEP], 'A flow knows the steps, and neither http nor the app.'),
-    layer('observe-watches-steps', '^src/observe/', [BASE, STEP, '^src/connections/'], 'Who watches knows the contracts of the steps; they do not know it.'),
+    layer(
+      'observe-watches-steps',
+      '^src/observe/',
+      [BASE, STEP, '^src/connections/'],
+      'Who watches knows the contracts of the steps; they do not know it.',
+    ),
     {
       name: 'who-watches-knows-contracts-only',
       severity: 'error',

@@ -73,7 +73,9 @@ export function createListener(handle: RequestListener, options: ListenerOptions
     }
     if (connection.arriving !== null && hasOwnTimeout?.(connection.arriving)) return
     const seconds = requestTimeoutMs / 1000
-    connection.endWith(answerOf(new CalotypeError('upload_timeout', `The request did not arrive whole within ${seconds} s. Send it again.`)))
+    connection.endWith(
+      answerOf(new CalotypeError('upload_timeout', `The request did not arrive whole within ${seconds} s. Send it again.`)),
+    )
   })
   endStalledWrites(server, connections, stalledWriteMs)
   return server

@@ -64,7 +64,13 @@ export interface Shared {
     AccountDeps &
     AdminDeps &
     AllowanceDeps &
-    CallLimits & { accounts: AccountDeps['accounts']; auth: 'open'; trustProxy: string[]; maxConnectionsPerAddress: number; allowedHosts: string[] }
+    CallLimits & {
+      accounts: AccountDeps['accounts']
+      auth: 'open'
+      trustProxy: string[]
+      maxConnectionsPerAddress: number
+      allowedHosts: string[]
+    }
   /** Of a server whose media are public, and of one whose media are private; both have the same images. */
   publicUrl: string
   privateUrl: string
