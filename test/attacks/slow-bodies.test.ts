@@ -1,6 +1,9 @@
 // Requests that begin and never end, at every kind of address: each is ended after 30 s, and costs nobody else anything meanwhile.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createWorkerServer } from '../../src/http/worker-server.ts'
+import { createLog } from '../../src/log.ts'
+import { createMetricsServer } from '../../src/observe/metrics-server.ts'
 import { MULTIPART } from '../support/client.ts'
 import { processesOfGroup } from '../support/processes.ts'
 import { openRaw } from '../support/raw-connection.ts'
@@ -32,6 +35,27 @@ const REQUESTS: Record<string, string> = {
   'half a handshake': 'GET /ws/upload/ HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n',
   "half an upload's head": head('/api/upload', MULTIPART),
 }
+
+test('what a worker says of itself and the metrics have the same limits', async () => {
+  const health = await createWorkerServer({
+    images: { known: async () => new Set() },
+    developer: { stats: () => ({}) as never },
+    log: createLog('silent'),
+    isStopping: () => false,
+  })
+  const metrics = createMetricsServer({ render: async () => ({ type: 'text/plain', text: 'up 1\n' }) })
+  await health.listen({ host: '127.0.0.1', port: 0 })
+  const urls = [health.listeningOrigin, (await metrics.listen('127.0.0.1', 0)).url]
+  try {
+    const clients = await Promise.all(urls.flatMap((url) => [openRaw({ url }), openRaw({ url })]))
+    for (const [index, client] of clients.entries()) client.write(index % 2 === 0 ? REQUESTS['half a head']! : half('/healthz'))
+    await Promise.all(clients.map((client) => client.untilOver(ENDED_MS.embedded)))
+    for (const client of clients) assert.ok(client.statuses().length <= 1)
+  } finally {
+    await health.close()
+    await metrics.close()
+  }
+})
 
 onEachTopology(
   { LOG_LEVEL: 'error' },

@@ -35,7 +35,7 @@ export async function openRaw(server: { readonly url: string }, { reads = true }
     text: () => text,
     statuses: () => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)),
     isOver: () => isOver,
-    untilOver: (timeoutMs) => eventually('the connection is over', async () => isOver, timeoutMs),
+    untilOver: async (timeoutMs) => void (await eventually('the connection is over', async () => isOver, timeoutMs)),
     leave: () => void socket.destroy(),
     [Symbol.dispose]: () => void socket.destroy(),
   }
