@@ -2,11 +2,14 @@
 import { connect } from 'node:net'
 import { eventually } from './client.ts'
 
+const MAX_TEXT = 16_000_000
+const STATUS_LINE_BYTES = 'HTTP/1.1 200 '.length - 1
+
 export interface RawConnection extends Disposable {
   write(bytes: string | Uint8Array): void
   /** From now on, what comes is read. */
   read(): void
-  /** What was read so far. */
+  /** What was read so far, up to 16 MB. */
   text(): string
   /** The statuses of all answers read so far, interim ones (1xx) included. */
   statuses(): number[]
@@ -23,17 +26,30 @@ export async function openRaw(server: { readonly url: string }, { reads = true }
   const socket = connect({ host: hostname, port: Number(port) })
   await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
   let text = ''
+  let carried = ''
+  const statuses: number[] = []
   let isOver = false
   const end = () => void (isOver = true)
   socket.on('error', end).on('close', end).on('end', end)
-  const read = () => void socket.on('data', (data: Buffer) => (text += data.toString('latin1'))).resume()
+  const hear = (data: Buffer) => {
+    const piece = data.toString('latin1')
+    if (text.length < MAX_TEXT) text += piece
+    const searched = carried + piece
+    let end = 0
+    for (const found of searched.matchAll(/HTTP\/1\.1 (\d{3}) /g)) {
+      statuses.push(Number(found[1]))
+      end = found.index + found[0].length
+    }
+    carried = searched.slice(Math.max(end, searched.length - STATUS_LINE_BYTES))
+  }
+  const read = () => void socket.on('data', hear).resume()
   if (reads) read()
   else socket.pause()
   return {
     write: (bytes) => void socket.write(bytes),
     read,
     text: () => text,
-    statuses: () => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)),
+    statuses: () => [...statuses],
     isOver: () => isOver,
     untilOver: async (timeoutMs) => void (await eventually('the connection is over', async () => isOver, timeoutMs)),
     leave: () => void socket.destroy(),
