@@ -18,7 +18,7 @@ const MANY_CONNECTIONS = 50
 const MOST_DESCRIPTORS = 2 * CONNECTIONS + 15
 const MOST_GROWTH_MB = 100
 /** A write that makes no progress ends after 60 to 80 s, at nginx and at the server; before that, what the kernel's buffers hold is sent. */
-const STALLED_MS = 60_000
+const STALLED_MS = 80_000
 const ENDED_MS = 240_000
 
 onEachTopology(
@@ -89,8 +89,7 @@ onEachTopology(
           await eventually('their descriptors are back', async () => descriptors() <= before + MOST_DESCRIPTORS, ENDED_MS)
         })
         tellAttack(t, `${MANY_CONNECTIONS} × ${REQUESTS} of ${what}, never read`, calotype.topology, watched)
-        for (const client of clients) client.read()
-        await Promise.all(clients.map((client) => client.untilOver(10_000)))
+        for (const client of clients) client.leave()
         assert.ok(watched.rssPeakMb <= watched.rssBeforeMb + MOST_GROWTH_MB, `${watched.rssPeakMb} MB`)
         assert.equal(watched.healthzUnanswered, 0)
       })
