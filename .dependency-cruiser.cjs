@@ -48,12 +48,18 @@ module.exports = {
     layer('errors-on-their-own', '^src/errors[.]ts$', [], 'The error codes depend on nothing.'),
     layer('base-knows-no-step', '^src/(image|api|api-admin|access|log)[.]ts$', [BASE], 'What travels does not know who carries it.'),
     layer('config-knows-errors', '^src/config([.]ts$|/)', ['^src/errors[.]ts$'], 'Settings are read before anything else is.'),
+    layer('connections-know-errors', '^src/connections/', ['^src/errors[.]ts$'], 'Listeners know neither who answers nor who watches.'),
     layer('db-knows-base', '^src/db/', [BASE], 'The database knows what travels, and no step.'),
     ...STEPS.map((step) =>
       layer(`${step}-is-a-step-alone`, `^src/${step}/`, [BASE, '^src/db/'], 'Steps know neither each other nor who calls them.'),
     ),
     layer('flow-tells-the-story-of-steps', '^src/flow/', [BASE, STEP], 'A flow knows the steps, and neither http nor the app.'),
-    layer('observe-watches-steps', '^src/observe/', [BASE, STEP], 'Who watches knows the contracts of the steps; they do not know it.'),
+    layer(
+      'observe-watches-steps',
+      '^src/observe/',
+      [BASE, STEP, '^src/connections/'],
+      'Who watches knows the contracts of the steps; they do not know it.',
+    ),
     {
       name: 'who-watches-knows-contracts-only',
       severity: 'error',
@@ -63,7 +69,7 @@ module.exports = {
     layer(
       'http-calls-flows',
       '^src/http/',
-      [BASE, STEP, '^src/flow/', '^src/observe/observer[.]ts$'],
+      [BASE, STEP, '^src/connections/', '^src/flow/', '^src/observe/observer[.]ts$'],
       'http knows flows and steps, not the app.',
     ),
     {
@@ -80,7 +86,7 @@ module.exports = {
     layer(
       'app-composes',
       '^src/(app|adapters|maintain)[.]ts$',
-      [BASE, STEP, '^src/(db|flow|http|observe)/'],
+      [BASE, STEP, '^src/(connections|db|flow|http|observe)/'],
       'The app does not know the command line.',
     ),
     {

@@ -1,5 +1,4 @@
 // The composition root: from settings to a running Calotype, on the adapters that they choose (`adapters.ts`).
-import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { authMode, describeSettings, isLoopback, rateLimits, type Config } from './config.ts'
@@ -9,7 +8,8 @@ import { createWorkerReport, REPORT_INTERVAL_MS } from './flow/report-worker.ts'
 import { createBulkRunner } from './flow/run-bulk-jobs.ts'
 import { recover, sweep, sweepWork } from './flow/sweep.ts'
 import { offerSetup } from './flow/set-up-server.ts'
-import { createServer, type HttpServer } from './http/server.ts'
+import { listenOn } from './http/listen-on.ts'
+import { createServer } from './http/server.ts'
 import { createWorkerServer } from './http/worker-server.ts'
 import type { Logger } from './log.ts'
 import { observeDeveloper, observeSweep } from './observe/observe-steps.ts'
@@ -81,12 +81,6 @@ const pages = ({ s3PublicEndpoint, maxFileBytes }: Config) => ({
   imageOrigins: s3PublicEndpoint === '' ? [] : [new URL(s3PublicEndpoint).origin],
 })
 
-async function listenOn(server: HttpServer, host: string, port: number): Promise<{ url: string }> {
-  await server.listen({ host, port })
-  const { address, family, port: bound } = server.server.address() as AddressInfo
-  return { url: `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}` }
-}
-
 /** The secret is in the part that browsers keep to themselves. Where every network is listened on, this machine is one of them. */
 function setupUrl(url: string, token: string): string {
   const at = new URL(`/setup#${token}`, url)
@@ -143,6 +137,7 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
     rateLimits: rateLimits(config),
     quota: quotaOf(config),
     trustProxy: config.trustProxy,
+    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
     limits: config,
     corsOrigins: config.corsOrigins,
     mediaAccess: config.mediaAccess,

@@ -70,6 +70,11 @@ export const SETTINGS = {
     'Proxies whose X-Forwarded-For and -Proto are believed: addresses, ranges, loopback, uniquelocal; separated by commas.',
     readProxies,
   ),
+  maxConnectionsPerAddress: optionalInteger(
+    'MAX_CONNECTIONS_PER_ADDRESS',
+    '1000, and none for this machine itself',
+    'Most connections from one address (IPv6: one /64 network) at once; 0 is no limit. Proxies in TRUST_PROXY have none.',
+  ),
   dataDir: text('DATA_DIR', './data', 'Folder that keeps everything: originals, developed images, database.', (path) => resolve(path)),
   corsOrigins: text('CORS_ORIGINS', '', 'Origins of web pages elsewhere that may use the API, separated by commas.', readOrigins),
   mediaAccess: text(

@@ -31,6 +31,12 @@ const SOCKET_OPTIONS = {
   closeTimeout: CLOSE_TIMEOUT_MS,
 }
 
+const ADDRESSES = ['/ws/upload/', '/ws/upload']
+
+/** Whether a request is the handshake of a WebSocket for the live feed (RFC 6455, 4.1). Any other `Upgrade`, such as `h2c`, is ignored. */
+export const asksForLiveFeed = ({ method, url = '', headers }: IncomingMessage): boolean =>
+  method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && ADDRESSES.includes(url.split('?', 1)[0]!)
+
 /**
  * Adds `/ws/upload/` (with and without the last slash), which tells of the images that who connects sees. `?since=SEQ` replays what came
  * after it first. Await it on the root instance,
@@ -87,7 +93,7 @@ export async function addLiveFeed(
     watchers.set(socket, startWatcher(socket, { feed, since: seq, sees, pace, onError: failed }))
   }
 
-  for (const url of ['/ws/upload/', '/ws/upload'])
+  for (const url of ADDRESSES)
     fastify.route({
       method: 'GET',
       url,

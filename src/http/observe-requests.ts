@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { asksForLiveFeed } from './live.ts'
 import { now, type Observer } from '../observe/observer.ts'
 import type { ReceivedFile, ReceiveOptions, RefusedFile } from '../receive/receive-files.ts'
 
@@ -22,7 +23,7 @@ export function observeRequests(fastify: FastifyInstance, observer: Observer): v
 
   fastify.addHook('onRequest', (request, _reply, next) => {
     const { method, headers, raw } = request
-    if (raw.headers.upgrade !== undefined) return next()
+    if (asksForLiveFeed(raw)) return next()
     const traceparent = typeof headers.traceparent === 'string' ? headers.traceparent : undefined
     observer.within({ route: routeOf(request), method, traceparent }, () => {
       arrived.set(request, { startedAt: now(), inScope: AsyncLocalStorage.snapshot() })

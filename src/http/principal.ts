@@ -8,6 +8,7 @@ import { hashToken } from '../accounts/tokens.ts'
 import type { RateLimits } from '../config.ts'
 import { CalotypeError } from '../errors.ts'
 import { countCall } from './count-call.ts'
+import { asksForLiveFeed } from './live.ts'
 import { isOwnPage } from './origin.ts'
 import { accessOf, isSafe, type Access } from './route-access.ts'
 import { sessionTokenOf } from './session-cookie.ts'
@@ -50,7 +51,7 @@ export function addPrincipal(fastify: FastifyInstance, deps: PrincipalDeps): voi
     const token = sessionTokenOf(request)
     if (token === null) return NOBODY
     // A browser sends the cookie whatever page asks it to.
-    if ((!isSafe(request) || request.headers.upgrade !== undefined) && !isOwnPage(request)) throw new CalotypeError('origin_not_allowed')
+    if ((!isSafe(request) || asksForLiveFeed(request.raw)) && !isOwnPage(request)) throw new CalotypeError('origin_not_allowed')
     const principal = (await accounts.whoseSession(hashToken(token), sessionLimits)) ?? NOBODY
     // All tabs of a browser have one cookie: what somebody began must not go on as somebody else, who signed in in another tab.
     const { [PAGE_OF]: user } = request.headers

@@ -1,8 +1,8 @@
 // What goes wrong, told to the client: error codes to statuses, and one JSON shape for every failure.
 import { STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import type { ApiError, ApiImage, ApiRejected } from '../api.ts'
+import { createListener, type ListenerOptions } from '../connections/create-listener.ts'
 import { CalotypeError, toCalotypeError, type ErrorCode } from '../errors.ts'
 import { SECURITY_HEADER_LINES, securityHeaders } from './security-headers.ts'
 
@@ -101,10 +101,19 @@ export function answerProblems(fastify: FastifyInstance): void {
   fastify.setErrorHandler((error, request, reply) => (request.is404 ? answerMissing(request, reply) : answerError(error, request, reply)))
 }
 
+/** For `Fastify(…)`: a listener with bounds for each connection, which answers in our shape what never becomes a request. */
+export function listenerOptions(options: Omit<ListenerOptions, 'answerOf'> = {}) {
+  return {
+    serverFactory: (handle) => createListener(handle, { ...options, answerOf: rawAnswer }),
+    // The listener has its own.
+    clientErrorHandler: () => undefined,
+  } satisfies FastifyServerOptions
+}
+
 /** For `Fastify(…)`: what fails before there is a route, or even a request, answers in our shape too. */
 export const problemOptions = {
   frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
-  clientErrorHandler: (error, socket) => answerClientError(error, socket),
+  ...listenerOptions(),
 } satisfies FastifyServerOptions
 
 function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -146,20 +155,19 @@ function fromFastify(thrown: unknown): CalotypeError | null {
 
 const PLACES: Record<string, string> = { querystring: 'query', params: 'path', body: 'body', headers: 'headers' }
 
-/** What Node's HTTP parser refused, or a request whose headers never came whole: there is no request to reply to. */
-function answerClientError(cause: NodeJS.ErrnoException, socket: Socket): void {
-  if (cause.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const error =
-    cause.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? new CalotypeError('upload_timeout', 'The request stopped arriving. Send it again.')
-      : new CalotypeError('bad_request', 'This is not a well-formed HTTP request.')
+/** The answer to what is no request, or is refused before it is one: our shape, written without Fastify. */
+function rawAnswer(error: CalotypeError): string {
   const status = STATUS_OF[error.code]
   const body = JSON.stringify({ error: error.message, code: error.code } satisfies ApiError)
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\n${SECURITY_HEADER_LINES}`
-  socket.end(`${head}\r\n\r\n${body}`, () => socket.destroy())
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+    ...(error.retryAfterSeconds === undefined ? [] : [`retry-after: ${error.retryAfterSeconds}`]),
+    SECURITY_HEADER_LINES,
+  ]
+  return `${lines.join('\r\n')}\r\n\r\n${body}`
 }
 
 /** Remembers each route added from now on; returns the methods the path of a URL takes, with or without a slash at its end. */

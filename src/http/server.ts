@@ -2,6 +2,7 @@
 import cookie from '@fastify/cookie'
 import cors from '@fastify/cors'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { ListenerOptions } from '../connections/create-listener.ts'
 import { CalotypeError } from '../errors.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import type { Logger } from '../log.ts'
@@ -15,6 +16,7 @@ import { adminOverviewRoutes, type AdminOverviewDeps } from './admin-overview.ts
 import { adminQueueRoutes, type AdminQueueDeps } from './admin-queue.ts'
 import { archiveRoutes } from './archive.ts'
 import { auditRoutes } from './audit.ts'
+import { addressLimit, warnOfRefused } from './address-limit.ts'
 import { authRoutes } from './auth.ts'
 import { batchRoutes } from './batches.ts'
 import { checkedByZod } from './checked-by-zod.ts'
@@ -24,7 +26,7 @@ import { addHealth } from './health.ts'
 import { isAllowedHost } from './host.ts'
 import { imageRoutes } from './images.ts'
 import { keyRoutes } from './keys.ts'
-import { addLiveFeed } from './live.ts'
+import { addLiveFeed, asksForLiveFeed } from './live.ts'
 import { manyRoutes } from './many.ts'
 import { mediaRoutes } from './media.ts'
 import { observeRequests } from './observe-requests.ts'
@@ -33,12 +35,12 @@ import { describeApi } from './openapi/describe-api.ts'
 import { isAllowedOrigin } from './origin.ts'
 import { pageRoutes, type PagesDeps } from './pages.ts'
 import { addPrincipal, type Identify } from './principal.ts'
-import { answerProblems, problemOptions } from './problem.ts'
+import { answerProblems, listenerOptions, problemOptions } from './problem.ts'
 import { requireAccess } from './require-access.ts'
 import { isSafe } from './route-access.ts'
 import { sessionRoutes } from './sessions.ts'
 import { guardSockets } from './socket-guard.ts'
-import { uploadRoutes, type UploadLimits } from './uploads.ts'
+import { isReceivedAsUpload, uploadRoutes, type UploadLimits } from './uploads.ts'
 
 export type HttpServer = FastifyInstance
 
@@ -50,6 +52,8 @@ export interface ServerDeps extends UploadDeps, AccountDeps, AdminDeps, Allowanc
   auth: 'open' | 'required'
   /** From whom X-Forwarded-For and -Proto are believed. */
   trustProxy: string[]
+  /** Connections of one address at once; 0 is no limit, null the default. */
+  maxConnectionsPerAddress: number | null
   log: Logger
   limits: UploadLimits
   corsOrigins: string[]
@@ -64,11 +68,15 @@ export interface ServerDeps extends UploadDeps, AccountDeps, AdminDeps, Allowanc
   isStopping: () => boolean
 }
 
-// Headers of a request have to be there in this time; bodies have `UPLOAD_IDLE_TIMEOUT_MS`, however large they are.
-const HEADERS_TIMEOUT_MS = 60_000
+/** How long clients may take; of tests, which can't wait for minutes. */
+export type Patience = Pick<ListenerOptions, 'requestTimeoutMs' | 'stalledWriteMs'>
 
 /** `identify` adds the hook that sets `request.principal`, before anything of a body is read. */
-export async function createServer(deps: ServerDeps, identify: Identify = (server) => addPrincipal(server, deps)): Promise<HttpServer> {
+export async function createServer(
+  deps: ServerDeps,
+  identify: Identify = (server) => addPrincipal(server, deps),
+  patience: Patience = {},
+): Promise<HttpServer> {
   const { log, corsOrigins, allowedHosts, isStopping, feed, images, blobs, mediaAccess, trustProxy } = deps
   const loggerInstance: FastifyBaseLogger = log
   const server = Fastify({
@@ -78,10 +86,14 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
     logController: new LogController({ disableRequestLogging: true }),
     // Ours, with a code and Retry-After, comes from the hook below.
     return503OnClosing: false,
-    requestTimeout: 0,
     trustProxy: trustProxy.length > 0 && trustProxy,
-    // Asked for below, with a code.
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, requireHostHeader: false },
+    ...listenerOptions({
+      ...patience,
+      addresses: addressLimit(deps),
+      onRefused: warnOfRefused(log),
+      isUpgrade: asksForLiveFeed,
+      hasOwnTimeout: isReceivedAsUpload,
+    }),
     routerOptions: { maxParamLength: 200 },
   })
   answerProblems(server)

@@ -1,4 +1,5 @@
 // The three ways in: one file and its outcome, several files, a batch (declared or not). They differ in what they wait for and answer.
+import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { seesOf } from '../access.ts'
@@ -42,13 +43,19 @@ const initiated = (message: (taken: number) => string) => (upload: Upload) =>
 const asyncAnswer = initiated(() => 'Images upload initiated')
 const batchAnswer = initiated((taken) => `Batch upload of ${taken} images initiated`)
 
+const received = new WeakSet<IncomingMessage>()
+
+/** Whether the body of a request is received as a stream of files, which has a limit of silence instead of one for the whole. */
+export const isReceivedAsUpload = (request: IncomingMessage): boolean => received.has(request)
+
 export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
   // Bodies are not parsed before the handler: they are received as a stream.
   fastify.removeAllContentTypeParsers()
   fastify.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
   const checkRoom = createBackpressure(deps, deps.limits.maxPending)
   const waitForImage = createWaits(deps)
-  fastify.addHook('preParsing', async ({ headers }) => {
+  fastify.addHook('preParsing', async ({ headers, raw }) => {
+    received.add(raw)
     await checkRoom()
     const encoding = headers['content-encoding']
     if (encoding !== undefined && encoding !== 'identity') throw new CalotypeError('unsupported_encoding')

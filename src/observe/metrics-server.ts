@@ -1,6 +1,8 @@
 // Serves the metrics on a port of their own, so that nobody who reaches the API reaches them.
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { createListener } from '../connections/create-listener.ts'
+import type { CalotypeError } from '../errors.ts'
 import type { Metrics } from './prometheus.ts'
 
 export interface MetricsServer {
@@ -10,6 +12,11 @@ export interface MetricsServer {
 }
 
 const MAX_CONNECTIONS = 32
+
+function answerOf({ code, message }: CalotypeError): string {
+  const status = code === 'upload_timeout' ? 408 : 400
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\n${message}\n`
+}
 
 /** `GET /metrics`, and nothing else. */
 export function createMetricsServer(metrics: Pick<Metrics, 'render'>): MetricsServer {
@@ -26,7 +33,7 @@ export function createMetricsServer(metrics: Pick<Metrics, 'render'>): MetricsSe
       response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' }).end(`${(error as Error).message}\n`)
     }
   }
-  const server = createServer((request, response) => void answer(request, response))
+  const server = createListener((request, response) => void answer(request, response), { answerOf })
   server.maxConnections = MAX_CONNECTIONS
 
   return {

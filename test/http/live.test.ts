@@ -8,9 +8,9 @@ import { promisify } from 'node:util'
 import { fastify, type FastifyInstance } from 'fastify'
 import WebSocket from 'ws'
 import type { ApiNotification } from '../../src/api.ts'
-import { addLiveFeed } from '../../src/http/live.ts'
+import { addLiveFeed, asksForLiveFeed } from '../../src/http/live.ts'
 import { isAllowedOrigin } from '../../src/http/origin.ts'
-import { answerProblems, problemOptions } from '../../src/http/problem.ts'
+import { answerProblems, listenerOptions, problemOptions } from '../../src/http/problem.ts'
 import { MAX_BUFFERED_BYTES } from '../../src/http/watcher.ts'
 import type { Image } from '../../src/image.ts'
 import type { EventFeed } from '../../src/publish/event-feed.ts'
@@ -64,7 +64,7 @@ describe('live feed', () => {
 
   async function serve({ history = 20_000, pingIntervalMs = 30_000 } = {}): Promise<void> {
     feed = createMemoryFeed({ history })
-    app = fastify(problemOptions)
+    app = fastify({ ...problemOptions, ...listenerOptions({ isUpgrade: asksForLiveFeed }) })
     answerProblems(app)
     identifyEveryone(app)
     await addLiveFeed(app, { feed, corsOrigins: CORS_ORIGINS, pingIntervalMs })

@@ -7,7 +7,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { SCOPES, type Scope } from '../../src/access.ts'
 import { hashToken } from '../../src/accounts/tokens.ts'
 import { addPrincipal } from '../../src/http/principal.ts'
-import { createServer } from '../../src/http/server.ts'
+import { createServer, type Patience } from '../../src/http/server.ts'
 import { createLog } from '../../src/log.ts'
 import { PASSWORD } from './accounts.ts'
 import { END_OF_PARTS, MULTIPART, part } from './client.ts'
@@ -54,7 +54,10 @@ export const form = (field: string, bytes: Uint8Array): Pick<InjectOptions, 'pay
   payload: Buffer.concat([part(field, 'harbour.jpg', bytes), END_OF_PARTS]),
 })
 
-export async function startCallers({ trustProxy = [] }: { trustProxy?: string[] } = {}): Promise<Callers> {
+export async function startCallers({
+  trustProxy = [],
+  patience = {},
+}: { trustProxy?: string[]; patience?: Patience } = {}): Promise<Callers> {
   const shared = await startShared()
   const folder = await mkdtemp(join(tmpdir(), 'calotype-callers-'))
   await mkdir(join(folder, 'assets'))
@@ -79,6 +82,7 @@ export async function startCallers({ trustProxy = [] }: { trustProxy?: string[] 
         addPrincipal(server, deps)
         server.addHook('onRoute', ({ method, url }) => void routes.push(...[method].flat().map((one) => `${one} ${url}`)))
       },
+      patience,
     )
   }
   const [server, privateServer] = [await open('public'), await open('private')]

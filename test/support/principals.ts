@@ -65,7 +65,13 @@ export interface Shared {
     AccountDeps &
     AdminDeps &
     AllowanceDeps &
-    CallLimits & { accounts: AccountDeps['accounts']; auth: 'open'; trustProxy: string[]; allowedHosts: string[] }
+    CallLimits & {
+      accounts: AccountDeps['accounts']
+      auth: 'open'
+      trustProxy: string[]
+      maxConnectionsPerAddress: number
+      allowedHosts: string[]
+    }
   /** Of a server whose media are public, and of one whose media are private; both have the same images. */
   publicUrl: string
   privateUrl: string
@@ -101,6 +107,7 @@ export async function startShared(): Promise<Shared> {
     rateLimits: { perCaller: null, perAddress: null },
     quota: { bytes: null, images: null },
     trustProxy: [],
+    maxConnectionsPerAddress: 0,
     allowedHosts: [],
   }
   const developer = createChildPool({ concurrency: 1, timeoutMs: 60_000, memoryBytes: 2 ** 29, maxPixels: 50_000_000 })
