@@ -1,6 +1,6 @@
 // Adapters as the settings choose them: rows, bytes, hints and events, embedded or of a cluster. What `app.ts` and `maintain.ts` stand on.
 import { join } from 'node:path'
-import { createEndedCredentials } from './accounts/ended-credentials.ts'
+import { createAccessChanges } from './accounts/access-changes.ts'
 import { createPasswords } from './accounts/passwords.ts'
 import type { RequestLimiter } from './accounts/request-limiter.ts'
 import { createSqlAccountStore } from './accounts/sql-account-store.ts'
@@ -69,7 +69,7 @@ export const accountDeps = (database: Database, { sessionIdleHours, sessionMaxHo
   audit: createSqlAuditLog(database),
   passwords: createPasswords(),
   sessionLimits: { idleMs: sessionIdleHours * HOUR_MS, maxMs: sessionMaxHours * HOUR_MS },
-  ended: createEndedCredentials(),
+  accessChanges: createAccessChanges(),
 })
 
 /** Of each user who has none of their own. */

@@ -158,7 +158,18 @@ export interface ApiUser {
   used_today: { bytes: number; images: number }
 }
 
-/** A user who was made, or whose password was reset. */
+/** What became of the API keys of who has another password. */
+export interface ApiPasswordChanged {
+  /** So many of their keys still work. */
+  active_keys: number
+  /** So many were revoked with the old password. */
+  revoked_keys: number
+}
+
+/** A user whose password was reset. */
+export interface ApiPasswordReset extends ApiUserWithPassword, ApiPasswordChanged {}
+
+/** A user who was made. */
 export interface ApiUserWithPassword {
   user: ApiUser
   /** The one that was made, shown this once; null where one was given. */

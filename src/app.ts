@@ -2,7 +2,7 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { authMode, describeSettings, isLoopback, rateLimits, type Config } from './config.ts'
-import { ATTEMPTS_WINDOW_MS } from './flow/guess-password.ts'
+import { ATTEMPT_RETENTION } from './flow/guess-limits.ts'
 import { processImages } from './flow/process-images.ts'
 import { createWorkerReport, REPORT_INTERVAL_MS } from './flow/report-worker.ts'
 import { createBulkRunner } from './flow/run-bulk-jobs.ts'
@@ -125,7 +125,7 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
   const limiter = await openRequestLimiter(config, log)
   await recover(deps, !isCluster(config))
   const work = isCluster(config) ? null : startProcessing(deps, config, 'server', observer)
-  const bulk = createBulkRunner({ ...deps, audit: people.audit })
+  const bulk = createBulkRunner({ ...deps, accounts: people.accounts, audit: people.audit })
   let stopping = false
   const server = await createServer({
     ...deps,
@@ -162,7 +162,7 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
       observeSweep('work', observer, () => sweepWork(deps)),
     ),
     repeat('the look for bulk jobs', LOOK_FOR_JOBS_INTERVAL_MS, log, () => bulk.look()),
-    repeat('the sweep of accounts', SWEEP_ACCOUNTS_INTERVAL_MS, log, () => people.accounts.sweep(people.sessionLimits, ATTEMPTS_WINDOW_MS)),
+    repeat('the sweep of accounts', SWEEP_ACCOUNTS_INTERVAL_MS, log, () => people.accounts.sweep(people.sessionLimits, ATTEMPT_RETENTION)),
   ]
 
   return {

@@ -106,7 +106,8 @@ admin
   .command('reset-password')
   .description('give somebody a new password and sign them out everywhere; asks for it, or takes it as the first line of stdin')
   .requiredOption('--email <address>', 'whose')
-  .action(async (options: { email: string }) => {
+  .option('--revoke-keys', 'also revoke their API keys, which go on working otherwise')
+  .action(async (options: { email: string; revokeKeys?: boolean }) => {
     const { resetPassword } = await import('./cli/admin.ts')
     return resetPassword(settings(), options)
   })

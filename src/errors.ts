@@ -19,7 +19,7 @@ export const ERRORS = {
     'This set-up link was used, is too old, or was never given out. A restart of the server prints a new one while nobody has an account.',
   email_taken: 'There is an account with this e-mail address already.',
   last_admin: 'This is the last administrator: make somebody else one first.',
-  too_many_attempts: 'There were too many failed attempts. Try again after the time in Retry-After.',
+  too_many_attempts: 'There were too many failed attempts. Try again after the time in Retry-After, or from a browser that you have signed in with before.',
   too_many_requests: 'There were too many requests in a minute. Try again after the time in Retry-After.',
   quota_exceeded: 'This is more than you may upload in a day. Try again after the time in Retry-After, when the next day begins (UTC).',
   origin_not_allowed: 'This origin may not use the API. Add it to CORS_ORIGINS.',

@@ -83,10 +83,49 @@ export interface UserChange {
   quota?: { [K in keyof Quota]?: Quota[K] | undefined }
 }
 
-/** Who is counted, and how many wrong guesses within `windowMs` are one's right. */
+/** What wrong guesses are counted by: an account, an address, both together, a known device, a session. */
+export interface AttemptSubject {
+  kind: string
+  id: string
+}
+
+/** How many wrong guesses of `subject` within `windowMs` are free, and how long to wait beyond them. */
 export interface AttemptLimit {
-  subject: string
-  most: number
+  subject: AttemptSubject
+  windowMs: number
+  free: number
+  /** What has to pass since the last of `free + beyond - 1` wrong guesses. Without it, the oldest of them has to leave the window. */
+  delayMs?: (beyond: number) => number
+}
+
+/** Which limit a guess met, and when to try again. */
+export interface AttemptRefusal {
+  limit: AttemptLimit
+  retryAfterSeconds: number
+}
+
+/** Guesses of this kind are counted for so long. */
+export interface AttemptRetention {
+  kind: string
+  windowMs: number
+}
+
+export interface PasswordChange {
+  userId: string
+  passwordHash: string
+  /** The session that goes on; null ends all. */
+  exceptSessionId: string | null
+  /** Whether the API keys of the user end as well. */
+  revokeKeys: boolean
+}
+
+export interface PasswordChanged {
+  /** Ids of the sessions that ended. */
+  endedSessions: string[]
+  /** Keys that were revoked; those that had expired already are not among them. */
+  revokedKeys: Pick<Key, 'id' | 'name'>[]
+  /** How many keys of the user still work. */
+  activeKeys: number
 }
 
 /** Every secret comes and stays as its hash. An account that is disabled has no living session and no living key. */
@@ -104,10 +143,12 @@ export interface AccountStore {
   listUsers(query: PageQuery): Promise<PageOf<User>>
   /** Null where there is no such user. Throws `last_admin` rather than leave none who may administer. Disabling ends what is returned. */
   changeUser(id: string, change: UserChange): Promise<{ user: User; ended: string[] } | null>
-  /** Ends every session of the user but `exceptSessionId`; returns the ids of those. */
-  setPassword(userId: string, passwordHash: string, exceptSessionId: string | null): Promise<string[]>
+  /** In one transaction with what ends by it. */
+  setPassword(change: PasswordChange): Promise<PasswordChanged>
 
   addSetupToken(tokenHash: string, lifetimeMs: number): Promise<void>
+  /** Whether `addFirstUser` would take it now: one lookup, for before anything costly. */
+  isSetupToken(tokenHash: string): Promise<boolean>
 
   addSession(session: NewSession, limits: SessionLimits): Promise<void>
   /** Who has this session, if it lives; using it puts its idle end off. */
@@ -126,17 +167,19 @@ export interface AccountStore {
   /** Of one user, or anyone's; null where there is no such key. Doing it twice does no harm. */
   revokeKey(id: string, userId: string | null): Promise<Key | null>
 
-  /** Of these ids of sessions and keys, those that have ended. */
-  endedOf(credentialIds: string[], limits: SessionLimits): Promise<string[]>
+  /** Who has these sessions and keys now, by their ids. Those that have ended are not in it. */
+  whose(credentialIds: string[], limits: SessionLimits): Promise<Map<string, Principal>>
 
   /**
-   * Counts a guess before it is looked at, so that many at once are not more than their number. Returns the seconds to wait where there
-   * were too many already: then it is not counted. Otherwise a right guess is told to `forgive`.
+   * Counts a guess before it is looked at, exactly: of many at once, on however many servers, no more than the limits allow are counted.
+   * Returns the limit that makes it wait the longest: then it is not counted. Otherwise a right guess is told to `forgive`.
    */
-  countAttempt(id: string, limits: AttemptLimit[], windowMs: number): Promise<number | null>
-  /** The guess was right: it was none, nor were those of the subject before. */
-  forgive(attemptId: string, subject: string): Promise<void>
+  countAttempt(id: string, limits: AttemptLimit[]): Promise<AttemptRefusal | null>
+  /** The guess was right: it was none, nor were those of `subject` before it, which are taken out of the counts of `alsoIn` as well. */
+  forgive(attemptId: string, subject: AttemptSubject, alsoIn: AttemptSubject[]): Promise<void>
+  /** As if nobody had ever guessed at `subject`. */
+  forgetAttempts(subject: AttemptSubject): Promise<void>
 
-  /** Removes what has ended: sessions, links, guesses older than `windowMs`; and what was used in days long past. */
-  sweep(limits: SessionLimits, windowMs: number): Promise<void>
+  /** Removes what has ended: sessions, links, guesses that count no more; and what was used in days long past. */
+  sweep(limits: SessionLimits, attempts: readonly AttemptRetention[]): Promise<void>
 }

@@ -1,7 +1,7 @@
 // Passwords: hashed slowly and away from the event loop, a few at a time, so that guessing costs neither memory nor the pool of threads.
 import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
-import { CalotypeError } from '../errors.ts'
+import { createFairTurns } from './fair-turns.ts'
 
 export const MIN_PASSWORD_LENGTH = 12
 export const MAX_PASSWORD_LENGTH = 200
@@ -10,55 +10,50 @@ export const MAX_PASSWORD_LENGTH = 200
 const COST = { N: 2 ** 15, r: 8, p: 3 }
 const SALT_BYTES = 16
 const HASH_BYTES = 32
-const AT_ONCE = 2
-const MOST_WAITING = 100
+const MAX_AT_ONCE = 2
+/** Of one address: about two seconds of work. */
+const MAX_WAITING_PER_ADDRESS = 20
+const MAX_WAITING = 200
 const RETRY_SECONDS = 5
 
 const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)
 
+/** `address` is the network that asks: addresses take turns, so that one of them delays no other for longer than its share. */
 export interface Passwords {
-  /** With salt and costs in it: later ones may cost more. Throws `overloaded` when very many are asked for at once. */
-  hash(password: string): Promise<string>
+  /** With salt and costs in it: later ones may cost more. Throws `overloaded` when the address has asked for very many at once. */
+  hash(password: string, address: string): Promise<string>
   /** Whether it is the one; takes as long without a hash to compare with, and is then false. Throws as `hash` does. */
-  verify(password: string, hash: string | null): Promise<boolean>
+  verify(password: string, hash: string | null, address: string): Promise<boolean>
 }
 
 export function createPasswords(): Passwords {
-  let running = 0
-  const waiting: (() => void)[] = []
+  const inTurn = createFairTurns({
+    concurrency: MAX_AT_ONCE,
+    maxWaitingPerAddress: MAX_WAITING_PER_ADDRESS,
+    maxWaiting: MAX_WAITING,
+    retryAfterSeconds: RETRY_SECONDS,
+  })
 
-  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (waiting.length >= MOST_WAITING) throw new CalotypeError('overloaded', undefined, { retryAfterSeconds: RETRY_SECONDS })
-    if (running >= AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve))
-    else running += 1
-    try {
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next) next()
-      else running -= 1
-    }
-  }
-
-  async function hash(password: string): Promise<string> {
+  async function hash(password: string, address: string): Promise<string> {
     const salt = randomBytes(SALT_BYTES)
     const { N, r, p } = COST
-    const derived = await inTurn(() => derive(normal(password), salt, HASH_BYTES, withMemory(COST)))
+    const derived = await inTurn(address, () => derive(normal(password), salt, HASH_BYTES, withMemory(COST)))
     return ['scrypt', N, r, p, salt.toString('base64url'), derived.toString('base64url')].join('$')
   }
 
   return {
     hash,
-    async verify(password, stored) {
+    async verify(password, stored, address) {
       if (stored === null) {
         // As long as a real one, and never right.
-        await hash(password)
+        await hash(password, address)
         return false
       }
       const [, N, r, p, salt = '', expected = ''] = stored.split('$')
       const right = Buffer.from(expected, 'base64url')
       const cost = withMemory({ N: Number(N), r: Number(r), p: Number(p) })
-      return timingSafeEqual(await inTurn(() => derive(normal(password), Buffer.from(salt, 'base64url'), right.length, cost)), right)
+      const derived = await inTurn(address, () => derive(normal(password), Buffer.from(salt, 'base64url'), right.length, cost))
+      return timingSafeEqual(derived, right)
     },
   }
 }

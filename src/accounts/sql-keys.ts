@@ -1,6 +1,6 @@
 // API keys in SQL: looked up at each request by their hash; one that was revoked stays in the lists.
 import { sql } from 'kysely'
-import { SCOPES, scopesOf, type Scope } from '../access.ts'
+import { SCOPES, scopesOf, type Principal, type Role, type Scope } from '../access.ts'
 import type { ApiKeysTable } from '../db/account-tables.ts'
 import type { Database } from '../db/schema.ts'
 import type { AccountStore, Key } from './account-store.ts'
@@ -9,7 +9,27 @@ import { SEEN_EVERY_MS } from './sql-sessions.ts'
 
 type Keys = Pick<AccountStore, 'addKey' | 'whoseKey' | 'listKeys' | 'revokeKey'>
 
-export function sqlKeys({ write, read, now }: Database): Keys {
+const livingKeys = ({ read, now }: Database) =>
+  read
+    .selectFrom('api_keys')
+    .innerJoin('users', 'users.id', 'api_keys.user_id')
+    .select(['api_keys.id', 'api_keys.user_id', 'api_keys.scopes', 'users.role'])
+    .where('api_keys.revoked_at', 'is', null)
+    .where((eb) => eb.or([eb('api_keys.expires_at', 'is', null), eb('api_keys.expires_at', '>', now)]))
+    .where('users.disabled_at', 'is', null)
+
+function toPrincipal(row: { id: string; user_id: string; scopes: string; role: Role }): Principal & { credentialId: string } {
+  const allowed = scopesOf(row.role)
+  const scopes = new Set(toScopes(row.scopes).filter((scope) => allowed.includes(scope)))
+  return { via: 'key', userId: row.user_id, role: row.role, scopes, credentialId: row.id }
+}
+
+/** Who has these keys; those that have ended are left out. */
+export const holdersOfKeys = async (database: Database, ids: string[]) =>
+  (await livingKeys(database).where('api_keys.id', 'in', ids).execute()).map(toPrincipal)
+
+export function sqlKeys(database: Database): Keys {
+  const { write, read, now } = database
   const withOwner = (db: typeof write) =>
     db.selectFrom('api_keys').innerJoin('users', 'users.id', 'api_keys.user_id').selectAll('api_keys').select('users.email')
 
@@ -34,23 +54,15 @@ export function sqlKeys({ write, read, now }: Database): Keys {
     },
 
     async whoseKey(tokenHash) {
-      const row = await read
-        .selectFrom('api_keys')
-        .innerJoin('users', 'users.id', 'api_keys.user_id')
-        .select(['api_keys.id', 'api_keys.user_id', 'api_keys.scopes', 'users.role'])
+      const row = await livingKeys(database)
         .select(sql<number | null>`${now} - api_keys.last_used_at`.as('unused_ms'))
         .where('api_keys.token_hash', '=', tokenHash)
-        .where('api_keys.revoked_at', 'is', null)
-        .where((eb) => eb.or([eb('api_keys.expires_at', 'is', null), eb('api_keys.expires_at', '>', now)]))
-        .where('users.disabled_at', 'is', null)
         .executeTakeFirst()
       if (!row) return null
       if (row.unused_ms === null || row.unused_ms > SEEN_EVERY_MS) {
         await write.updateTable('api_keys').set({ last_used_at: now }).where('id', '=', row.id).execute()
       }
-      const allowed = scopesOf(row.role)
-      const scopes = new Set(toScopes(row.scopes).filter((scope) => allowed.includes(scope)))
-      return { via: 'key', userId: row.user_id, role: row.role, scopes, credentialId: row.id }
+      return toPrincipal(row)
     },
 
     async listKeys(userId, { limit, cursor, q }) {

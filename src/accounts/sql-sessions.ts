@@ -1,6 +1,6 @@
 // Sessions in SQL: looked up at each request by the hash of their token, written at most once a minute.
 import { sql, type ExpressionBuilder } from 'kysely'
-import { scopesOf } from '../access.ts'
+import { scopesOf, type Principal, type Role } from '../access.ts'
 import type { Database, Schema } from '../db/schema.ts'
 import type { AccountStore, SessionLimits } from './account-store.ts'
 
@@ -19,6 +19,26 @@ export const living =
       eb('sessions.created_at', '>', sql<number>`${now} - ${maxMs}`),
       eb('sessions.last_seen_at', '>', sql<number>`${now} - ${idleMs}`),
     ])
+
+const livingSessions = (database: Database, limits: SessionLimits) =>
+  database.read
+    .selectFrom('sessions')
+    .innerJoin('users', 'users.id', 'sessions.user_id')
+    .select(['sessions.id', 'sessions.user_id', 'users.role'])
+    .where(living(database, limits))
+    .where('users.disabled_at', 'is', null)
+
+const toPrincipal = ({ id, user_id, role }: { id: string; user_id: string; role: Role }): Principal & { credentialId: string } => ({
+  via: 'session',
+  userId: user_id,
+  role,
+  scopes: new Set(scopesOf(role)),
+  credentialId: id,
+})
+
+/** Who has these sessions; those that have ended are left out. */
+export const holdersOfSessions = async (database: Database, ids: string[], limits: SessionLimits) =>
+  (await livingSessions(database, limits).where('sessions.id', 'in', ids).execute()).map(toPrincipal)
 
 export function sqlSessions(database: Database): Sessions {
   const { write, read, now } = database
@@ -40,18 +60,13 @@ export function sqlSessions(database: Database): Sessions {
     },
 
     async whoseSession(tokenHash, limits) {
-      const row = await read
-        .selectFrom('sessions')
-        .innerJoin('users', 'users.id', 'sessions.user_id')
-        .select(['sessions.id', 'sessions.user_id', 'users.role'])
+      const row = await livingSessions(database, limits)
         .select(sql<number>`${now} - sessions.last_seen_at`.as('unseen_ms'))
         .where('sessions.token_hash', '=', tokenHash)
-        .where(living(database, limits))
-        .where('users.disabled_at', 'is', null)
         .executeTakeFirst()
       if (!row) return null
       if (row.unseen_ms > SEEN_EVERY_MS) await write.updateTable('sessions').set({ last_seen_at: now }).where('id', '=', row.id).execute()
-      return { via: 'session', userId: row.user_id, role: row.role, scopes: new Set(scopesOf(row.role)), credentialId: row.id }
+      return toPrincipal(row)
     },
 
     async listSessions(userId, limits) {

@@ -1,5 +1,5 @@
 // Users in SQL: made, found, changed; the first of them by a link.
-import { sql, type Kysely, type Transaction } from 'kysely'
+import { sql, type ExpressionBuilder, type Kysely, type Transaction } from 'kysely'
 import { DAY_MS } from '../access.ts'
 import { retryConflicts } from '../db/retry-conflicts.ts'
 import type { UsersTable } from '../db/account-tables.ts'
@@ -20,6 +20,7 @@ type Users = Pick<
   | 'changeUser'
   | 'setPassword'
   | 'addSetupToken'
+  | 'isSetupToken'
 >
 
 export function sqlUsers({ write, read, now, isRemote }: Database): Users {
@@ -51,7 +52,7 @@ export function sqlUsers({ write, read, now, isRemote }: Database): Users {
       .selectAll('users')
       .select(['usage_days.bytes as used_bytes', 'usage_days.images as used_images'])
 
-  /** The sessions and keys of a user, but one session: what ends with a password or an account. Sessions go, keys stay. */
+  /** The sessions of a user, but one: what ends with a password or an account. */
   async function endSessions(trx: Transaction<Schema>, userId: string, exceptId: string | null): Promise<string[]> {
     let ending = trx.deleteFrom('sessions').where('user_id', '=', userId)
     if (exceptId !== null) ending = ending.where('id', '!=', exceptId)
@@ -146,11 +147,32 @@ export function sqlUsers({ write, read, now, isRemote }: Database): Users {
         }),
       ),
 
-    setPassword: (userId, passwordHash, exceptSessionId) =>
+    setPassword: ({ userId, passwordHash, exceptSessionId, revokeKeys }) =>
       write.transaction().execute(async (trx) => {
         await trx.updateTable('users').set({ password_hash: passwordHash }).where('id', '=', userId).execute()
-        return endSessions(trx, userId, exceptSessionId)
+        const endedSessions = await endSessions(trx, userId, exceptSessionId)
+        const isWorking = (eb: ExpressionBuilder<Schema, 'api_keys'>) =>
+          eb.and([
+            eb('user_id', '=', userId),
+            eb('revoked_at', 'is', null),
+            eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]),
+          ])
+        if (revokeKeys) {
+          const revoking = trx.updateTable('api_keys').set({ revoked_at: now }).where(isWorking)
+          return { endedSessions, revokedKeys: await revoking.returning(['id', 'name']).execute(), activeKeys: 0 }
+        }
+        const active = await trx.selectFrom('api_keys').select('id').where(isWorking).execute()
+        return { endedSessions, revokedKeys: [], activeKeys: active.length }
       }),
+
+    isSetupToken: async (tokenHash) =>
+      (await read
+        .selectFrom('setup_tokens')
+        .select('token_hash')
+        .where('token_hash', '=', tokenHash)
+        .where('expires_at', '>', now)
+        .where(({ not, exists, selectFrom }) => not(exists(selectFrom('users').select('id'))))
+        .executeTakeFirst()) !== undefined,
 
     async addSetupToken(tokenHash, lifetimeMs) {
       await write

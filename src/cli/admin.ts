@@ -19,8 +19,20 @@ export async function createAdmin(config: Config, options: { email?: string; nam
   console.log(`${email} is an administrator now.`)
 }
 
-export async function resetPassword(config: Config, { email }: { email: string }): Promise<void> {
+/** Says what became of the API keys, which go on working unless `revokeKeys`. */
+export async function resetPassword(config: Config, { email, revokeKeys }: { email: string; revokeKeys?: boolean }): Promise<void> {
   const password = await askNewPassword()
-  await withAccounts(config, async (deps) => resetPasswordOf(deps, COMMAND, (await userOf(deps, email)).id, password))
+  const reset = await withAccounts(config, async (deps) =>
+    resetPasswordOf(deps, COMMAND, (await userOf(deps, email)).id, { password, revokeKeys }),
+  )
   console.log(`${email} has a new password and is signed out everywhere.`)
+  const { activeKeys = 0, revokedKeys = 0 } = reset ?? {}
+  if (revokedKeys > 0) console.log(`${keys(revokedKeys)} revoked.`)
+  if (activeKeys > 0) {
+    console.log(
+      `${keys(activeKeys)} still valid. \`calotype key list --owner ${email}\` shows them; --revoke-keys revokes them with a reset.`,
+    )
+  }
 }
+
+const keys = (count: number) => (count === 1 ? '1 API key is' : `${count} API keys are`)

@@ -1,7 +1,7 @@
 // What the flows of accounts need.
+import type { AccessChanges } from '../accounts/access-changes.ts'
 import type { AccountStore, SessionLimits } from '../accounts/account-store.ts'
 import type { AuditLog } from '../accounts/audit-log.ts'
-import type { EndedCredentials } from '../accounts/ended-credentials.ts'
 import type { Passwords } from '../accounts/passwords.ts'
 
 export interface AccountDeps {
@@ -9,5 +9,5 @@ export interface AccountDeps {
   audit: AuditLog
   passwords: Passwords
   sessionLimits: SessionLimits
-  ended: EndedCredentials
+  accessChanges: AccessChanges
 }

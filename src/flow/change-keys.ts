@@ -6,7 +6,7 @@ import type { Actor } from '../accounts/audit-log.ts'
 import { hashToken, newKey, prefixOf } from '../accounts/tokens.ts'
 import type { AccountDeps } from './account-deps.ts'
 
-type Deps = Pick<AccountDeps, 'accounts' | 'audit' | 'ended'>
+type Deps = Pick<AccountDeps, 'accounts' | 'audit' | 'accessChanges'>
 
 /** With its secret, which nobody is shown again. That the owner may have these scopes is for the caller to know. */
 export async function makeKey(
@@ -30,10 +30,15 @@ export async function makeKey(
 }
 
 /** Of one user, or anyone's; null where there is no such key. Whoever is connected with it is cut off. */
-export async function revokeKey({ accounts, audit, ended }: Deps, actor: Actor, id: string, userId: string | null): Promise<Key | null> {
+export async function revokeKey(
+  { accounts, audit, accessChanges }: Deps,
+  actor: Actor,
+  id: string,
+  userId: string | null,
+): Promise<Key | null> {
   const key = await accounts.revokeKey(id, userId)
   if (key === null) return null
-  ended.announce([id])
+  accessChanges.announce({ ended: [id] })
   await audit.record({ actor, action: 'key.revoked', target: { kind: 'key', id }, detail: { name: key.name, owner: key.email } })
   return key
 }

@@ -1,37 +1,65 @@
-// Comparing passwords: what is tried is counted first, by account and by address, so that guessing is slow however many servers there are.
-import { createHash } from 'node:crypto'
+// Comparing passwords: what is tried is counted first, so that guessing is slow however many servers and addresses there are.
 import { isIP } from 'node:net'
 import { v7 as uuidv7 } from 'uuid'
 import type { User } from '../accounts/account-store.ts'
-import { CalotypeError } from '../errors.ts'
+import { readDevice, type DeviceOwner } from '../accounts/known-device.ts'
 import type { AccountDeps } from './account-deps.ts'
+import { limitsOf, tooManyAttempts, type Guesser } from './guess-limits.ts'
 
-const MOST_BY_ACCOUNT = 5
-const MOST_BY_ADDRESS = 20
-export const ATTEMPTS_WINDOW_MS = 15 * 60_000
+export interface Guess {
+  email: string
+  password: string
+  address: string
+}
+
+export interface RightGuess {
+  user: User
+  passwordHash: string
+  /** The known device that it came from; null from any other. */
+  deviceId: string | null
+}
+
+/** The cookie that a browser has sent as a known device of this user. */
+export type DeviceTokenOf = (userId: string) => string | undefined
 
 /**
  * The user, if it is their password; null for a wrong one, for who is not known, and for who is disabled: one takes as long as the other.
- * Throws `too_many_attempts`.
+ * Throws `too_many_attempts`, and `overloaded` when the address has very many passwords to be looked at.
  */
-export async function guessPassword(
-  { accounts, passwords }: Pick<AccountDeps, 'accounts' | 'passwords'>,
-  { email, password, address }: { email: string; password: string; address: string },
-): Promise<User | null> {
-  // Hashed, as people type all sorts of things there.
-  const account = `account:${createHash('sha256').update(email).digest('hex')}`
+export async function guessPassword(deps: Deps, guess: Guess, deviceTokenOf: DeviceTokenOf): Promise<RightGuess | null> {
+  const network = networkOf(guess.address)
+  const found = await deps.accounts.findUser(guess.email)
+  const owner = found && ownerOf(found)
+  const deviceId = owner && readDevice(owner, deviceTokenOf(owner.userId))
+  const isRight = await countAndCompare(deps, guess, found, deviceId === null ? { network } : { device: deviceId })
+  return found && isRight ? { ...found, deviceId } : null
+}
+
+/** Whether it is the password of who is signed in; counted by their session alone, so that nobody else's guesses are in their way. */
+export async function confirmPassword(deps: Deps, guess: Guess, sessionId: string): Promise<RightGuess | null> {
+  const found = await deps.accounts.findUser(guess.email)
+  const isRight = await countAndCompare(deps, guess, found, { session: sessionId })
+  return found && isRight ? { ...found, deviceId: null } : null
+}
+
+type Deps = Pick<AccountDeps, 'accounts' | 'passwords'>
+
+export const ownerOf = ({ user, passwordHash }: { user: User; passwordHash: string }): DeviceOwner => ({ userId: user.id, passwordHash })
+
+async function countAndCompare(
+  { accounts, passwords }: Deps,
+  { email, password, address }: Guess,
+  found: { user: User; passwordHash: string } | null,
+  guesser: Guesser,
+): Promise<boolean> {
   const attempt = uuidv7()
-  const limits = [
-    { subject: account, most: MOST_BY_ACCOUNT },
-    { subject: `address:${networkOf(address)}`, most: MOST_BY_ADDRESS },
-  ]
-  const retryAfterSeconds = await accounts.countAttempt(attempt, limits, ATTEMPTS_WINDOW_MS)
-  if (retryAfterSeconds !== null) throw new CalotypeError('too_many_attempts', undefined, { retryAfterSeconds })
-  const found = await accounts.findUser(email)
-  const isRight = await passwords.verify(password, found?.passwordHash ?? null)
-  if (!found || !isRight || found.user.disabledAt !== null) return null
-  await accounts.forgive(attempt, account)
-  return found.user
+  const { limits, place, alsoIn } = limitsOf(email, guesser)
+  const refusal = await accounts.countAttempt(attempt, limits)
+  if (refusal) throw tooManyAttempts(refusal)
+  const matches = await passwords.verify(password, found?.passwordHash ?? null, networkOf(address))
+  const isRight = matches && found?.user.disabledAt === null
+  if (isRight) await accounts.forgive(attempt, place, alsoIn)
+  return isRight
 }
 
 /** Whoever has an IPv6 address has the 2^64 of its network. */

@@ -1,6 +1,7 @@
 // Bulk jobs, done in steps: each a page of images and a transaction of its own, by the same flows as single ones.
 import { randomUUID } from 'node:crypto'
 import { setImmediate as letOthers } from 'node:timers/promises'
+import type { AccountStore } from '../accounts/account-store.ts'
 import type { Actor, AuditLog } from '../accounts/audit-log.ts'
 import { toCalotypeError, type ErrorCode } from '../errors.ts'
 import type { Image } from '../image.ts'
@@ -17,6 +18,7 @@ export interface BulkDeps {
   queue: JobQueue
   feed: EventFeed
   jobs: BulkJobs
+  accounts: Pick<AccountStore, 'getUser'>
   audit: AuditLog
   log: Logger
 }
@@ -25,6 +27,7 @@ const IMAGES_A_STEP = 500
 // A server that dies is noticed after so long; each step says that it lives.
 const LEASE_MS = 10_000
 const MOST_AT_ONCE = 4
+const NOT_ALLOWED = 'Whoever began this is no longer an administrator. What is done stays done; an administrator can begin the rest again.'
 /** The cursor behind the last page. */
 const END = 'end'
 // Nothing is lost by waiting.
@@ -82,6 +85,7 @@ async function doSteps(deps: BulkDeps, job: HeldJob, lease: JobLease, isStopped:
   if (job.begun && !(await redo(deps, job, job.begun, lease))) return null
   while (cursor !== END) {
     if (isStopped()) return null
+    if (!(await mayGoOn(deps, job))) return { state: 'failed', error: NOT_ALLOWED }
     const step = await nextStep(deps, job, cursor)
     if (!(await deps.jobs.beginStep(job.id, lease, step))) return null
     const done = await act(deps, job, step.ids)
@@ -90,6 +94,14 @@ async function doSteps(deps: BulkDeps, job: HeldJob, lease: JobLease, isStopped:
     await letOthers()
   }
   return { state: 'done' }
+}
+
+/** Whether whoever made the job is still an administrator; a session or key that has ended since does not matter. */
+async function mayGoOn({ accounts }: BulkDeps, { actor }: BulkJob): Promise<boolean> {
+  const userId = 'userId' in actor ? actor.userId : null
+  if (typeof userId !== 'string') return true
+  const user = await accounts.getUser(userId)
+  return user !== null && user.role === 'admin' && user.disabledAt === null
 }
 
 /** A step is one transaction: whoever began it has done all of it, if there is nothing left to do. */

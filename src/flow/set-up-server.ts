@@ -1,7 +1,9 @@
 // The first administrator of a server: a link that works once, for a day, while nobody has an account.
 import { v7 as uuidv7 } from 'uuid'
 import { hashToken, newToken } from '../accounts/tokens.ts'
+import { CalotypeError } from '../errors.ts'
 import type { AccountDeps } from './account-deps.ts'
+import { networkOf } from './guess-password.ts'
 import { actorOfSession, startSession, type Client, type SignedIn } from './sign-in.ts'
 
 const LINK_LIFETIME_MS = 24 * 60 * 60_000
@@ -14,14 +16,19 @@ export async function offerSetup({ accounts }: Pick<AccountDeps, 'accounts'>): P
   return token
 }
 
-/** Makes the first administrator and signs them in. Throws `setup_link_invalid`. */
+/**
+ * Makes the first administrator and signs them in. Throws `setup_link_invalid`, for the cost of a lookup: a password is hashed only for
+ * a link that is good, and the transaction that makes the user looks again.
+ */
 export async function setUpServer(
   deps: AccountDeps,
   { token, email, name, password, client }: { token: string; email: string; name: string; password: string; client: Client },
 ): Promise<SignedIn> {
-  const passwordHash = await deps.passwords.hash(password)
-  const user = await deps.accounts.addFirstUser({ id: uuidv7(), email, name, role: 'admin', passwordHash }, hashToken(token))
-  const signedIn = await startSession(deps, user, client)
+  const tokenHash = hashToken(token)
+  if (!(await deps.accounts.isSetupToken(tokenHash))) throw new CalotypeError('setup_link_invalid')
+  const passwordHash = await deps.passwords.hash(password, networkOf(client.address))
+  const user = await deps.accounts.addFirstUser({ id: uuidv7(), email, name, role: 'admin', passwordHash }, tokenHash)
+  const signedIn = await startSession(deps, { user, passwordHash, deviceId: null }, client)
   const actor = actorOfSession(signedIn, client)
   await deps.audit.record({
     actor,

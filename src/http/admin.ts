@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { ApiUser, ApiUserWithPassword } from '../api.ts'
+import type { ApiPasswordReset, ApiUser, ApiUserWithPassword } from '../api.ts'
 import type { AccountDeps } from '../flow/account-deps.ts'
 import { addUser, changeUser, resetPassword } from '../flow/change-user.ts'
 import {
@@ -29,7 +29,7 @@ const changeBody = z.strictObject({
   disabled: z.boolean().optional(),
   quota: quota.optional(),
 })
-const resetBody = z.object({ password: newPassword.optional() }).nullish()
+const resetBody = z.object({ password: newPassword.optional(), revoke_keys: z.boolean().optional() }).nullish()
 
 export async function adminRoutes(fastify: FastifyInstance, deps: AccountDeps): Promise<void> {
   takeJsonOnly(fastify)
@@ -54,9 +54,11 @@ export async function adminRoutes(fastify: FastifyInstance, deps: AccountDeps): 
   typed.post(
     '/api/admin/users/:id/reset-password',
     { bodyLimit, config, schema: { params: userParams, body: resetBody } },
-    async (request): Promise<ApiUserWithPassword> => {
-      const { user, password } = found(await resetPassword(deps, actorOf(request), request.params.id, request.body?.password))
-      return { user: toApiUser(user), password }
+    async (request): Promise<ApiPasswordReset> => {
+      const { body } = request
+      const wish = { password: body?.password, revokeKeys: body?.revoke_keys }
+      const { user, password, activeKeys, revokedKeys } = found(await resetPassword(deps, actorOf(request), request.params.id, wish))
+      return { user: toApiUser(user), password, active_keys: activeKeys, revoked_keys: revokedKeys }
     },
   )
 }

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { scopesOf } from '../access.ts'
-import type { ApiMe } from '../api.ts'
+import type { ApiMe, ApiPasswordChanged } from '../api.ts'
 import { CalotypeError } from '../errors.ts'
 import type { AccountDeps } from '../flow/account-deps.ts'
 import { changePassword } from '../flow/change-user.ts'
@@ -12,12 +12,12 @@ import { signIn, signOut, type Client, type SignedIn } from '../flow/sign-in.ts'
 import { ACCOUNT_BODY_LIMIT as bodyLimit, email, name, newPassword, takeJsonOnly, toApiUser, typedPassword } from './account-wire.ts'
 import { isOwnPage } from './origin.ts'
 import { actorOf } from './principal.ts'
-import { clearSessionCookie, setSessionCookie } from './session-cookie.ts'
+import { clearSessionCookie, deviceTokenOf, setDeviceCookie, setSessionCookie } from './session-cookie.ts'
 
 const MAX_USER_AGENT_LENGTH = 300
 
 const loginBody = z.object({ email, password: typedPassword })
-const passwordBody = z.object({ current: typedPassword, password: newPassword })
+const passwordBody = z.object({ current: typedPassword, password: newPassword, revoke_keys: z.boolean().optional() })
 const setupBody = z.object({ token: z.string().min(1).max(100), email, password: newPassword, name })
 
 const clientOf = ({ ip, headers }: FastifyRequest): Client => ({
@@ -40,7 +40,8 @@ export async function authRoutes(fastify: FastifyInstance, deps: AccountDeps & {
     if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new CalotypeError('origin_not_allowed')
   }
 
-  function welcome(request: FastifyRequest, reply: FastifyReply, { user, token }: SignedIn): ApiMe {
+  function welcome(request: FastifyRequest, reply: FastifyReply, { user, token, device }: SignedIn): ApiMe {
+    setDeviceCookie(request, reply, user.id, device)
     setSessionCookie(request, reply, token, sessionLimits.maxMs)
     return { auth, via: 'session', user: toApiUser(user), scopes: [...scopesOf(user.role)] }
   }
@@ -48,7 +49,16 @@ export async function authRoutes(fastify: FastifyInstance, deps: AccountDeps & {
   const entering = { bodyLimit, config: known, onRequest: async (request: FastifyRequest) => refuseStrangers(request) }
 
   typed.post('/api/auth/login', { ...entering, schema: { body: loginBody } }, async (request, reply) =>
-    welcome(request, reply, await signIn(deps, { ...request.body, client: clientOf(request), before: request.principal })),
+    welcome(
+      request,
+      reply,
+      await signIn(deps, {
+        ...request.body,
+        client: clientOf(request),
+        before: request.principal,
+        deviceTokenOf: deviceTokenOf(request),
+      }),
+    ),
   )
 
   typed.post('/api/auth/setup', { ...entering, schema: { body: setupBody } }, async (request, reply) => {
@@ -69,14 +79,19 @@ export async function authRoutes(fastify: FastifyInstance, deps: AccountDeps & {
   })
 
   typed.post('/api/auth/password', { bodyLimit, config: { access: 'session' }, schema: { body: passwordBody } }, async (request, reply) => {
-    const { current, password: next } = request.body
-    await changePassword(deps, { ...actorOf(request), userId: signedIn(request) }, { current, next })
-    return reply.code(204).send()
+    const { current, password: next, revoke_keys: revokeKeys } = request.body
+    const actor = { ...actorOf(request), ...sessionOf(request) }
+    const { device, activeKeys, revokedKeys } = await changePassword(deps, actor, { current, next, revokeKeys })
+    setDeviceCookie(request, reply, actor.userId, device)
+    return { active_keys: activeKeys, revoked_keys: revokedKeys } satisfies ApiPasswordChanged
   })
 }
 
 /** The user of a route for who is signed in; an open server has none. */
-export function signedIn({ principal: { userId } }: FastifyRequest): string {
-  if (userId === null) throw new CalotypeError('forbidden', 'This server is open (AUTH=open): nobody has an account here.')
-  return userId
+export const signedIn = (request: FastifyRequest): string => sessionOf(request).userId
+
+function sessionOf({ principal: { userId, credentialId } }: FastifyRequest): { userId: string; credentialId: string } {
+  if (userId === null || credentialId === null)
+    throw new CalotypeError('forbidden', 'This server is open (AUTH=open): nobody has an account here.')
+  return { userId, credentialId }
 }

@@ -8,18 +8,21 @@ import type { WebSocket } from 'ws'
 import { seesOf } from '../access.ts'
 import { CalotypeError } from '../errors.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
+import type { AccessGuard } from './access-guard.ts'
 import { isAllowedOrigin } from './origin.ts'
-import type { SocketGuard } from './socket-guard.ts'
 import { createPace, startWatcher, type Watcher } from './watcher.ts'
 
 export interface LiveDeps {
   feed: EventFeed
   corsOrigins: readonly string[]
-  /** Of a server with accounts: closes who may not listen any more. */
-  guard?: SocketGuard
+  /** Of a server with accounts: what a watcher hears follows their role, and a socket closes when its session or key ends. */
+  guard?: AccessGuard
   /** Between two pings; a watcher that has not answered one by the next is cut off. */
   pingIntervalMs?: number
 }
+
+/** Ours, after HTTP's 401: sign in again before you come back. */
+const SIGNED_OUT = 4401
 
 /** A socket that does not end when asked must not hold up the stop of the server. */
 const CLOSE_TIMEOUT_MS = 2000
@@ -65,7 +68,6 @@ export async function addLiveFeed(
   fastify.addHook('preClose', async () => {
     clearInterval(pinging)
     stopListening()
-    guard?.close()
     fastify.server.off('upgrade', limitUpgrade)
     for (const socket of watchers.keys()) socket.close(1001, 'The server is stopping')
   })
@@ -85,12 +87,17 @@ export async function addLiveFeed(
     // Where it stands, so that one who hears nothing more can come back as well. A position handed in is vouched for by what follows.
     socket.send(JSON.stringify({ message: 'You are connected!', status: 'ok', ...(since === undefined ? { seq } : {}) }))
     socket.on('close', () => watchers.delete(socket))
-    guard?.hold(socket, request.principal)
     const failed = (error: unknown) => {
       request.log.error({ err: error }, 'the feed could not be read')
       socket.close(1011, 'The feed could not be read')
     }
-    watchers.set(socket, startWatcher(socket, { feed, since: seq, sees, pace, onError: failed }))
+    const watcher = startWatcher(socket, { feed, since: seq, sees, pace, onError: failed })
+    watchers.set(socket, watcher)
+    const release = guard?.hold(request.principal, (now) => {
+      if (now?.scopes.has('read')) watcher.setSees(seesOf(now))
+      else socket.close(SIGNED_OUT, 'Signed out')
+    })
+    if (release) socket.on('close', release)
   }
 
   for (const url of ADDRESSES)

@@ -9,6 +9,7 @@ import type { Logger } from '../log.ts'
 import type { AccountDeps } from '../flow/account-deps.ts'
 import type { AllowanceDeps } from '../flow/allowance.ts'
 import type { Observer } from '../observe/observer.ts'
+import { guardAccess } from './access-guard.ts'
 import { adminRoutes } from './admin.ts'
 import { adminImageRoutes, type AdminImagesDeps } from './admin-images.ts'
 import { adminJobRoutes, type AdminJobsDeps } from './admin-jobs.ts'
@@ -22,6 +23,7 @@ import { batchRoutes } from './batches.ts'
 import { checkedByZod } from './checked-by-zod.ts'
 import type { CallLimits } from './count-call.ts'
 import { eventRoutes } from './events.ts'
+import { followAccess } from './follow-access.ts'
 import { addHealth } from './health.ts'
 import { isAllowedHost } from './host.ts'
 import { imageRoutes } from './images.ts'
@@ -39,7 +41,6 @@ import { answerProblems, listenerOptions, problemOptions } from './problem.ts'
 import { requireAccess } from './require-access.ts'
 import { isSafe } from './route-access.ts'
 import { sessionRoutes } from './sessions.ts'
-import { guardSockets } from './socket-guard.ts'
 import { isReceivedAsUpload, uploadRoutes, type UploadLimits } from './uploads.ts'
 
 export type HttpServer = FastifyInstance
@@ -117,8 +118,11 @@ export async function createServer(
   }
   await server.register(cookie)
   identify(server)
+  const guard = guardAccess(deps)
+  server.addHook('preClose', async () => guard.close())
+  followAccess(server, guard, { mediaAccess })
   describeApi(server)
-  await addLiveFeed(server, { feed, corsOrigins, guard: guardSockets(deps) })
+  await addLiveFeed(server, { feed, corsOrigins, guard })
   await server.register(authRoutes, deps)
   await server.register(sessionRoutes, deps)
   await server.register(keyRoutes, deps)

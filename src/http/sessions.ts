@@ -7,9 +7,9 @@ import { toApiSession } from './account-wire.ts'
 import { signedIn } from './auth.ts'
 import { actorOf } from './principal.ts'
 
-type Deps = Pick<AccountDeps, 'accounts' | 'audit' | 'ended' | 'sessionLimits'>
+type Deps = Pick<AccountDeps, 'accounts' | 'audit' | 'accessChanges' | 'sessionLimits'>
 
-export async function sessionRoutes(fastify: FastifyInstance, { accounts, audit, ended, sessionLimits }: Deps): Promise<void> {
+export async function sessionRoutes(fastify: FastifyInstance, { accounts, audit, accessChanges, sessionLimits }: Deps): Promise<void> {
   fastify.get('/api/auth/sessions', { config: { access: 'session' } }, async (request, reply) => {
     const sessions = await accounts.listSessions(signedIn(request), sessionLimits)
     reply.header('cache-control', 'no-store')
@@ -19,7 +19,7 @@ export async function sessionRoutes(fastify: FastifyInstance, { accounts, audit,
   fastify.delete<{ Params: { id: string } }>('/api/auth/sessions/:id', { config: { access: 'session' } }, async (request, reply) => {
     const { id } = request.params
     if (!(await accounts.endSession(id, signedIn(request)))) throw new CalotypeError('not_found')
-    ended.announce([id])
+    accessChanges.announce({ ended: [id] })
     await audit.record({ actor: actorOf(request), action: 'session.ended', target: { kind: 'session', id } })
     return reply.code(204).send()
   })

@@ -15,6 +15,8 @@ const EVENTS_PER_TURN = 256
 export interface Watcher {
   /** There may be something new in the feed. Cheap: call it as often as you like. */
   wake(): void
+  /** From now on it hears of these images. If they are others than before, a `resync` says so. */
+  setSees(sees: Owner): void
   /** Whether the peer was seen alive since the last call: it answered a ping, or a full buffer emptied. */
   wasAlive(): boolean
 }
@@ -43,7 +45,7 @@ export interface Watching {
   feed: EventFeed
   /** A position of the feed. */
   since: string
-  /** Of whose images it hears; nothing of others. */
+  /** Of whose images it hears at first; nothing of others. */
   sees: Owner
   pace: Pace
   /** Rejections of the feed. */
@@ -55,8 +57,10 @@ export interface Watching {
  * knows what follows, a `resync` says so, and it goes on from now. While the socket is full nothing is read for it; a watcher that
  * fell behind that way gets only final states until it is nearly there.
  */
-export function startWatcher(socket: WebSocket, { feed, since, sees, pace, onError }: Watching): Watcher {
+export function startWatcher(socket: WebSocket, { feed, since, sees: seesAtFirst, pace, onError }: Watching): Watcher {
   let seq = since
+  let sees = seesAtFirst
+  let isResyncDue = false
   let serving = false
   let wokenMeanwhile = false
   /** The socket took all it may hold for us; `afterWrite` goes on. */
@@ -69,6 +73,8 @@ export function startWatcher(socket: WebSocket, { feed, since, sees, pace, onErr
     socket.send(message, { binary: false }, afterWrite)
     if (socket.bufferedAmount >= MAX_BUFFERED_BYTES) full = behind = true
   }
+
+  const sendResync = (message: string) => send(Buffer.from(JSON.stringify({ type: 'resync', message, seq })))
 
   function afterWrite(): void {
     if (!full || socket.bufferedAmount > MAX_BUFFERED_BYTES / 2) return
@@ -92,12 +98,17 @@ export function startWatcher(socket: WebSocket, { feed, since, sees, pace, onErr
     try {
       while (!full && socket.readyState === socket.OPEN) {
         wokenMeanwhile = false
+        if (isResyncDue) {
+          isResyncDue = false
+          sendResync('What you may see has changed. Read the list again.')
+          continue
+        }
         const events = await feed.read(seq, EVENTS_PER_TURN)
         // Asked again after each pause, since it ends for all watchers at once.
         while (pace.spent()) await pace.nextSlice()
         if (events === null) {
           seq = feed.position()
-          send(Buffer.from(JSON.stringify({ type: 'resync', message: 'Some changes are no longer known. Read the list again.', seq })))
+          sendResync('Some changes are no longer known. Read the list again.')
         } else if (events.length > 0) {
           sendAll(events)
         } else {
@@ -124,6 +135,12 @@ export function startWatcher(socket: WebSocket, { feed, since, sees, pace, onErr
 
   return {
     wake,
+    setSees(owner) {
+      if (owner === sees) return
+      sees = owner
+      isResyncDue = true
+      wake()
+    },
     wasAlive() {
       const was = alive
       alive = false

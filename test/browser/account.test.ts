@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import type { ApiBatch, ApiSession } from '../../src/api.ts'
-import { letIn, PASSWORD, setupTokenOf, signIn, type SignedIn } from '../support/accounts.ts'
+import { letIn, makeKey, PASSWORD, send, setupTokenOf, signIn, type SignedIn } from '../support/accounts.ts'
 import { assertAccessible, startBrowser, type TestBrowser, type TestPage } from '../support/browser.ts'
 import { ask, eventually } from '../support/client.ts'
 import { startServer, type Server } from '../support/server.ts'
@@ -83,7 +83,7 @@ test('who guesses too often is told when to try again', async () => {
   await fillIn(page, 'guessed@example.org')
   await page
     .getByRole('alert')
-    .filter({ hasText: /Try again in \d+ (s|min), at \d/ })
+    .filter({ hasText: /Try again in \d+ (seconds|minutes), or .* You can try again at \d/ })
     .waitFor()
 })
 
@@ -265,6 +265,16 @@ test('members see no administration', async () => {
     [],
   )
   await assertAccessible(page)
+
+  // The page follows their role while it is open.
+  await page.goto(`${server.url}/gallery`)
+  const admin = page.getByRole('link', { name: 'Admin' })
+  await page.getByRole('navigation', { name: 'Pages' }).waitFor()
+  const setRole = (role: string) => send(server, 'PATCH', `/api/admin/users/${member.id}`, { role }, root.headers)
+  await setRole('admin')
+  await admin.waitFor()
+  await setRole('member')
+  await admin.waitFor({ state: 'detached' })
 })
 
 test('one makes keys, sees each once and revokes them; ends sessions; and changes the password', async () => {
@@ -322,7 +332,23 @@ test('one makes keys, sees each once and revokes them; ends sessions; and change
   await form.getByLabel('Current password').fill(PASSWORD)
   await form.getByRole('button', { name: 'Change password' }).click()
   await form.getByText('Your password is changed.').waitFor()
-  await signIn(server, email, 'another long password')
+  const again = await signIn(server, email, 'another long password')
+
+  const left = await makeKey(server, again, ['read'])
+  const changeTo = async (current: string, password: string) => {
+    await form.getByLabel('Current password').fill(current)
+    await form.getByLabel('New password').fill(password)
+    await form.getByRole('button', { name: 'Change password' }).click()
+  }
+  await changeTo('another long password', 'one more long password')
+  await form.getByText('Your API key still works.').waitFor()
+  assert.equal((await ask(server, '/api/images', { headers: left.headers })).status, 200)
+  await form.getByLabel('Also revoke all my API keys').check()
+  await assertAccessible(page)
+  await changeTo('one more long password', 'the last long password')
+  await form.getByText('Your API key is revoked.').waitFor()
+  assert.equal((await ask(server, '/api/images', { headers: left.headers })).status, 401)
+  await eventually('the list shows it', async () => (await keys.getByText(/^Revoked/).count()) === 2)
 })
 
 test('an open server shows nothing of accounts', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { v7 as uuidv7 } from 'uuid'
-import type { AccountStore, NewUser, SessionLimits } from '../../src/accounts/account-store.ts'
+import type { AccountStore, AttemptLimit, NewUser, SessionLimits } from '../../src/accounts/account-store.ts'
 import { createSqlAccountStore } from '../../src/accounts/sql-account-store.ts'
 import { hashToken, newToken } from '../../src/accounts/tokens.ts'
 import type { Database } from '../../src/db/schema.ts'
@@ -12,6 +12,10 @@ import type { OpenDatabase } from '../support/databases.ts'
 const HOUR_MS = 60 * 60_000
 const LIMITS: SessionLimits = { idleMs: HOUR_MS, maxMs: 24 * HOUR_MS }
 const WINDOW_MS = 15 * 60_000
+const RETENTION = [
+  { kind: 'account', windowMs: WINDOW_MS },
+  { kind: 'address', windowMs: WINDOW_MS },
+]
 
 const person = (name: string, role: 'admin' | 'member' = 'member'): NewUser => ({
   id: uuidv7(),
@@ -152,7 +156,7 @@ export function accountStoreContract(open: OpenDatabase): void {
       .execute()
     assert.equal(await store.whoseSession(tokenHash, LIMITS), null)
     assert.deepEqual(await store.listSessions(ada.id, LIMITS), [])
-    assert.deepEqual(await store.endedOf([id], LIMITS), [id])
+    assert.equal((await store.whose([id], LIMITS)).size, 0)
     await write.updateTable('sessions').set({ last_seen_at: Date.now() }).execute()
     assert.ok(await store.whoseSession(tokenHash, LIMITS))
     await write
@@ -160,7 +164,7 @@ export function accountStoreContract(open: OpenDatabase): void {
       .set({ expires_at: Date.now() - 1000 })
       .execute()
     assert.equal(await store.whoseSession(tokenHash, LIMITS), null)
-    await store.sweep(LIMITS, WINDOW_MS)
+    await store.sweep(LIMITS, RETENTION)
     assert.deepEqual(await write.selectFrom('sessions').select('id').execute(), [])
 
     const other = await signIn(store, ada.id)
@@ -175,25 +179,38 @@ export function accountStoreContract(open: OpenDatabase): void {
     const ada = await store.addUser(person('ada'))
     const session = await signIn(store, ada.id)
     const { key, tokenHash } = await makeKey(store, ada.id)
-    assert.deepEqual(await store.endedOf([session.id, key.id, 'unknown'], LIMITS), ['unknown'])
+    assert.deepEqual([...(await store.whose([session.id, key.id, 'unknown'], LIMITS)).keys()].sort(), [session.id, key.id].sort())
     const { user, ended } = (await store.changeUser(ada.id, { disabled: true }))!
     assert.ok(user.disabledAt !== null)
     assert.deepEqual(ended.sort(), [session.id, key.id].sort())
     assert.equal(await store.whoseSession(session.tokenHash, LIMITS), null)
     assert.equal(await store.whoseKey(tokenHash), null)
-    assert.deepEqual(await store.endedOf([session.id, key.id], LIMITS), [session.id, key.id])
+    assert.equal((await store.whose([session.id, key.id], LIMITS)).size, 0)
     await store.changeUser(ada.id, { disabled: false })
     assert.equal(await store.whoseSession(session.tokenHash, LIMITS), null)
     assert.ok(await store.whoseKey(tokenHash))
   })
 
-  it('a new password ends every session but the one that is kept', async (store) => {
+  it('a new password ends every session but the one that is kept, and keys only if asked', async (store) => {
     const ada = await store.addUser(person('ada'))
+    const ben = await store.addUser(person('ben'))
     const [kept, other] = [await signIn(store, ada.id), await signIn(store, ada.id)]
-    assert.deepEqual(await store.setPassword(ada.id, 'another hash', kept.id), [other.id])
+    const working = await makeKey(store, ada.id, { expiresAt: Date.now() + HOUR_MS })
+    await makeKey(store, ada.id, { expiresAt: Date.now() - HOUR_MS })
+    await store.revokeKey((await makeKey(store, ada.id)).key.id, null)
+    const ofBen = await makeKey(store, ben.id)
+    const set = (passwordHash: string, exceptSessionId: string | null, revokeKeys: boolean) =>
+      store.setPassword({ userId: ada.id, passwordHash, exceptSessionId, revokeKeys })
+
+    assert.deepEqual(await set('another hash', kept.id, false), { endedSessions: [other.id], revokedKeys: [], activeKeys: 1 })
     assert.equal((await store.findUser(ada.email))!.passwordHash, 'another hash')
     assert.ok(await store.whoseSession(kept.tokenHash, LIMITS))
-    assert.deepEqual(await store.setPassword(ada.id, 'one more', null), [kept.id])
+    assert.ok(await store.whoseKey(working.tokenHash))
+
+    const revokedKeys = [{ id: working.key.id, name: working.key.name }]
+    assert.deepEqual(await set('one more', null, true), { endedSessions: [kept.id], revokedKeys, activeKeys: 0 })
+    assert.equal(await store.whoseKey(working.tokenHash), null)
+    assert.ok(await store.whoseKey(ofBen.tokenHash))
   })
 
   it('a key lives until it expires or is revoked, and may no more than the role of its owner', async (store, { write }) => {
@@ -201,7 +218,11 @@ export function accountStoreContract(open: OpenDatabase): void {
     const ada = await store.addUser(person('ada', 'admin'))
     const { key, tokenHash } = await makeKey(store, ada.id, { scopes: 'admin', expiresAt: Date.now() + HOUR_MS })
     assert.deepEqual([key.email, key.lastUsedAt, key.revokedAt], [ada.email, null, null])
-    const scopes = async () => [...((await store.whoseKey(tokenHash))?.scopes ?? [])].sort()
+    const scopes = async () => {
+      const principal = await store.whoseKey(tokenHash)
+      assert.deepEqual((await store.whose([key.id], LIMITS)).get(key.id), principal)
+      return [...(principal?.scopes ?? [])].sort()
+    }
     assert.deepEqual(await scopes(), ['admin', 'read'])
     const [listed] = (await store.listKeys(ada.id, { limit: 10 })).items
     assert.ok(listed!.lastUsedAt !== null)
@@ -213,7 +234,7 @@ export function accountStoreContract(open: OpenDatabase): void {
       .set({ expires_at: Date.now() - 1000 })
       .execute()
     assert.equal(await store.whoseKey(tokenHash), null)
-    assert.deepEqual(await store.endedOf([key.id], LIMITS), [key.id])
+    assert.equal((await store.whose([key.id], LIMITS)).size, 0)
     await write.updateTable('api_keys').set({ expires_at: null }).execute()
     assert.ok(await store.whoseKey(tokenHash))
 
@@ -225,38 +246,87 @@ export function accountStoreContract(open: OpenDatabase): void {
     assert.equal((await store.listKeys(null, { limit: 10, q: 'nothing like it' })).items.length, 0)
   })
 
-  it('guesses are counted before they are looked at: of many at once no more than their number get through', async (store, { write }) => {
-    const limits = [
-      { subject: 'account:a', most: 5 },
-      { subject: 'address:1', most: 20 },
-    ]
-    for (let i = 0; i < 5; i += 1) assert.equal(await store.countAttempt(uuidv7(), limits, WINDOW_MS), null)
-    const waitS = (await store.countAttempt(uuidv7(), limits, WINDOW_MS))!
+  const account = { kind: 'account', id: 'a' }
+  const address = { kind: 'address', id: '1' }
+  const limits: AttemptLimit[] = [
+    { subject: account, windowMs: WINDOW_MS, free: 5 },
+    { subject: address, windowMs: WINDOW_MS, free: 20 },
+  ]
+  const count = async (store: AccountStore, ...by: AttemptLimit[]) => (await store.countAttempt(uuidv7(), by))?.retryAfterSeconds ?? null
+
+  it('guesses beyond a limit are refused, uncounted, until the oldest leaves the window', async (store, { write }) => {
+    for (let i = 0; i < 5; i += 1) assert.equal(await count(store, ...limits), null)
+    const waitS = (await count(store, ...limits))!
     assert.ok(waitS > WINDOW_MS / 1000 - 120 && waitS <= WINDOW_MS / 1000, `${waitS} s`)
-    // Refused ones don't put the end off.
-    await write
-      .updateTable('login_attempts')
-      .set({ at: Date.now() - WINDOW_MS + 60_000 })
-      .execute()
-    const soonS = (await store.countAttempt(uuidv7(), limits, WINDOW_MS))!
+    assert.equal((await store.countAttempt(uuidv7(), limits))!.limit.subject.kind, 'account')
+    const setAge = (ms: number) =>
+      write
+        .updateTable('login_attempts')
+        .set({ at: Date.now() - ms })
+        .execute()
+    await setAge(WINDOW_MS - 60_000)
+    const soonS = (await count(store, ...limits))!
     assert.ok(soonS > 30 && soonS <= 60, `${soonS} s`)
-    await write
-      .updateTable('login_attempts')
-      .set({ at: Date.now() - WINDOW_MS - 1000 })
-      .execute()
-    assert.equal(await store.countAttempt(uuidv7(), limits, WINDOW_MS), null)
-    await store.sweep(LIMITS, WINDOW_MS)
+    await setAge(WINDOW_MS + 1000)
+    assert.equal(await count(store, ...limits), null)
+    await store.sweep(LIMITS, RETENTION)
     assert.equal((await write.selectFrom('login_attempts').select('at').execute()).length, 2)
+  })
 
+  it('a limit with delays makes each guess wait longer than the one before', async (store, { write }) => {
+    const growing = { subject: account, windowMs: 24 * HOUR_MS, free: 3, delayMs: (beyond: number) => beyond * 60_000 }
+    for (let i = 0; i < 3; i += 1) assert.equal(await count(store, growing), null)
+    for (const minutes of [1, 2, 3]) {
+      const waitS = (await count(store, growing))!
+      assert.ok(waitS > minutes * 60 - 30 && waitS <= minutes * 60, `${waitS} s`)
+      await write
+        .updateTable('login_attempts')
+        .set((eb) => ({ at: eb('at', '-', minutes * 60_000) }))
+        .execute()
+      assert.equal(await count(store, growing), null)
+    }
+  })
+
+  it('a right guess takes back the wrong ones of its place, in the count of the account as well, and no others', async (store, {
+    write,
+  }) => {
+    const [here, elsewhere] = [
+      { kind: 'place', id: 'a:1' },
+      { kind: 'place', id: 'a:2' },
+    ]
+    const at = (place: AttemptLimit['subject']): AttemptLimit[] => [...limits, { subject: place, windowMs: WINDOW_MS, free: 5 }]
+    await count(store, ...at(elsewhere!))
+    await count(store, ...at(here!))
     const right = uuidv7()
-    assert.equal(await store.countAttempt(right, limits, WINDOW_MS), null)
-    await store.forgive(right, 'account:a')
-    const left = await write.selectFrom('login_attempts').select('subject').execute()
-    assert.deepEqual(left, [{ subject: 'address:1' }], 'the address keeps its wrong ones')
-
-    const many = await Promise.all(
-      Array.from({ length: 40 }, () => store.countAttempt(uuidv7(), [{ subject: 'account:b', most: 5 }], WINDOW_MS)),
+    assert.equal(await store.countAttempt(right, at(here!)), null)
+    await store.forgive(right, here!, [account])
+    const left = await write.selectFrom('login_attempts').select('subject').orderBy('subject').execute()
+    assert.deepEqual(
+      left.map(({ subject }) => subject),
+      ['account:a', 'address:1', 'address:1', 'place:a:2'],
     )
-    assert.ok(many.filter((wait) => wait === null).length <= 5)
+    await store.forgetAttempts(account)
+    assert.deepEqual(await write.selectFrom('login_attempts').select('subject').execute(), [{ subject: 'address:1' }])
+  })
+
+  it('of many guesses at once exactly as many get through as are free', async (store) => {
+    const many = await Promise.all(Array.from({ length: 40 }, () => count(store, ...limits)))
+    assert.equal(many.filter((wait) => wait === null).length, 5)
+    const other = { kind: 'account', id: 'b' }
+    const growing = { subject: other, windowMs: HOUR_MS, free: 7, delayMs: () => 60_000 }
+    const more = await Promise.all(Array.from({ length: 40 }, () => count(store, growing)))
+    assert.equal(more.filter((wait) => wait === null).length, 7)
+  })
+
+  it('a link is good until it is used, too old, or somebody has an account', async (store) => {
+    const [good, old] = [hashToken(newToken()), hashToken(newToken())]
+    await store.addSetupToken(good, HOUR_MS)
+    await store.addSetupToken(old, -1)
+    assert.deepEqual(
+      [await store.isSetupToken(good), await store.isSetupToken(old), await store.isSetupToken('none')],
+      [true, false, false],
+    )
+    await store.addUser(person('ada'))
+    assert.equal(await store.isSetupToken(good), false)
   })
 }

@@ -44,7 +44,7 @@ const TABLE: Record<string, string> = {
   'POST /api/auth/setup': '403 403 403 403 403 403 403 403 401 401',
   'POST /api/auth/logout': '204 204 204 204 204 204 204 204 401 401',
   'GET /api/auth/me': MEDIA,
-  'POST /api/auth/password': SIGNED_IN.replaceAll('200', '204'),
+  'POST /api/auth/password': SIGNED_IN,
   'GET /api/auth/sessions': SIGNED_IN,
   'DELETE /api/auth/sessions/:id': '401 204 404 404 403 403 403 403 401 401',
   'GET /api/keys': SIGNED_IN,

@@ -1,7 +1,7 @@
 // Signing in and out of a real server: sessions, what is kept of them, who is refused, and how often one may guess.
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import type { ApiError, ApiMe, ApiSession } from '../../src/api.ts'
+import type { ApiError, ApiMe, ApiPasswordChanged, ApiPasswordReset, ApiSession } from '../../src/api.ts'
 import { cookieOf, letIn, login, makeKey, PASSWORD, send, setUp, setupTokenOf, signIn, type SignedIn } from '../support/accounts.ts'
 import { ask } from '../support/client.ts'
 import { change, query } from '../support/data-dir.ts'
@@ -153,11 +153,39 @@ describe('signing in', () => {
     const to = (current: string, password: string) => send(server, 'POST', '/api/auth/password', { current, password }, ben.headers)
     assert.equal((await to('not it at all', 'another long one')).body.code, 'wrong_password')
     assert.equal((await to(PASSWORD, 'short')).body.code, 'bad_request')
-    assert.equal((await to(PASSWORD, 'another long one')).status, 204)
+    assert.equal((await to(PASSWORD, 'another long one')).status, 200)
     assert.equal(await statusOf('/api/list', { cookie: other.cookie }), 401)
     assert.equal(await statusOf('/api/list', { cookie: ben.cookie }), 200)
     assert.equal((await login(server, ben.email)).status, 401)
     assert.equal((await login(server, ben.email, 'another long one')).status, 200)
+  })
+
+  test('a new password leaves API keys as they are, says how many work, and revokes them if asked', async () => {
+    const flo = await letIn(server, root, 'flo@example.org')
+    const keys = [await makeKey(server, flo, ['read']), await makeKey(server, flo, ['upload', 'read'])]
+    const statuses = () => Promise.all(keys.map(({ headers }) => statusOf('/api/list', headers)))
+    const changeTo = (current: string, password: string, more: object = {}) =>
+      send<ApiPasswordChanged>(server, 'POST', '/api/auth/password', { current, password, ...more }, flo.headers)
+    assert.deepEqual((await changeTo(PASSWORD, 'another long one')).body, { active_keys: 2, revoked_keys: 0 })
+    assert.deepEqual(await statuses(), [200, 200])
+    assert.equal((await changeTo('another long one', PASSWORD, { revoke_keys: 'yes' })).body.code, 'bad_request')
+    assert.deepEqual((await changeTo('another long one', PASSWORD, { revoke_keys: true })).body, { active_keys: 0, revoked_keys: 2 })
+    assert.deepEqual(await statuses(), [401, 401])
+
+    keys.push(await makeKey(server, flo, ['read']))
+    const reset = async (body: object) => {
+      const answer = await send<ApiPasswordReset>(server, 'POST', `/api/admin/users/${flo.id}/reset-password`, body, root.headers)
+      return [answer.body.active_keys, answer.body.revoked_keys]
+    }
+    assert.deepEqual(await reset({}), [1, 0])
+    assert.deepEqual(await statuses(), [401, 401, 200])
+    assert.deepEqual(await reset({ revoke_keys: true }), [0, 1])
+    assert.deepEqual(await statuses(), [401, 401, 401])
+    const revoked = await query<{ target_id: string }>(
+      server,
+      `select target_id from audit_log where action = 'key.revoked' and detail like '%flo@example.org%'`,
+    )
+    assert.deepEqual(new Set(revoked.map((row) => row.target_id)), new Set(keys.map(({ id }) => id)))
   })
 
   test('bad input is a clear answer', async () => {

@@ -87,7 +87,7 @@ export async function startCallers({
   }
   const [server, privateServer] = [await open('public'), await open('private')]
 
-  const passwordHash = await passwords.hash(PASSWORD)
+  const passwordHash = await passwords.hash(PASSWORD, 'test')
   const addUser = async (name: string, role: 'admin' | 'member') =>
     (await accounts.addUser({ id: uuidv7(), email: `${name}@example.org`, name, role, passwordHash })).id
   const ids = { member: await addUser('member', 'member'), other: await addUser('other', 'member'), admin: await addUser('admin', 'admin') }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OPEN, SCOPES, type Principal } from '../../src/access.ts'
-import { createEndedCredentials } from '../../src/accounts/ended-credentials.ts'
+import { createAccessChanges } from '../../src/accounts/access-changes.ts'
 import { createMemoryRequestLimiter } from '../../src/accounts/memory-request-limiter.ts'
 import { createPasswords } from '../../src/accounts/passwords.ts'
 import { createSqlAccountStore } from '../../src/accounts/sql-account-store.ts'
@@ -101,7 +101,7 @@ export async function startShared(): Promise<Shared> {
     audit: createSqlAuditLog(database),
     passwords: createPasswords(),
     sessionLimits: { idleMs: 3_600_000, maxMs: 3_600_000 },
-    ended: createEndedCredentials(),
+    accessChanges: createAccessChanges(),
     auth: 'open' as const,
     limiter: createMemoryRequestLimiter(),
     rateLimits: { perCaller: null, perAddress: null },

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
 import type { ApiAuditEntry } from '../../src/api.ts'
-import { letIn, login, PASSWORD, send, setUp, setupTokenOf, signIn } from '../support/accounts.ts'
+import { letIn, login, makeKey, PASSWORD, send, setUp, setupTokenOf, signIn } from '../support/accounts.ts'
 import { ask, upload } from '../support/client.ts'
 import { query } from '../support/data-dir.ts'
 import { startServer } from '../support/server.ts'
@@ -47,8 +47,16 @@ test('an administrator is made before the first start, which then offers no set-
   const root = await signIn(server, 'root@example.org')
 
   // Beside the server, whose lock is on the folder.
-  const reset = calotype(dataDir, ['admin', 'reset-password', '--email', 'root@example.org'], 'a password that is new')
-  assert.equal(reset.status, 0, reset.stderr)
+  const key = await makeKey(server, root, ['read'])
+  const resetWith = (password: string, ...flags: string[]) =>
+    calotype(dataDir, ['admin', 'reset-password', '--email', 'root@example.org', ...flags], password)
+  const kept = resetWith('a password in between')
+  assert.equal(kept.status, 0, kept.stderr)
+  assert.match(kept.stdout, /^root@example\.org has a new password and is signed out everywhere\.\n1 API key is still valid\. /)
+  assert.equal((await ask(server, '/api/list', { headers: key.headers })).status, 200)
+  const reset = resetWith('a password that is new', '--revoke-keys')
+  assert.match(reset.stdout, /everywhere\.\n1 API key is revoked\.\n$/)
+  assert.equal((await ask(server, '/api/list', { headers: key.headers })).status, 401)
   assert.equal((await ask(server, '/api/list', { headers: root.headers })).status, 401)
   assert.equal((await login(server, root.email)).status, 401)
   const again = await signIn(server, root.email, 'a password that is new')
@@ -56,6 +64,7 @@ test('an administrator is made before the first start, which then offers no set-
   assert.deepEqual(
     body.map(({ action, via }) => [action, via]),
     [
+      ['user.password_reset', 'cli'],
       ['user.password_reset', 'cli'],
       ['user.created', 'cli'],
     ],

@@ -24,10 +24,18 @@ export const accountOperations: Operations = {
   'POST /api/auth/login': {
     tag: 'Accounts',
     summary: 'Sign in',
-    description: 'Sets the cookie of the session. Only for pages of this server, and programs that send no Origin.',
+    description:
+      'Sets the cookie of the session, and one by which this browser is known: wrong guesses made elsewhere don’t keep it out. Only for pages of this server, and programs that send no Origin.',
     body: { example: { email: sample.user.email, password: PASSWORD } },
-    answers: { 200: { description: 'Who is signed in', schema: account.me, example: sample.me, headers: { 'Set-Cookie': 'The session' } } },
-    errors: [...json, 'wrong_password', 'too_many_attempts', 'forbidden'],
+    answers: {
+      200: {
+        description: 'Who is signed in',
+        schema: account.me,
+        example: sample.me,
+        headers: { 'Set-Cookie': 'The session, and the known device' },
+      },
+    },
+    errors: [...json, 'wrong_password', 'too_many_attempts', 'overloaded', 'forbidden'],
   },
   'POST /api/auth/setup': {
     tag: 'Accounts',
@@ -38,10 +46,10 @@ export const accountOperations: Operations = {
         description: 'Who is signed in',
         schema: account.me,
         example: { ...sample.me, user: { ...sample.user, role: 'admin' }, scopes: ['upload', 'read', 'delete', 'admin'] },
-        headers: { 'Set-Cookie': 'The session' },
+        headers: { 'Set-Cookie': 'The session, and the known device' },
       },
     },
-    errors: [...json, 'setup_link_invalid', 'email_taken', 'forbidden'],
+    errors: [...json, 'setup_link_invalid', 'email_taken', 'overloaded', 'forbidden'],
   },
   'POST /api/auth/logout': { tag: 'Accounts', summary: 'Sign out', answers: { 204: { description: 'Nobody is signed in' } } },
   'GET /api/auth/me': {
@@ -52,10 +60,12 @@ export const accountOperations: Operations = {
   'POST /api/auth/password': {
     tag: 'Accounts',
     summary: 'Change one’s own password',
-    description: 'Every other session ends.',
-    body: { example: { current: PASSWORD, password: 'another long one' } },
-    answers: { 204: { description: 'It is changed' } },
-    errors: [...json, 'wrong_password', 'too_many_attempts'],
+    description: 'Every other session ends, and every browser that was known but this one. API keys go on working unless `revoke_keys`.',
+    body: { example: { current: PASSWORD, password: 'another long one', revoke_keys: true } },
+    answers: {
+      200: { description: 'It is changed', schema: account.passwordChanged, example: { active_keys: 0, revoked_keys: 2 } },
+    },
+    errors: [...json, 'wrong_password', 'too_many_attempts', 'overloaded'],
   },
   'GET /api/auth/sessions': {
     tag: 'Accounts',
@@ -102,7 +112,7 @@ export const accountOperations: Operations = {
     description: 'Without a password one is made, and shown this once.',
     body: { example: { email: sample.user.email, name: 'Ada', role: 'member' } },
     answers: { 201: { description: 'The user', schema: account.userWithPassword, example: sample.userWithPassword } },
-    errors: [...json, 'email_taken'],
+    errors: [...json, 'email_taken', 'overloaded'],
   },
   'PATCH /api/admin/users/:id': {
     tag: 'Administration',
@@ -116,17 +126,18 @@ export const accountOperations: Operations = {
   'POST /api/admin/users/:id/reset-password': {
     tag: 'Administration',
     summary: 'Help a user to a new password',
-    description: 'Without a password one is made, and shown this once. The user is signed out everywhere.',
+    description:
+      'Without a password one is made, and shown this once. The user is signed out everywhere. Their API keys go on working unless `revoke_keys`.',
     parameters: { id: sample.USER_ID },
-    body: { example: { password: PASSWORD } },
+    body: { example: { password: PASSWORD, revoke_keys: false } },
     answers: {
       200: {
         description: 'The user, and the password that was made',
-        schema: account.userWithPassword,
-        example: { ...sample.userWithPassword, password: null },
+        schema: account.passwordReset,
+        example: { ...sample.userWithPassword, password: null, active_keys: 2, revoked_keys: 0 },
       },
     },
-    errors: [...json],
+    errors: [...json, 'overloaded'],
   },
   'GET /api/admin/audit': {
     tag: 'Administration',

@@ -1,7 +1,17 @@
 // The wire of accounts as schemas, for the API description alone.
 import { z } from 'zod'
 import { ROLES, SCOPES } from '../../access.ts'
-import type { ApiAuditEntry, ApiKey, ApiMe, ApiNewKey, ApiSession, ApiUser, ApiUserWithPassword } from '../../api.ts'
+import type {
+  ApiAuditEntry,
+  ApiKey,
+  ApiMe,
+  ApiNewKey,
+  ApiPasswordChanged,
+  ApiPasswordReset,
+  ApiSession,
+  ApiUser,
+  ApiUserWithPassword,
+} from '../../api.ts'
 import { count, named, time } from './wire-schemas.ts'
 
 const scopes = z.array(z.enum(SCOPES))
@@ -33,10 +43,17 @@ export const me = named(
   }),
 ) satisfies z.ZodType<ApiMe>
 
-export const userWithPassword = named(
-  'UserWithPassword',
-  z.strictObject({ user, password: z.string().nullable().describe('The one that was made, shown this once; null where one was given') }),
-) satisfies z.ZodType<ApiUserWithPassword>
+const withPassword = {
+  user,
+  password: z.string().nullable().describe('The one that was made, shown this once; null where one was given'),
+}
+const keysAfter = {
+  active_keys: count.describe('How many API keys of the user still work'),
+  revoked_keys: count.describe('How many were revoked with the old password'),
+}
+export const userWithPassword = named('UserWithPassword', z.strictObject(withPassword)) satisfies z.ZodType<ApiUserWithPassword>
+export const passwordChanged = named('PasswordChanged', z.strictObject(keysAfter)) satisfies z.ZodType<ApiPasswordChanged>
+export const passwordReset = named('PasswordReset', z.strictObject({ ...withPassword, ...keysAfter })) satisfies z.ZodType<ApiPasswordReset>
 
 export const session = named(
   'Session',

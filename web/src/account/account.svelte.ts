@@ -4,6 +4,7 @@ import { ask } from '../api/client.ts'
 import { Problem } from '../api/problem.ts'
 import { session } from '../api/session.ts'
 import { Backoff } from '../live/backoff.ts'
+import { live } from '../live/live.svelte.ts'
 import { announcer } from '../shell/announce.svelte.ts'
 import { leaving } from '../shell/leaving.ts'
 
@@ -41,6 +42,8 @@ class Account {
   constructor() {
     session.onEnded(() => this.#end())
     this.#tabs.onmessage = () => void this.#look()
+    // What they may see has changed, perhaps: an administrator made them one, or not one any more.
+    live.subscribe({ changes: () => undefined, resync: () => void this.#look() })
   }
 
   /** Finds out, however long the server is away. An open one says so in the page. */
@@ -125,6 +128,7 @@ class Account {
     this.other = isOther ? me.user : null
     if (me.user === null || isOther) session.ended(turn)
     else if (this.state === 'signed-out') await this.#goOn(me)
+    else this.#me = me
   }
 
   #end(): void {

@@ -1,11 +1,9 @@
-// When someone who failed too often may try again.
+// What someone is told who failed too often to sign in.
 import type { Problem } from '../api/problem.ts'
 
 const CLOCK = new Intl.DateTimeFormat('en', { timeStyle: 'short' })
 
-export function throttledUntil({ retryAfterMs }: Problem): string {
-  if (retryAfterMs === null) return 'There were too many failed attempts. Try again later.'
-  const seconds = Math.ceil(retryAfterMs / 1000)
-  const wait = seconds < 90 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`
-  return `There were too many failed attempts. Try again in ${wait}, at ${CLOCK.format(Date.now() + retryAfterMs)}.`
+/** The server's sentence says for how long to wait and what else can be done; here it is told by the clock as well. */
+export function throttledUntil({ message, retryAfterMs }: Problem): string {
+  return retryAfterMs === null ? message : `${message} You can try again at ${CLOCK.format(Date.now() + retryAfterMs)}.`
 }
