@@ -65,6 +65,9 @@ export interface ServerDeps extends UploadDeps, AccountDeps, AdminDeps, Allowanc
 // Headers of a request have to be there in this time; bodies have `UPLOAD_IDLE_TIMEOUT_MS`, however large they are.
 const HEADERS_TIMEOUT_MS = 60_000
 
+// Of JSON, where a route does not say otherwise: a thousand ids of images fit. What is parsed at once holds everyone up.
+const BODY_LIMIT_BYTES = 64 * 1024
+
 /** `identify` adds the hook that sets `request.principal`, before anything of a body is read. */
 export async function createServer(deps: ServerDeps, identify: Identify = (server) => addPrincipal(server, deps)): Promise<HttpServer> {
   const { log, corsOrigins, allowedHosts, isStopping, feed, images, blobs, mediaAccess, trustProxy } = deps
@@ -77,6 +80,7 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
     // Ours, with a code and Retry-After, comes from the hook below.
     return503OnClosing: false,
     requestTimeout: 0,
+    bodyLimit: BODY_LIMIT_BYTES,
     trustProxy: trustProxy.length > 0 && trustProxy,
     // Asked for below, with a code.
     http: { headersTimeout: HEADERS_TIMEOUT_MS, requireHostHeader: false },
