@@ -69,6 +69,7 @@ describe('image store on PostgreSQL through PgBouncer', () => {
       '0007-admin',
       '0008-quotas',
       '0009-last-failures',
+      '0011-bounds',
     ])
     for (const { database } of opened) await database.close()
   })
