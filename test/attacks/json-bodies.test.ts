@@ -112,7 +112,10 @@ describe('many large bodies at once', () => {
   }
 
   test('let everybody else be answered, and memory be', async () => {
-    const { watched, answers } = await attack(10, Object.values(NONSENSE).map((body) => body()))
+    const { watched, answers } = await attack(
+      10,
+      Object.values(NONSENSE).map((body) => body()),
+    )
     assert.equal(answers['400'], 10, JSON.stringify(answers))
     assert.equal(watched.healthzUnanswered, 0)
     assert.ok(watched.healthzP99Ms < 1_000, JSON.stringify(watched))

@@ -87,25 +87,29 @@ export function quotasContract(open: OpenWith): void {
     },
   )
 
-  quotaTest('of declared files: awaited ones count beside what is used, in whatever batch they are', { images: 3, bytes: 100 }, async (store) => {
-    await record(store, 'ann', ['one'])
-    await assert.rejects(declare(store, 'ann', ['a', 'b', 'c']), EXCEEDED)
-    const { batchId } = await declare(store, 'ann', ['a'])
-    await assert.rejects(declare(store, 'ann', ['b', 'c']), EXCEEDED)
-    const second = await declare(store, 'ann', ['b'])
-    await assert.rejects(declare(store, 'ann', ['c']), EXCEEDED)
-    await store.arrive(batchId, [{ index: 0, file: { ...fileOf('a'), id: uuidv7(), format: 'jpeg', recipe: RECIPE } }], 'ann')
-    await assert.rejects(declare(store, 'ann', ['c']), EXCEEDED)
-    await store.cancelBatch(second.batchId, 'ann')
-    await assert.rejects(declare(store, 'ann', ['c'.repeat(99)]), EXCEEDED)
-    // What is known is an image at once.
-    const third = await declare(store, 'ann', ['one'])
-    assert.ok(third.files[0] && 'image' in third.files[0])
-    await assert.rejects(declare(store, 'ann', ['c']), EXCEEDED)
-    assert.equal(await store.count({}, 'ann'), 3)
-    await declare(store, 'bob', ['a', 'b', 'c'])
-    await declare(store, null, ['a', 'b', 'c', 'd'])
-  })
+  quotaTest(
+    'of declared files: awaited ones count beside what is used, in whatever batch they are',
+    { images: 3, bytes: 100 },
+    async (store) => {
+      await record(store, 'ann', ['one'])
+      await assert.rejects(declare(store, 'ann', ['a', 'b', 'c']), EXCEEDED)
+      const { batchId } = await declare(store, 'ann', ['a'])
+      await assert.rejects(declare(store, 'ann', ['b', 'c']), EXCEEDED)
+      const second = await declare(store, 'ann', ['b'])
+      await assert.rejects(declare(store, 'ann', ['c']), EXCEEDED)
+      await store.arrive(batchId, [{ index: 0, file: { ...fileOf('a'), id: uuidv7(), format: 'jpeg', recipe: RECIPE } }], 'ann')
+      await assert.rejects(declare(store, 'ann', ['c']), EXCEEDED)
+      await store.cancelBatch(second.batchId, 'ann')
+      await assert.rejects(declare(store, 'ann', ['c'.repeat(99)]), EXCEEDED)
+      // What is known is an image at once.
+      const third = await declare(store, 'ann', ['one'])
+      assert.ok(third.files[0] && 'image' in third.files[0])
+      await assert.rejects(declare(store, 'ann', ['c']), EXCEEDED)
+      assert.equal(await store.count({}, 'ann'), 3)
+      await declare(store, 'bob', ['a', 'b', 'c'])
+      await declare(store, null, ['a', 'b', 'c', 'd'])
+    },
+  )
 
   quotaTest('of declarations at the same time no more are taken', { images: 5, bytes: null }, async (store) => {
     const outcomes = await Promise.allSettled(Array.from({ length: 12 }, (_, i) => declare(store, 'ann', [`mine ${i}`])))

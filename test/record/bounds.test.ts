@@ -48,7 +48,8 @@ async function upgraded(open: (version: 'latest' | typeof BEFORE) => Promise<{ d
     assert.equal((await store.get(IMAGE, null))?.name, cut)
     const { batches } = await store.batches({ limit: 10 }, null)
     assert.deepEqual(batches.find(({ id }) => id === BATCH)?.counts.rejected, 1)
-    const named = async (batchId: string) => (await store.batchFiles({ batchId, status: 'all', limit: 10 }, null))?.files.map(({ name }) => name)
+    const named = async (batchId: string) =>
+      (await store.batchFiles({ batchId, status: 'all', limit: 10 }, null))?.files.map(({ name }) => name)
     assert.deepEqual(await named(BATCH), [cut, cut])
     assert.deepEqual(await named(DECLARED), [`${'\0'.repeat(255)}…`])
     // A search by name still knows what it has.
@@ -110,7 +111,9 @@ onEachDatabase('open batches', (open) => {
       await declare('ann')
       // The sweep tells those that are complete.
       await store.expireDeclared()
-      const { rows } = await sql<{ n: number }>`select count(*) as n from batches where awaits_files = 1 and id = 'more-7'`.execute(database.read)
+      const { rows } = await sql<{ n: number }>`select count(*) as n from batches where awaits_files = 1 and id = 'more-7'`.execute(
+        database.read,
+      )
       assert.equal(Number(rows[0]!.n), 0)
     } finally {
       await close()
