@@ -6,7 +6,7 @@ import { isNameTooLong, jsonBytes, MAX_NAME_BYTES, maxNamesBytes } from '../../f
 import type { FileGiven } from '../../flow/declare-batch.ts'
 import { ListSplitter } from './list-splitter.ts'
 
-export const MAX_DECLARED = 20_000
+const MAX_DECLARED = 20_000
 export const MAX_DECLARATION_BYTES = 16 * 1024 * 1024
 // A name as long as may be, written in escapes, and room for what else a program may say of its files.
 const MAX_FILE_BYTES = 16 * 1024
