@@ -102,7 +102,7 @@ function readPieces(body: IncomingMessage, onPiece: (piece: Buffer) => void, sig
       if (bytes > MAX_DECLARATION_BYTES) throw tooLarge()
       onPiece(piece)
     } catch (error) {
-      reject(error as Error)
+      reject(error)
     }
   }
   const cutOff = () => reject(bad('The body was cut off.'))
