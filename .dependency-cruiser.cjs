@@ -2,7 +2,7 @@
 
 const STEPS = ['receive', 'store', 'record', 'queue', 'process', 'publish', 'accounts']
 const STEP = `^src/(${STEPS.join('|')})/`
-const BASE = '^src/((image|errors|api|api-admin|access|config|log|failpoints)[.]ts$|config/)'
+const BASE = '^src/((image|file-name|errors|api|api-admin|access|config|log|failpoints)[.]ts$|config/)'
 
 /** Within src, what lies in `from` may depend only on itself and on `to`; type imports count. */
 const layer = (name, from, to, comment) => ({
@@ -46,7 +46,12 @@ module.exports = {
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
     layer('errors-on-their-own', '^src/errors[.]ts$', [], 'The error codes depend on nothing.'),
-    layer('base-knows-no-step', '^src/(image|api|api-admin|access|log)[.]ts$', [BASE], 'What travels does not know who carries it.'),
+    layer(
+      'base-knows-no-step',
+      '^src/(image|file-name|api|api-admin|access|log)[.]ts$',
+      [BASE],
+      'What travels does not know who carries it.',
+    ),
     layer('config-knows-errors', '^src/config([.]ts$|/)', ['^src/errors[.]ts$'], 'Settings are read before anything else is.'),
     layer('connections-know-errors', '^src/connections/', ['^src/errors[.]ts$'], 'Listeners know neither who answers nor who watches.'),
     layer('db-knows-base', '^src/db/', [BASE], 'The database knows what travels, and no step.'),

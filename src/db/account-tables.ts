@@ -1,4 +1,5 @@
 // The tables of accounts: who may come in, by what, and what they did. Times are milliseconds since 1970, UTC.
+import type { Generated } from 'kysely'
 import type { Role } from '../access.ts'
 
 /** Whoever has an account. */
@@ -16,13 +17,16 @@ export interface UsersTable {
   quota_images: number | null
 }
 
-/** What a user has uploaded in a day. */
+/** What a user has uploaded and declared in a day; on an open server everyone is one, without an id. */
 export interface UsageDaysTable {
   user_id: string
   /** Days since 1970, UTC. */
   day: number
   bytes: number
   images: number
+  /** Files that were declared, whatever became of them, and bytes of what is kept about them. */
+  declared_files: Generated<number>
+  declared_bytes: Generated<number>
 }
 
 /** Who is signed in. */

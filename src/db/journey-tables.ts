@@ -16,6 +16,8 @@ export interface BatchesTable {
   aborted_at: number | null
   /** JSON: the files that were not taken. */
   rejected: string
+  /** How many those are; null where a server of an earlier version wrote them. */
+  rejected_files: number | null
   /** While it arrives: when the server that receives it is given up. */
   lease_until: number | null
   /** How many files were declared, deleted ones not counted; null unless it was declared. */
@@ -26,6 +28,8 @@ export interface BatchesTable {
   expired_at: number | null
   /** When it was cancelled first. */
   cancelled_at: number | null
+  /** 1 while files of it are needed that may still come; else null or 0. */
+  awaits_files: number | null
   /** When it ended, cancelled or expired, without an image: none will ever come, and it is removed some time after. */
   empty_since: number | null
 }

@@ -16,6 +16,7 @@ const MIGRATIONS: Record<string, () => Promise<Migration>> = {
   '0008-quotas': () => import('./migrations/0008-quotas.ts'),
   '0009-last-failures': () => import('./migrations/0009-last-failures.ts'),
   '0010-known-store': () => import('./migrations/0010-known-store.ts'),
+  '0011-bounds': () => import('./migrations/0011-bounds.ts'),
 }
 
 async function getMigrations(): Promise<Record<string, Migration>> {

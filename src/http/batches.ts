@@ -1,11 +1,13 @@
 // Batches for programs: declared before their files are sent, counted, paged through by state, cancelled, tried again.
-import type { FastifyInstance } from 'fastify'
+import type { IncomingMessage } from 'node:http'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { seesOf } from '../access.ts'
 import type { AuditLog } from '../accounts/audit-log.ts'
 import type { ApiBatch, ApiBatchFile, ApiDeclared } from '../api.ts'
 import { CalotypeError } from '../errors.ts'
+import { allowanceOf, type AllowanceDeps } from '../flow/allowance.ts'
 import { createBackpressure } from '../flow/backpressure.ts'
 import { cancelBatch } from '../flow/cancel-batch.ts'
 import { declareBatch } from '../flow/declare-batch.ts'
@@ -13,38 +15,28 @@ import { retryBatch } from '../flow/retry-batch.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import { FILE_STATUSES } from '../image.ts'
 import type { Batch, BatchFile, Declared } from '../record/batch-ledger.ts'
+import { declaration, MAX_DECLARATION_BYTES, readDeclaration } from './body/declaration.ts'
+import { createTurns, type Turn } from './body/turns.ts'
 import { drainRefused } from './drain.ts'
 import { keyOf } from './idempotency-key.ts'
 import { found, linkNext } from './keyset.ts'
-import { listOf } from './list-of.ts'
 import { actorOf } from './principal.ts'
 import type { UploadLimits } from './uploads.ts'
 import { toApiImage } from './wire.ts'
 
-type Deps = UploadDeps & { limits: UploadLimits; audit: AuditLog }
+type Deps = UploadDeps & AllowanceDeps & { limits: UploadLimits; audit: AuditLog }
 
-const MAX_DECLARED = 20_000
-const MAX_DECLARATION_BYTES = 16 * 1024 * 1024
-// As in the header of a part of an upload.
-const MAX_NAME_LENGTH = 64 * 1024
+// Smaller ones are read whenever they come.
+const LARGE_BODY_BYTES = 64 * 1024
+/**
+ * Of declarations with large bodies, from the first byte to the answer: each may take 50 MB while its rows are written. A body that takes its
+ * time gives way to others.
+ */
+const TURNS = { most: 4, mostEach: 2, mostWaiting: 200, waitMs: 20_000, holdMs: 10_000 }
 const MAX_FILES_PAGE = 1_000
 // Each of its batches is counted.
 const MAX_BATCHES_PAGE = 100
 
-const fileToDeclare = z.object({
-  name: z.string().max(MAX_NAME_LENGTH),
-  size: z.int().min(0),
-  sha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
-    .optional(),
-})
-const declaration = z.object({
-  files: listOf(fileToDeclare, MAX_DECLARED, 'Expected an array of files').refine(
-    (files) => files.length > 0,
-    'Expected at least one file',
-  ),
-})
 const cursor = z.string().max(2_000).optional()
 const batchesQuery = z.object({ limit: z.coerce.number().int().min(1).max(MAX_BATCHES_PAGE).default(20), cursor })
 const batchQuery = z.object({
@@ -104,15 +96,21 @@ export async function batchRoutes(fastify: FastifyInstance, deps: Deps): Promise
 
 async function declarationRoute(fastify: FastifyInstance, deps: Deps): Promise<void> {
   const { maxFileBytes, maxPending, batchTtlHours } = deps.limits
-  fastify.removeContentTypeParser('text/plain')
-  fastify.addContentTypeParser('*', (_request, _payload, done) => done(new CalotypeError('not_json')))
   const checkRoom = createBackpressure(deps, maxPending)
-  fastify.addHook('preParsing', checkRoom)
-  fastify.addHook('preValidation', async ({ body }) => {
-    const files = (body as { files?: unknown } | null)?.files
-    if (!Array.isArray(files) || files.length <= MAX_DECLARED) return
-    throw new CalotypeError('too_many_files', `One batch takes ${MAX_DECLARED} files. Declare the rest in further batches.`)
+  const takeTurn = createBodyTurns()
+  fastify.addHook('preParsing', async (request, reply) => {
+    await checkRoom()
+    // Nothing is read for who may declare nothing.
+    await allowanceOf(deps, request.principal)
+    await takeTurn.begin(request, reply)
   })
+  fastify.removeAllContentTypeParsers()
+  fastify.addContentTypeParser('application/json', async (request: FastifyRequest, body: IncomingMessage) => {
+    const read = await readDeclaration(body, takeTurn.signalOf(request))
+    takeTurn.keep(request)
+    return read
+  })
+  fastify.addContentTypeParser('*', (_request, _payload, done) => done(new CalotypeError('not_json')))
   drainRefused(fastify)
 
   fastify
@@ -124,7 +122,7 @@ async function declarationRoute(fastify: FastifyInstance, deps: Deps): Promise<v
         const { body, principal } = request
         const { files } = body
         const { batchId, answer } = await declareBatch(deps, {
-          files: files.map(({ name, size, sha256 = null }) => ({ name, size, sha256 })),
+          files,
           ownerId: principal.userId,
           sees: seesOf(principal),
           key: keyOf(request),
@@ -135,6 +133,27 @@ async function declarationRoute(fastify: FastifyInstance, deps: Deps): Promise<v
         return reply.code(201).header('location', `/api/batches/${batchId}`).type('application/json; charset=utf-8').send(answer)
       },
     )
+}
+
+/** Turns of requests whose bodies are large, or of a length they don't tell; they end with the answer, or with the connection. */
+function createBodyTurns() {
+  const turns = createTurns(TURNS)
+  const held = new WeakMap<FastifyRequest, Turn>()
+  return {
+    async begin(request: FastifyRequest, { raw }: FastifyReply): Promise<void> {
+      if (Number(request.headers['content-length'] ?? Infinity) <= LARGE_BODY_BYTES) return
+      const gone = new AbortController()
+      raw.once('close', () => {
+        gone.abort(new CalotypeError('bad_request', 'The body was cut off.'))
+        held.get(request)?.end()
+      })
+      const turn = await turns.take(request.principal.userId ?? request.ip, gone.signal)
+      held.set(request, turn)
+      if (gone.signal.aborted) turn.end()
+    },
+    signalOf: (request: FastifyRequest) => held.get(request)?.signal,
+    keep: (request: FastifyRequest) => held.get(request)?.keep(),
+  }
 }
 
 /** Zod says `undefined` where a parameter was not given; a query leaves it out. */

@@ -4,10 +4,13 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { isSeenBy, seesOf, type Owner } from '../access.ts'
 import type { ApiEvents } from '../api.ts'
+import { jsonBytes } from '../file-name.ts'
 import type { EventFeed, ImageEvent } from '../publish/event-feed.ts'
 import { toNotification } from './wire.ts'
 
 const MAX_EVENTS = 1_000
+// Of the names in an answer, in JSON: eight times those of a thousand ordinary events.
+const MAX_NAMES_BYTES = 512 * 1024
 
 const eventsQuery = z.object({
   since: z.string().optional(),
@@ -18,8 +21,8 @@ const eventsQuery = z.object({
 const MAX_READS = 100
 
 /**
- * Adds `GET /api/events`, of the images that who asks sees. Without `since` it only says where to begin; an answer as long as its limit
- * may have more behind it. `last` goes on over events of others.
+ * Adds `GET /api/events`, of the images that who asks sees. Without `since` it only says where to begin; an answer as long as its limit,
+ * or one with long names, may have more behind it. `last` goes on over events of others.
  */
 export async function eventRoutes(fastify: FastifyInstance, { feed }: { feed: Pick<EventFeed, 'position' | 'read'> }): Promise<void> {
   /** Up to `limit` that are seen, and how far that is; null when it is no longer known. */
@@ -27,13 +30,16 @@ export async function eventRoutes(fastify: FastifyInstance, { feed }: { feed: Pi
     const size = sees === null ? limit : MAX_EVENTS
     const seen: ImageEvent[] = []
     let last = since
+    let namesBytes = 0
     for (let reads = 0; reads < MAX_READS; reads++) {
       const events = await feed.read(last, size)
       if (events === null) return null
       for (const event of events) {
         last = event.seq
-        if (isSeenBy(sees, event.image)) seen.push(event)
-        if (seen.length === limit) return { events: seen, last }
+        if (!isSeenBy(sees, event.image)) continue
+        seen.push(event)
+        namesBytes += jsonBytes(event.image.name)
+        if (seen.length === limit || namesBytes > MAX_NAMES_BYTES) return { events: seen, last }
       }
       if (events.length < size) break
     }

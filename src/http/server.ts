@@ -72,6 +72,9 @@ export interface ServerDeps extends UploadDeps, AccountDeps, AdminDeps, Allowanc
 /** How long clients may take; of tests, which can't wait for minutes. */
 export type Patience = Pick<ListenerOptions, 'requestTimeoutMs' | 'stalledWriteMs'>
 
+// Of JSON, where a route does not say otherwise: a thousand ids of images fit. What is parsed at once holds everyone up.
+const BODY_LIMIT_BYTES = 64 * 1024
+
 /** `identify` adds the hook that sets `request.principal`, before anything of a body is read. */
 export async function createServer(
   deps: ServerDeps,
@@ -87,6 +90,7 @@ export async function createServer(
     logController: new LogController({ disableRequestLogging: true }),
     // Ours, with a code and Retry-After, comes from the hook below.
     return503OnClosing: false,
+    bodyLimit: BODY_LIMIT_BYTES,
     trustProxy: trustProxy.length > 0 && trustProxy,
     ...listenerOptions({
       ...patience,

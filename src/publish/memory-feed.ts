@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { EventFeed } from './event-feed.ts'
 import { createRecentEvents } from './recent-events.ts'
 
-/** `history`: how many events are kept for watchers that come back. What is older is answered with null. */
+/** `history`: how many events are kept for watchers that come back, unless they are large. What is older is answered with null. */
 export function createMemoryFeed({ history }: { history: number }): EventFeed {
   const recent = createRecentEvents(history)
   // A new one each start: a position of an earlier run must not be taken for one of this run.

@@ -1,5 +1,6 @@
 // What a server has heard of its feed: a ring of the recent events, who is called back, and who waits for the end of which image.
 import { CalotypeError } from '../errors.ts'
+import { jsonBytes } from '../file-name.ts'
 import { isFinal, type Image } from '../image.ts'
 import type { EventFeed, ImageEvent } from './event-feed.ts'
 
@@ -19,11 +20,23 @@ export interface RecentEvents extends Pick<EventFeed, 'position' | 'onAppend' | 
   close(): void
 }
 
-/** Keeps the last `history` events. Begin an epoch before anything else. */
+/**
+ * What the events of a history may weigh together, for each of them: an ordinary one takes a third. Names as long as may be shorten the
+ * history instead of filling the memory.
+ */
+const MAX_AVERAGE_EVENT_BYTES = 2 * 1024
+// An image without its texts, and the message that is made of it for watchers.
+const EVENT_BYTES = 600
+
+/** About what an event takes in memory: the name as text, and in the message. */
+const weightOf = ({ name, failure }: Image) => EVENT_BYTES + 2 * name.length + jsonBytes(name) + 3 * (failure?.error.length ?? 0)
+
+/** Keeps the last `history` events, or fewer if they are large. Begin an epoch before anything else. */
 export function createRecentEvents(history: number): RecentEvents {
   let epoch = ''
-  /** Event n lies at n modulo `history`. */
-  let ring: ImageEvent[] = []
+  /** Event n lies at n modulo `history`, from `first` to `last`. */
+  let ring: (ImageEvent | undefined)[] = []
+  let bytes = 0
   let first = 1
   let last = 0
   const listeners = new Set<() => void>()
@@ -48,10 +61,20 @@ export function createRecentEvents(history: number): RecentEvents {
     for (const listener of [...listeners]) listener()
   }
 
+  function makeRoom(weight: number) {
+    bytes += weight
+    while (first <= last && (last - first + 1 >= history || bytes > history * MAX_AVERAGE_EVENT_BYTES)) {
+      bytes -= weightOf(ring[first % history]!.image)
+      ring[first % history] = undefined
+      first += 1
+    }
+  }
+
   return {
     begin(newEpoch, n) {
       epoch = newEpoch
       ring = []
+      bytes = 0
       first = n + 1
       last = n
       callBack()
@@ -59,6 +82,7 @@ export function createRecentEvents(history: number): RecentEvents {
 
     append(images) {
       for (const image of images) {
+        makeRoom(weightOf(image))
         last += 1
         ring[last % history] = { seq: seqOf(last), image }
       }
@@ -70,7 +94,7 @@ export function createRecentEvents(history: number): RecentEvents {
 
     read(seq, limit) {
       const after = numberOf(seq)
-      if (after === null || after < Math.max(first - 1, last - history)) return null
+      if (after === null || after < first - 1) return null
       const events: ImageEvent[] = []
       for (let n = after + 1; n <= Math.min(last, after + limit); n += 1) events.push(ring[n % history]!)
       return events

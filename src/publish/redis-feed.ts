@@ -13,7 +13,7 @@ const NOWHERE: Position = { epoch: 0, n: 0 }
 
 export interface RedisFeedOptions {
   url: string
-  /** Events kept at least, in Redis for all and in this process for its own watchers. */
+  /** Events kept, unless they are large, in Redis for all and in this process for its own watchers. */
   history: number
   /** False in a process that only publishes: it hears nothing. */
   reader?: boolean

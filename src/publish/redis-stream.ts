@@ -21,6 +21,13 @@ const STREAM = 'calotype:{events}'
 // In which run of Redis the epoch began. A restart or a failover may have lost what some server has already heard.
 const RUN = 'calotype:{events}:run'
 
+/**
+ * What the stream may take in Redis, for each event of the history: an ordinary one takes half of it. Looked at as every so many events
+ * come, as it is a walk over the stream; in between at most 3 MB are added.
+ */
+const MAX_AVERAGE_EVENT_BYTES = 1024
+const EVENTS_BETWEEN_LOOKS = 500
+
 // One step for all servers and workers at once. Numbers of 53 bits: `%.0f` writes them whole.
 const APPEND = `
 local history, begin = ARGV[1], ARGV[2] == '1'
@@ -42,6 +49,13 @@ for i = 3, #ARGV do
   n = n + 1
   redis.call('XADD', KEYS[1], 'MAXLEN', '~', history, string.format('%.0f-%.0f', epoch, n), 'image', ARGV[i])
 end
+if math.floor(n / ${EVENTS_BETWEEN_LOOKS}) ~= math.floor((n - (#ARGV - 2)) / ${EVENTS_BETWEEN_LOOKS}) then
+  local most = history * ${MAX_AVERAGE_EVENT_BYTES}
+  local bytes = redis.call('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', 0)
+  if bytes > most then
+    redis.call('XTRIM', KEYS[1], 'MAXLEN', math.floor(redis.call('XLEN', KEYS[1]) * most / bytes))
+  end
+end
 return string.format('%.0f-%.0f', epoch, n)
 `
 
@@ -61,7 +75,7 @@ function toEntry([id, [name, value]]: RawEntry): Entry {
 export const isBefore = (a: Position, b: Position) => a.epoch < b.epoch || (a.epoch === b.epoch && a.n < b.n)
 
 /**
- * Numbers and appends images (JSON), in one round trip, and trims the stream to `history` or a little more. Without images, looks
+ * Numbers and appends images (JSON), in one round trip, and trims the stream to `history` or a little more, or to fewer if they are large. Without images, looks
  * whether the epoch still holds. Begins a new one if asked to, if the stream is gone, or if Redis was started again since. Returns
  * the newest position. Takes a second at most, or rejects.
  */

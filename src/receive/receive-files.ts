@@ -1,9 +1,10 @@
 // Receives a multipart body as a stream: files come out one by one, whole and synced, while the rest still arrives.
-import type { EventEmitter } from 'node:events'
-import { Busboy, type BusboyFileStream, type BusboyHeaders } from '@fastify/busboy'
+import type { BusboyFileStream, BusboyHeaders } from '@fastify/busboy'
 import type { Readable } from 'node:stream'
 import { CalotypeError, toCalotypeError } from '../errors.ts'
+import { cutName, jsonBytes, maxNamesBytes } from '../file-name.ts'
 import { IncomingFile, toReceiveError, type ReceivedFile, type RefusedFile } from './incoming-file.ts'
+import { MAX_PART_HEADER_BYTES, openParser } from './part-parser.ts'
 import { tookBuffers } from './young-garbage.ts'
 
 export type { ReceivedFile, RefusedFile }
@@ -31,49 +32,20 @@ export interface ReceiveOptions {
 }
 
 const MAX_FIELDS = 1_000
-const MAX_FIELD_BYTES = 64 * 1024
-const MAX_PART_HEADER_BYTES = 64 * 1024
+// Of the name of a field, in a sentence.
+const MAX_SHOWN_FIELD_LENGTH = 100
 // Files being synced, or waiting to be taken, for one body: beyond, the body waits.
 const MAX_FILES_IN_HAND = 32
 
 /** Browsers write `"`, CR and LF in a file name as %22, %0D and %0A (https://html.spec.whatwg.org/#multipart-form-data). */
 const unescapeName = (name: string) => name.replace(/%22|%0D|%0A/gi, decodeURIComponent)
 
+const HEADER_TOO_LONG = `The header of this file is longer than ${MAX_PART_HEADER_BYTES} bytes. Send it with a shorter name.`
+
+const shownField = (name: string) => (name.length > MAX_SHOWN_FIELD_LENGTH ? `${name.slice(0, MAX_SHOWN_FIELD_LENGTH)}…` : name)
+
 /** What says no place says none; whether there is such a place, the declaration knows. */
 const indexOf = (text: string) => (/^\d{1,9}$/.test(text) ? Number(text) : null)
-
-/** What busboy keeps to itself: its part parser, which tells of every part. */
-type Parts = { _parser: { parser: EventEmitter } }
-
-/**
- * A part whose header can't be read, or has no `form-data`, is passed over by busboy without a word: `onMalformed` is called for it, at
- * the next part or at the end. Nobody asks for it who could be told, so it makes the body malformed.
- */
-function openParser(headers: BusboyHeaders, maxFiles: number, maxFields: number, onMalformed: (error: Error) => void) {
-  let [begun, understood] = [0, 0]
-  const check = () => {
-    if (begun !== understood) onMalformed(new Error('A part has no header that can be read.'))
-  }
-  try {
-    const parser = new Busboy({
-      headers,
-      preservePath: true,
-      limits: { files: maxFiles, fields: maxFields, fieldSize: MAX_FIELD_BYTES, headerSize: MAX_PART_HEADER_BYTES },
-      isPartAFile(_field, contentType, fileName) {
-        understood++
-        return contentType === 'application/octet-stream' || fileName !== undefined
-      },
-    })
-    const parts = (parser as unknown as Parts)._parser.parser
-    parts.on('part', () => {
-      check()
-      begun++
-    })
-    return parser.on('finish', check)
-  } catch (error) {
-    throw new CalotypeError('not_multipart', 'Send the file as multipart/form-data with a boundary.', { cause: error })
-  }
-}
 
 /**
  * Yields each file in `field` as soon as it is synced, or as soon as it is refused, in no certain order (they carry their index).
@@ -105,12 +77,27 @@ export async function* receiveFiles(
     letGo()
     change()
   }
-  const parser = openParser(headers, maxFiles, MAX_FIELDS + (indexField === undefined ? 0 : maxFiles), fail)
+  let isHeaderTooLong = false
+  const parser = openParser({
+    headers,
+    maxFiles,
+    maxFields: MAX_FIELDS + (indexField === undefined ? 0 : maxFiles),
+    onMalformed: fail,
+    onHeader: (bytes) => (isHeaderTooLong = bytes > MAX_PART_HEADER_BYTES),
+  })
 
   let left = { bytes: allowance?.bytes ?? Infinity, images: allowance?.images ?? Infinity }
   const spend = (bytes: number, images: number) => {
     left = { bytes: left.bytes - bytes, images: left.images - images }
     if (allowance && (left.bytes < 0 || left.images < 0)) fail(allowance.exceeded())
+  }
+
+  let namesBytes = 0
+  const nameOf = (fileName: string | undefined) => {
+    const name = cutName(unescapeName(fileName ?? ''))
+    namesBytes += jsonBytes(name)
+    if (namesBytes > maxNamesBytes(maxFiles)) fail(new CalotypeError('names_too_long'))
+    return name
   }
 
   async function settle(file: IncomingFile) {
@@ -127,10 +114,11 @@ export async function* receiveFiles(
   }
 
   parser.on('file', (fieldName: string | undefined, stream: BusboyFileStream, fileName: string | undefined) => {
-    const name = unescapeName(fileName ?? '')
+    const name = nameOf(fileName)
     const file = new IncomingFile({ index: nextIndex++, declaredIndex }, name, stage(), maxFileBytes)
     declaredIndex = null
-    if (fieldName !== field) file.refuse('wrong_field', `Send files in the field "${field}", not in "${fieldName ?? ''}".`)
+    if (isHeaderTooLong) file.refuse('names_too_long', HEADER_TOO_LONG)
+    else if (fieldName !== field) file.refuse('wrong_field', `Send files in the field "${field}", not in "${shownField(fieldName ?? '')}".`)
     open.add(file)
     let spent = 0
     stream.on('data', (chunk: Buffer) => {

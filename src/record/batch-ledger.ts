@@ -99,7 +99,10 @@ export interface FilesQuery {
  * as if there were no others; for null, everyone's.
  */
 export interface BatchLedger {
-  /** A batch, acknowledged from the start, of files that are yet to come; those whose bytes are here already have their images at once. */
+  /**
+   * A batch, acknowledged from the start, of files that are yet to come; those whose bytes are here already have their images at once. Counts
+   * against the quota of its owner as long as they are awaited. Rejects with `quota_exceeded`, and with `too_many_open_batches`.
+   */
   declare(declaration: Declaration): Promise<Declared>
   /** Whether there is such a batch, and it was declared. */
   isDeclared(batchId: string, owner: Owner): Promise<boolean>
@@ -127,7 +130,7 @@ export interface BatchLedger {
    * `maxFileBytes`, is `needed` again, unless the batch was cancelled. Returns the images that changed; null if there is no such batch.
    */
   retryBatch(id: string, maxFileBytes: number, owner: Owner): Promise<Image[] | null>
-  /** What is missing of declared batches whose time is over has `expired`. Returns how many files that were. */
+  /** What is missing of declared batches whose time is over has `expired`. Returns how many files that were. Call it every some seconds: until then, batches that are complete are looked at as open ones. */
   expireDeclared(): Promise<number>
   /** Removes declared batches that were cancelled or have expired at least `ageMs` ago and had no image then. Returns how many. */
   sweepEmpty(ageMs: number): Promise<number>

@@ -5,6 +5,7 @@ import type { Owner, Quota } from '../access.ts'
 import type { Database, Schema } from '../db/schema.ts'
 import type { Format, Image } from '../image.ts'
 import type { Declaration, Declared, FileToDeclare } from './batch-ledger.ts'
+import { countDeclared } from './declared-usage.ts'
 import { keepAnswer } from './idempotency.ts'
 import type { NewImage } from './image-store.ts'
 import { insertImages, joinDevelopments } from './record-uploads.ts'
@@ -68,11 +69,15 @@ function rowOf(batchId: string, index: number, { name, size, sha256, refusal }: 
   }
 }
 
-/** One transaction, whatever the number of files. */
+/** One transaction, whatever the number of files. Throws `quota_exceeded` and `too_many_open_batches`, and then nothing of it is kept. */
 export function declareBatch(database: Database, declaration: Declaration, quota: Quota): Promise<Declared> {
   const { write, now } = database
   const { batchId, ownerId, files, ttlMs, sees, idempotency } = declaration
   return write.transaction().execute(async (trx) => {
+    const hashes = files.flatMap(({ sha256 }) => sha256 ?? [])
+    const known = knownImages(declaration, await holdKnown(trx, database, hashes, sees))
+    await countDeclared(trx, now, declaration, quota)
+    const needed = files.filter(({ refusal }) => refusal === null).length - known.length
     const batch = await trx
       .insertInto('batches')
       .values({
@@ -82,14 +87,14 @@ export function declareBatch(database: Database, declaration: Declaration, quota
         created_at: now,
         received_at: now,
         rejected: '[]',
+        rejected_files: 0,
         declared: files.length,
+        awaits_files: needed > 0 ? 1 : 0,
         expires_at: sql<number>`${now} + ${ttlMs}`,
       })
       .returning('expires_at')
       .executeTakeFirstOrThrow()
 
-    const hashes = files.flatMap(({ sha256 }) => sha256 ?? [])
-    const known = knownImages(declaration, await holdKnown(trx, database, hashes, sees))
     const images = new Map<number, Image>()
     if (known.length > 0) {
       const recorded = await insertImages(trx, now, known, await joinDevelopments(trx, known), quota)

@@ -36,7 +36,7 @@ export function cancelBatch(database: Database, id: string, owner: Owner): Promi
     const batch = await holdBatch(trx, database, id, owner)
     if (!batch) return null
     if (!batch.isReceived) throw new CalotypeError('still_arriving')
-    if (!batch.isCancelled) await trx.updateTable('batches').set({ cancelled_at: now }).where('id', '=', id).execute()
+    if (!batch.isCancelled) await trx.updateTable('batches').set({ cancelled_at: now, awaits_files: 0 }).where('id', '=', id).execute()
     await trx
       .updateTable('declared_files')
       .set({ status: 'aborted', finished_at: now })
@@ -78,13 +78,34 @@ export async function expireDeclared(database: Database): Promise<number> {
         .where('batch_id', 'in', ids)
         .where('status', '=', 'needed')
         .executeTakeFirst()
-      await trx.updateTable('batches').set({ expired_at: now }).where('id', 'in', ids).execute()
+      await trx.updateTable('batches').set({ expired_at: now, awaits_files: 0 }).where('id', 'in', ids).execute()
       await markEmpty(trx, database, ids)
       return Number(numUpdatedRows)
     })
     if (went === null) return expired
     expired += went
   }
+}
+
+/** Batches that have all their files, or why they have not, await none. Told here and not with the last file, which should cost no more. */
+export async function closeComplete({ write, canSkipLocked }: Database): Promise<void> {
+  const complete = write
+    .selectFrom('batches')
+    .select('id')
+    .where('awaits_files', '=', 1)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('declared_files')
+            .select('declared_files.file_index')
+            .whereRef('declared_files.batch_id', '=', 'batches.id')
+            .where('declared_files.status', '=', 'needed'),
+        ),
+      ),
+    )
+    // One that somebody tries again is looked at once more.
+    .$if(canSkipLocked, (query) => query.forUpdate().skipLocked())
+  await write.updateTable('batches').set({ awaits_files: 0 }).where('id', 'in', complete).execute()
 }
 
 /** Batches that are empty for so long; their files go along with them. */

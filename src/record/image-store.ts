@@ -124,7 +124,10 @@ export interface CountDifference {
 }
 
 export interface Page {
-  /** Fewer than asked for, even none, only at the end or in a search that has looked at so many names that it goes on in another page. */
+  /**
+   * Fewer than asked for only at the end, where names are long, or in a search that has looked at so many names that it goes on in another
+   * page; of that there may be none.
+   */
   images: Image[]
   /** Null on the last page. */
   next: string | null

@@ -7,7 +7,7 @@ import type { ErrorCode } from '../errors.ts'
 import type { Image, Status } from '../image.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import type { ImageFilter, ListQuery, Page, Sort, Work } from './image-store.ts'
-import { encodeName, failureOf, isListedFor, isOf, selectImages, slices, toImageWithOutcome } from './rows.ts'
+import { encodeName, failureOf, fitting, isListedFor, isOf, selectImages, slices, toImageWithOutcome } from './rows.ts'
 
 type SortColumn = 'uploaded_at' | 'name' | 'size'
 
@@ -128,9 +128,10 @@ export async function listImages(database: Database, { sort, limit, cursor, q, .
     // One more than asked for tells whether there is a next page.
     .limit(limit + 1)
     .execute()
-  const last = rows[limit - 1]
-  const next: Place | null = rows.length > limit && last ? [last[column], last.id] : until
-  return { images: rows.slice(0, limit).map(toImageWithOutcome), next: next && encodeCursor(next) }
+  const page = fitting(rows, limit)
+  const last = page.at(-1)
+  const next: Place | null = rows.length > page.length && last ? [last[column], last.id] : until
+  return { images: page.map(toImageWithOutcome), next: next && encodeCursor(next) }
 }
 
 /** By owner, status and code alone it is known; otherwise it is counted. */

@@ -6,7 +6,7 @@ import { CalotypeError, type ErrorCode } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import type { Image } from '../image.ts'
 import { givenUp, keepAnswer } from './idempotency.ts'
-import type { Entry, NewBatch, NewImage, Received } from './image-store.ts'
+import type { Entry, NewBatch, NewImage, Received, Rejected } from './image-store.ts'
 import { countUsage } from './usage.ts'
 import { encodeName, failureOf, renditionOf, slices, toImage } from './rows.ts'
 
@@ -26,6 +26,8 @@ const distinctOriginals = (images: NewImage[]) =>
   // Sorted, so that two servers lock rows in the same order.
   [...new Map(images.map((image) => [image.sha256, image])).values()].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1))
 
+const rejectedColumns = (rejected: Rejected[]) => ({ rejected: JSON.stringify(rejected), rejected_files: rejected.length })
+
 /** One that is whole at once, as one file is, has nothing to be told later: a row is written, and not changed right after. */
 async function startBatches(trx: Transaction<Schema>, now: Now, starting: (Entry & { start: NewBatch })[]) {
   if (starting.length === 0) return
@@ -38,7 +40,7 @@ async function startBatches(trx: Transaction<Schema>, now: Now, starting: (Entry
         owner_id: ownerId,
         created_at: now,
         received_at: received ? now : null,
-        rejected: JSON.stringify(received?.rejected ?? []),
+        ...rejectedColumns(received?.rejected ?? []),
         lease_until: received ? null : sql<number>`${now} + ${leaseMs}`,
       })),
     )
@@ -133,7 +135,7 @@ export async function insertImages(
 async function receiveBatch(trx: Transaction<Schema>, now: Now, { batchId, rejected }: Received) {
   const { numUpdatedRows } = await trx
     .updateTable('batches')
-    .set({ received_at: now, rejected: JSON.stringify(rejected), lease_until: null })
+    .set({ received_at: now, ...rejectedColumns(rejected), lease_until: null })
     .where('id', '=', batchId)
     .where('aborted_at', 'is', null)
     .executeTakeFirst()

@@ -60,7 +60,7 @@ export function retryBatch(database: Database, id: string, maxFileBytes: number,
     const batch = await holdBatch(trx, database, id, owner)
     if (!batch) return null
     if (batch.isDeclared && !batch.isOver && !batch.isCancelled) {
-      await trx
+      const { numUpdatedRows } = await trx
         .updateTable('declared_files')
         .set({ status: 'needed', code: null, error: null, finished_at: null })
         .where('batch_id', '=', id)
@@ -68,7 +68,8 @@ export function retryBatch(database: Database, id: string, maxFileBytes: number,
         // The others would be refused whatever was sent.
         .where('size', '>', 0)
         .where('size', '<=', maxFileBytes)
-        .execute()
+        .executeTakeFirst()
+      if (numUpdatedRows > 0n) await trx.updateTable('batches').set({ awaits_files: 1 }).where('id', '=', id).execute()
     }
     const failed = await trx
       .selectFrom('images')

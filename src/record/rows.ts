@@ -3,6 +3,7 @@ import { sql, type Kysely } from 'kysely'
 import type { Owner } from '../access.ts'
 import type { DevelopmentRow, ImageRow, Schema } from '../db/schema.ts'
 import { ERRORS } from '../errors.ts'
+import { cutName, jsonBytes } from '../file-name.ts'
 import type { Failure, Image, Rendition } from '../image.ts'
 
 type Outcome = Pick<DevelopmentRow, 'width' | 'height' | 'image_size' | 'thumbnail_size' | 'thumbhash' | 'code' | 'error'>
@@ -34,7 +35,8 @@ export function toImage(row: ImageRow, rendition: Rendition | null, failure: Fai
     batchId: row.batch_id,
     ownerId: row.owner_id,
     batchIndex: row.batch_index,
-    name: decodeName(row.name),
+    // A server of the version before, beside one of this, still writes longer ones.
+    name: cutName(decodeName(row.name)),
     format: row.format,
     size: row.size,
     sha256: row.sha256,
@@ -99,4 +101,14 @@ const MAX_BULK_ROWS = 2_000
 
 export function* slices<T>(all: T[], size = MAX_BULK_ROWS): Generator<T[]> {
   for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size)
+}
+
+/** Of the names on a page of a list, in JSON: eight times those of a thousand ordinary files. */
+const MAX_PAGE_NAMES_BYTES = 512 * 1024
+
+/** The first of these that are a page: `limit` at most, fewer if their names weigh too much, one at least. */
+export function fitting<T extends { name: string }>(rows: T[], limit: number): T[] {
+  let bytes = 0
+  const end = rows.findIndex(({ name }, at) => at === limit || ((bytes += jsonBytes(name)) > MAX_PAGE_NAMES_BYTES && at > 0))
+  return end === -1 ? rows : rows.slice(0, end)
 }

@@ -25,7 +25,7 @@ import {
 } from './collect.ts'
 import { differingCounts, foldCounts, recount } from './counts.ts'
 import { declareBatch } from './declare.ts'
-import { cancelBatch, expireDeclared, forgetDeclared, sweepEmpty } from './end-batch.ts'
+import { cancelBatch, closeComplete, expireDeclared, forgetDeclared, sweepEmpty } from './end-batch.ts'
 import { groupCommit } from './group-commit.ts'
 import { renewUpload, reserveKey, sweepKeys, unreserveKey } from './idempotency.ts'
 import type { Entry, Finished, ImageStore, Lease } from './image-store.ts'
@@ -86,7 +86,10 @@ export function createSqlImageStore(database: Database, quota: Quota = { bytes: 
     batchFiles: (query, owner) => listBatchFiles(read, query, owner),
     cancelBatch: (id, owner) => retryConflicts(() => cancelBatch(database, id, owner)),
     retryBatch: (id, maxFileBytes, owner) => retryConflicts(() => retryBatch(database, id, maxFileBytes, owner)),
-    expireDeclared: () => retryConflicts(() => expireDeclared(database)),
+    async expireDeclared() {
+      await retryConflicts(() => closeComplete(database))
+      return retryConflicts(() => expireDeclared(database))
+    },
     sweepEmpty: (ageMs) => sweepEmpty(database, ageMs),
     forgetDeclared: () => forgetDeclared(database),
     retry: (id, owner) => retryConflicts(() => retryImage(database, id, owner)),

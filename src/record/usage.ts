@@ -1,4 +1,5 @@
-// What each user has uploaded in a day: counted in the transaction that records it, so that it is exact, and held against their quota.
+// What each user has uploaded and declared in a day: counted in the transaction that records it, so that it is exact, and held against
+// their quota.
 import { sql, type Transaction } from 'kysely'
 import { DAY_MS, untilTomorrowSeconds, type Quota } from '../access.ts'
 import type { Database, Schema } from '../db/schema.ts'
@@ -32,19 +33,25 @@ export async function countUsage(trx: Transaction<Schema>, now: Now, images: New
     )
     .returning(['user_id', 'bytes', 'images'])
     .execute()
-  const own = await trx
-    .selectFrom('users')
-    .select(['id', 'quota_bytes', 'quota_images'])
-    .where('id', 'in', [...byUser.keys()])
-    .execute()
-  const quotaOf = new Map(own.map(({ id, quota_bytes: bytes, quota_images: images }) => [id, { bytes, images }]))
+  const mostOf = await quotasOf(trx, [...byUser.keys()], quota)
   for (const { user_id, bytes, images } of used) {
-    const most = quotaOf.get(user_id)
-    if (bytes > (most?.bytes ?? quota.bytes ?? Infinity) || images > (most?.images ?? quota.images ?? Infinity)) throw quotaExceeded()
+    const most = mostOf(user_id)
+    if (bytes > most.bytes || images > most.images) throw quotaExceeded()
   }
 }
 
-const quotaExceeded = () => new CalotypeError('quota_exceeded', undefined, { retryAfterSeconds: untilTomorrowSeconds() })
+/** Of each user, what they may in a day; no end is Infinity. */
+export async function quotasOf(trx: Transaction<Schema>, userIds: string[], quota: Quota) {
+  const own = await trx.selectFrom('users').select(['id', 'quota_bytes', 'quota_images']).where('id', 'in', userIds).execute()
+  const quotaOf = new Map(own.map(({ id, quota_bytes: bytes, quota_images: images }) => [id, { bytes, images }]))
+  return (userId: string) => {
+    const most = quotaOf.get(userId)
+    return { bytes: most?.bytes ?? quota.bytes ?? Infinity, images: most?.images ?? quota.images ?? Infinity }
+  }
+}
+
+export const quotaExceeded = (sentence?: string) =>
+  new CalotypeError('quota_exceeded', sentence, { retryAfterSeconds: untilTomorrowSeconds() })
 
 /** Of an upload that was cut off: what it counted, before its images are `aborted`. */
 export async function uncountUsage(trx: Transaction<Schema>, batchId: string): Promise<void> {

@@ -43,3 +43,17 @@ it('keeps exactly its history', async () => {
     [2, 3, 4],
   )
 })
+
+it('keeps fewer events where names are long', async () => {
+  const feed = createMemoryFeed({ history: 1_000 })
+  const positions = [feed.position()]
+  for (let i = 0; i < 2_000; i += 1) {
+    await feed.publish([sampleImage({ batchIndex: i, name: '\u0001'.repeat(1_000) })])
+    positions.push(feed.position())
+  }
+  const known = await Promise.all(positions.map((position) => feed.read(position, 1)))
+  const kept = known.findIndex((events) => events !== null)
+  assert.ok(2_000 - kept >= 100 && 2_000 - kept < 400, `${2_000 - kept}`)
+  for (let i = 0; i < 1_000; i += 1) await feed.publish([sampleImage()])
+  assert.equal((await feed.read(positions.at(-1)!, 10_000))?.length, 1_000)
+})

@@ -72,6 +72,7 @@ describe('image store on PostgreSQL through PgBouncer', () => {
       '0008-quotas',
       '0009-last-failures',
       '0010-known-store',
+      '0011-bounds',
     ])
     for (const { database } of opened) await database.close()
   })

@@ -171,10 +171,11 @@ describe('quotas', () => {
 
   test('hold for declared batches, of which whole files stay', async () => {
     const dan = await letIn(server, root, 'dan@example.org')
-    await setQuota(dan, { images: 1 })
+    await setQuota(dan, { images: 2 })
     const files = ['a.jpg', 'b.jpg'].map((name) => ({ name, size: photo.length }))
     const declared = await send<{ id: string }>(server, 'POST', '/api/batches', { files }, dan.headers)
     assert.equal(declared.status, 201, declared.text)
+    await setQuota(dan, { images: 1 })
     const one = (index: number) =>
       post(server, {
         path: `/api/async/batch/upload?batch=${declared.body.id}`,
@@ -184,6 +185,60 @@ describe('quotas', () => {
     assert.equal((await one(0)).status, 202)
     assertExceeded(await one(1))
     assert.deepEqual(await used(dan), { bytes: photo.length, images: 1 })
+  })
+
+  test('count what is declared and awaited, and give it back when it is cancelled', async () => {
+    const fay = await letIn(server, root, 'fay@example.org')
+    await setQuota(fay, { images: 4 })
+    const declareSome = (count: number, size = photo.length) => {
+      const files = Array.from({ length: count }, (_, at) => ({ name: `${at}.jpg`, size }))
+      return send<{ id: string }>(server, 'POST', '/api/batches', { files }, fay.headers)
+    }
+    const assertRefused = async (answer: ReturnType<typeof declareSome>) => {
+      const { status, body } = await answer
+      assert.deepEqual([status, body.code], [429, 'quota_exceeded'])
+    }
+    const batches = async () => (await query<{ n: number }>(server, `select count(*) as n from batches where owner_id = '${fay.id}'`))[0]!.n
+    await assertRefused(declareSome(5))
+    assert.equal(await batches(), 0)
+    const declared = await declareSome(3)
+    assert.equal(declared.status, 201, declared.text)
+    await assertRefused(declareSome(2))
+    // One that comes is not counted twice.
+    const sent = await post(server, {
+      path: `/api/async/batch/upload?batch=${declared.body.id}`,
+      headers: fay.headers,
+      body: Buffer.concat([part('index', null, '0'), part('images', 'x.jpg', photo), END_OF_PARTS]),
+    })
+    assert.equal(sent.status, 202, sent.text)
+    await assertRefused(declareSome(2))
+    assert.equal((await declareSome(1)).status, 201)
+    assert.equal((await send(server, 'POST', `/api/batches/${declared.body.id}/cancel`, undefined, fay.headers)).status, 200)
+    await assertRefused(declareSome(3))
+    assert.equal((await declareSome(2)).status, 201)
+    // Nothing is read for who has used all.
+    await setQuota(fay, { images: 1 })
+    await assertRefused(declareSome(1))
+    // Of bytes, too: one has come, three are awaited.
+    await setQuota(fay, { images: 100, bytes: 5 * photo.length })
+    await assertRefused(declareSome(1, photo.length + 1))
+    assert.equal((await declareSome(1)).status, 201)
+  })
+
+  test('bound declarations that are cancelled and made again', async () => {
+    const gus = await letIn(server, root, 'gus@example.org')
+    await setQuota(gus, { images: 2 })
+    const files = ['a.jpg', 'b.jpg'].map((name) => ({ name, size: 5 }))
+    for (let times = 0; times < 10; times++) {
+      const { status, body } = await send<{ id: string }>(server, 'POST', '/api/batches', { files }, gus.headers)
+      assert.equal(status, 201)
+      assert.equal((await send(server, 'POST', `/api/batches/${body.id}/cancel`, undefined, gus.headers)).status, 200)
+    }
+    const { status, body } = await send(server, 'POST', '/api/batches', { files }, gus.headers)
+    assert.deepEqual([status, body.code], [429, 'quota_exceeded'])
+    assert.match(body.error, /declared today/)
+    // What is sent at once needs no declaration.
+    assert.equal((await sendFiles(gus, [['a.jpg', photo]])).status, 202)
   })
 
   test('are set by administrators, and null is the default again', async () => {

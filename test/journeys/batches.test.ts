@@ -196,7 +196,7 @@ onEachTopology({ WORKER_CONCURRENCY: '1', BLOB_GRACE_SECONDS: '1' }, (server) =>
     for (const path of [`/api/batches/${gone}`, `/api/batches/${gone}?status=all`]) assert.equal((await ask(server, path)).status, 404)
     for (const action of ['cancel', 'retry'] as const) assert.equal((await act(server, gone, action)).status, 404)
     const { id } = await declare(server, [described(file)])
-    const cursor = (place: number) => Buffer.from(JSON.stringify([place])).toString('base64url')
+    const cursor = (place: number) => Buffer.from(`n${place}`).toString('base64url')
     for (const parameters of ['status=lost', 'status=all&limit=0', 'status=all&cursor=nonsense', `status=all&cursor=${cursor(0.5)}`]) {
       assert.equal((await ask(server, `/api/batches/${id}?${parameters}`)).status, 400, parameters)
     }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { pino } from 'pino'
+import { openRedis } from '../../src/db/redis.ts'
 import type { EventFeed, ImageEvent } from '../../src/publish/event-feed.ts'
 import { createRedisFeed } from '../../src/publish/redis-feed.ts'
 import { epochOf, numberOf, publish, until } from '../contracts/event-feed.ts'
@@ -258,5 +259,22 @@ describe('feed of a cluster', () => {
       await promptly(feed.publish(images(1)))
       redis.resume()
     }
+  })
+
+  it('keeps fewer events where names are long', async () => {
+    const redis = await redisOf()
+    const feed = await feedOf(redis.url)
+    const named = (count: number, name: string) => Array.from({ length: count }, (_, batchIndex) => sampleImage({ batchIndex, name }))
+    const first = feed.position()
+    for (let i = 0; i < 6; i += 1) await publish(feed, named(500, '\u0001'.repeat(1_000)))
+    const client = openRedis({ url: redis.url, purpose: 'the test', log: pino({ level: 'silent' }) })
+    opened.defer(() => client.close())
+    const bytes = await client.ask(() => client.client.memory('USAGE', 'calotype:{events}', 'SAMPLES', 0))
+    // As much as is added between two looks comes on top.
+    assert.ok(Number(bytes) < 1_000 * 1_024 + 500 * 7_000, `${bytes} bytes`)
+    assert.equal(await feed.read(first, 10), null)
+    const last = feed.position()
+    await publish(feed, named(900, 'short.jpg'))
+    assert.equal((await feed.read(last, 1_000))?.length, 900)
   })
 })

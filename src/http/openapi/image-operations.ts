@@ -5,7 +5,7 @@ import * as sample from './samples.ts'
 import * as wire from './wire-schemas.ts'
 
 const imagePage: Answer = {
-  description: 'A page of images',
+  description: 'A page of images: fewer than asked for where names are long, or a search goes on in another page',
   schema: z.array(wire.image),
   example: [sample.image],
   headers: { Link: 'rel="next": the next page; absent on the last' },

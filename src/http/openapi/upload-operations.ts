@@ -14,6 +14,7 @@ const RECEIVING: ErrorCode[] = [
   'empty_file',
   'upload_timeout',
   'file_too_large',
+  'names_too_long',
   'unsupported_format',
   'not_multipart',
   'unsupported_encoding',
@@ -102,7 +103,7 @@ export const uploadOperations: Operations = {
     tag: 'Uploads',
     summary: 'Upload images and go on as soon as they are safe',
     description:
-      'One bad file does not sink the others: it is listed in `rejected`. If nothing was acceptable, the whole answer is an error.',
+      'One bad file does not sink the others: it is listed in `rejected`. If nothing was acceptable, the whole answer is an error. A name longer than 1,024 bytes of UTF-8 is cut and ends in `…` and its extension; a part whose header is longer than 8 KiB is rejected.',
     headers: idempotencyKey,
     body: multipart('images', true),
     answers: { 202: { description: 'All that was taken is durable', schema: wire.initiated, example: sample.initiated } },
@@ -129,7 +130,8 @@ export const uploadOperations: Operations = {
   'POST /api/batches': {
     tag: 'Batches',
     summary: 'Declare a batch before its files are sent',
-    description: 'A file whose bytes are here already, by its SHA-256, is not sent again.',
+    description:
+      'A file whose bytes are here already, by its SHA-256, is not sent again. The body is at most 16 MiB, a name at most 1,024 bytes of UTF-8, and all names together at most 10 MB. Files that are awaited count against the quota of a day.',
     headers: idempotencyKey,
     body: {
       example: {
@@ -147,7 +149,16 @@ export const uploadOperations: Operations = {
         headers: { Location: 'The batch' },
       },
     },
-    errors: ['too_many_files', 'idempotency_conflict', 'not_json', 'file_too_large', 'quota_exceeded', 'overloaded'],
+    errors: [
+      'too_many_files',
+      'names_too_long',
+      'idempotency_conflict',
+      'too_many_open_batches',
+      'not_json',
+      'file_too_large',
+      'quota_exceeded',
+      'overloaded',
+    ],
   },
   'GET /api/batches': {
     tag: 'Batches',
@@ -188,7 +199,8 @@ export const uploadOperations: Operations = {
   'GET /api/events': {
     tag: 'Live',
     summary: 'Hear what changed, by polling',
-    description: 'Without `since` it only says where to begin. An answer as long as its limit may have more behind it.',
+    description:
+      'Without `since` it only says where to begin. An answer as long as its limit, or with half a megabyte of names, may have more behind it.',
     parameters: { since: sample.SEQ, limit: 1_000 },
     answers: { 200: { description: 'What a watcher would have heard since', schema: wire.events, example: sample.events } },
   },

@@ -80,7 +80,9 @@ export class Declaring {
         this.#backoff.reset()
         return await this.#deps.declared(entries, answer)
       } catch (error) {
-        if (!(error instanceof Problem) || !error.isPassing) return this.#deps.refused(entries, (error as Error).message)
+        // It passes, tomorrow: nobody should look at a page that waits without a word.
+        const isOver = error instanceof Problem && error.code === 'quota_exceeded'
+        if (!(error instanceof Problem) || !error.isPassing || isOver) return this.#deps.refused(entries, (error as Error).message)
         await this.#pause(error.isSignedOut && session.isOver ? null : Math.max(this.#backoff.next(), error.retryAfterMs ?? 0))
       }
       if (entries.every(({ state }) => state !== 'reading')) return
