@@ -46,6 +46,8 @@ export const ERRORS = {
   image_too_large: 'The image has more pixels, or a longer side, than this server develops.',
   metadata_too_large: 'The image carries more than 5 MiB of metadata. Save it without, and upload it again.',
   too_many_frames: 'The animation has more frames than this server develops.',
+  no_still_image:
+    'This AVIF is an animation without a still image, which this server can not develop yet. Save it as an animated WebP or GIF, or as a still AVIF, and upload that.',
   not_enough_memory: 'Developing this image takes more memory than this server has for it. Make it smaller, or give the server more.',
   processing_crashed: 'The image crashed the decoder three times and was given up.',
   processing_timeout: 'The image took too long to develop and was given up.',

@@ -45,6 +45,7 @@ export const STATUS_OF = {
   image_too_large: 422,
   metadata_too_large: 422,
   too_many_frames: 422,
+  no_still_image: 422,
   not_enough_memory: 422,
   processing_crashed: 422,
   processing_timeout: 422,

@@ -90,6 +90,7 @@ export const uploadOperations: Operations = {
       'invalid_image',
       'image_too_large',
       'too_many_frames',
+      'no_still_image',
       'metadata_too_large',
       'original_missing',
       'original_damaged',
