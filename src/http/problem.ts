@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import type { ApiError, ApiImage, ApiRejected } from '../api.ts'
 import { CalotypeError, toCalotypeError, type ErrorCode } from '../errors.ts'
+import { collectMethods } from './methods.ts'
 import { SECURITY_HEADER_LINES, securityHeaders } from './security-headers.ts'
 
 /** The status of every code of the contract. */
@@ -89,14 +90,19 @@ export function sendProblem(reply: FastifyReply, error: CalotypeError, details: 
  * (404) and addresses that take other methods (405 with `Allow`). Call it on the root instance before any route is added.
  */
 export function answerProblems(fastify: FastifyInstance): void {
-  const methodsOf = collectMethods(fastify)
+  const methodsAt = collectMethods(fastify)
   const answerMissing = (request: FastifyRequest, reply: FastifyReply) => {
-    const methods = methodsOf(request.url)
+    const methods = methodsAt.of(request.url)
     if (methods.length === 0 || methods.includes(request.method)) return sendProblem(reply, new CalotypeError('not_found'))
     const allow = methods.join(', ')
     return sendProblem(reply.header('allow', allow), new CalotypeError('method_not_allowed', `This address takes ${allow}.`))
   }
   fastify.setNotFoundHandler(answerMissing)
+  // Once it is known who asks, as for every route, and before a body is read.
+  fastify.addHook('preParsing', (request, reply, _payload, next) => {
+    if (methodsAt.isForNamed(request.routeOptions.url, request.url)) answerMissing(request, reply)
+    else next()
+  })
   // A body that can't be parsed matters less than that nothing is there to take it.
   fastify.setErrorHandler((error, request, reply) => (request.is404 ? answerMissing(request, reply) : answerError(error, request, reply)))
 }
@@ -161,20 +167,3 @@ function answerClientError(cause: NodeJS.ErrnoException, socket: Socket): void {
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\n${SECURITY_HEADER_LINES}`
   socket.end(`${head}\r\n\r\n${body}`, () => socket.destroy())
 }
-
-/** Remembers each route added from now on; returns the methods the path of a URL takes, with or without a slash at its end. */
-function collectMethods(fastify: FastifyInstance): (url: string) => string[] {
-  const routes: { segments: string[]; methods: string[] }[] = []
-  fastify.addHook('onRoute', ({ url, method }) => {
-    // A wildcard (static files, CORS) stands for whatever happens to be there, so it says nothing of a single address.
-    if (!url.includes('*')) routes.push({ segments: pathSegments(url), methods: [method].flat() })
-  })
-  return (url) => {
-    const path = pathSegments(url.split(/[?#]/, 1)[0] ?? '')
-    const fits = (segments: string[]) =>
-      segments.length === path.length && segments.every((segment, i) => segment === path[i] || (segment.startsWith(':') && path[i] !== ''))
-    return [...new Set(routes.filter(({ segments }) => fits(segments)).flatMap(({ methods }) => methods))].sort()
-  }
-}
-
-const pathSegments = (path: string) => path.replace(/\/$/, '').split('/')
