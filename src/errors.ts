@@ -68,6 +68,13 @@ export interface ErrorOptions {
   cause?: unknown
   /** Seconds after which it makes sense to try again; becomes `Retry-After`. */
   retryAfterSeconds?: number
+  details?: ErrorDetails
+}
+
+/** What the client is told beside the code and the sentence. */
+export interface ErrorDetails {
+  /** Every file of an upload of which none was taken, by its place in what was sent. */
+  rejected?: { name: string; code: ErrorCode; error: string; index?: number }[]
 }
 
 /** The one error class: `code` is stable for programs, `message` is a sentence for a person. */
@@ -75,11 +82,13 @@ export class CalotypeError extends Error {
   override readonly name = 'CalotypeError'
   readonly code: ErrorCode
   readonly retryAfterSeconds: number | undefined
+  readonly details: ErrorDetails
 
   constructor(code: ErrorCode, message: string = ERRORS[code], options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryAfterSeconds = options.retryAfterSeconds
+    this.details = options.details ?? {}
   }
 }
 

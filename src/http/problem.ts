@@ -2,8 +2,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
-import type { ApiError, ApiImage, ApiRejected } from '../api.ts'
-import { CalotypeError, toCalotypeError, type ErrorCode } from '../errors.ts'
+import type { ApiError, ApiImage } from '../api.ts'
+import { CalotypeError, toCalotypeError, type ErrorCode, type ErrorDetails } from '../errors.ts'
 import { collectMethods } from './methods.ts'
 import { SECURITY_HEADER_LINES, securityHeaders } from './security-headers.ts'
 
@@ -63,17 +63,16 @@ export const STATUS_OF = {
   storage_full: 507,
 } as const satisfies Record<ErrorCode, number>
 
-/** What some refusals say beside their reason: the row that stays, the files of an upload of which none was taken. */
+/** What some refusals say beside their reason: the row that stays. */
 export interface ProblemDetails {
   image?: ApiImage
-  rejected?: ApiRejected[]
 }
 
-/** Answers `{"error","code"}` with the status of the code, and `Retry-After` where the error has one. No cache may keep it. */
+/** Answers `{"error","code"}` and the details of the error with the status of the code, and `Retry-After` where the error has one. No cache may keep it. */
 export function sendProblem(reply: FastifyReply, error: CalotypeError, details: ProblemDetails = {}): FastifyReply {
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(error.retryAfterSeconds))
   if (STATUS_OF[error.code] === 401) reply.header('www-authenticate', 'Bearer realm="calotype"')
-  const body: ApiError & ProblemDetails = { error: error.message, code: error.code, ...details }
+  const body: ApiError & ErrorDetails & ProblemDetails = { error: error.message, code: error.code, ...error.details, ...details }
   return (
     reply
       .code(STATUS_OF[error.code])

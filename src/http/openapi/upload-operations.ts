@@ -103,7 +103,7 @@ export const uploadOperations: Operations = {
     tag: 'Uploads',
     summary: 'Upload images and go on as soon as they are safe',
     description:
-      'One bad file does not sink the others: it is listed in `rejected`. If nothing was acceptable, the whole answer is an error.',
+      'One bad file does not sink the others: it is listed in `rejected`. If nothing was acceptable, the answer is an error with the code of the first file, and has `rejected` all the same.',
     headers: idempotencyKey,
     body: multipart('images', true),
     answers: { 202: { description: 'All that was taken is durable', schema: wire.initiated, example: sample.initiated } },
