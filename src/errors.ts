@@ -53,6 +53,8 @@ export const ERRORS = {
   processing_timeout: 'The image took too long to develop and was given up.',
   original_missing: 'The original is missing from the store. Upload the file again.',
   original_damaged: 'The original in the store is no longer what was uploaded. Upload the file again.',
+  rendition_missing:
+    'The developed image is missing from the store. It can be made again from its original: the administrator of the server runs calotype doctor --repair.',
   internal: 'Something went wrong in the server. Try again; its log has the cause.',
   overloaded: 'Too much work is waiting. Try again after the time in Retry-After.',
   shutting_down: 'The server is stopping. Try again in a few seconds.',

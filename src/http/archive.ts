@@ -6,6 +6,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { seesOf, type Owner } from '../access.ts'
 import { CalotypeError } from '../errors.ts'
+import type { ReadOriginalDeps } from '../flow/read-original.ts'
 import { readOriginals, type Original, type Selection } from '../flow/read-originals.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import { createArchiveNames } from './archive-names.ts'
@@ -30,7 +31,7 @@ const archiveQuery = z
   })
 const archiveForm = z.object({ id: ids })
 
-type Deps = Pick<UploadDeps, 'images' | 'blobs'>
+type Deps = Pick<UploadDeps, 'images' | 'blobs'> & Pick<ReadOriginalDeps, 'onLoss'>
 
 /**
  * Adds `GET /api/images/archive` (with the filter of the list, or `id` again and again) and `POST` of a form with as many `id` as a

@@ -55,6 +55,7 @@ export const STATUS_OF = {
   quota_exceeded: 429,
   original_missing: 500,
   original_damaged: 500,
+  rendition_missing: 500,
   internal: 500,
   overloaded: 503,
   shutting_down: 503,

@@ -38,6 +38,7 @@ import { requireAccess } from './require-access.ts'
 import { isSafe } from './route-access.ts'
 import { sessionRoutes } from './sessions.ts'
 import { guardSockets } from './socket-guard.ts'
+import { tellLosses } from './tell-losses.ts'
 import { uploadRoutes, type UploadLimits } from './uploads.ts'
 
 export type HttpServer = FastifyInstance
@@ -114,12 +115,13 @@ export async function createServer(deps: ServerDeps, identify: Identify = (serve
   await server.register(adminImageRoutes, deps)
   await server.register(adminQueueRoutes, deps)
   await server.register(adminJobRoutes, deps)
-  await server.register(mediaRoutes, { images, blobs, mediaAccess })
+  const onLoss = tellLosses(log, deps.observer)
+  await server.register(mediaRoutes, { images, blobs, mediaAccess, onLoss })
   await server.register(uploadRoutes, deps)
   await server.register(batchRoutes, deps)
   await server.register(imageRoutes, deps)
   await server.register(manyRoutes, deps)
-  await server.register(archiveRoutes, { images, blobs })
+  await server.register(archiveRoutes, { images, blobs, onLoss })
   await server.register(eventRoutes, { feed })
   await server.register(pageRoutes, { ...deps.pages, auth: deps.auth })
   addHealth(server, { images, isStopping })

@@ -1,6 +1,6 @@
 // The blob store in a folder: written aside, synced, renamed, the folder synced; so a name always stands for whole bytes.
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { close as closeFile, createReadStream, open as openFile, read } from 'node:fs'
 import { access, constants, mkdir, open, opendir, readdir, rename, rm, stat, statfs, unlink, utimes } from 'node:fs/promises'
 import { once } from 'node:events'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -54,6 +54,17 @@ async function checkRights(folder: string, prefixes: string[]) {
 
 // Of a blob at once. While all cores develop, each trip to the file threads waits for its turn: most developed images need two.
 const READ_BYTES = 256 * 1024
+
+/** For streams that know where they end, and so ask for no byte behind it: where nothing is read, the file ended before them. */
+const FS_OF_RANGES = {
+  open: openFile,
+  close: closeFile,
+  read: ((fd: number, buffer: Buffer, offset: number, length: number, position: number | null, done: ReadDone) =>
+    read(fd, buffer, offset, length, position, (error, bytes, into) =>
+      done(error ?? (bytes === 0 ? new CalotypeError('internal', 'A file of the store is shorter than it was.') : null), bytes, into),
+    )) as typeof read,
+}
+type ReadDone = (error: Error | null, bytes: number, buffer: Buffer) => void
 
 // A folder of staged files that its process has not touched for so long is nobody's. A lock, as staging-folder.ts has it on a local disk,
 // would tell at once, but not over every network file system, and one wrongly taken for dead would lose what it is writing.
@@ -172,7 +183,7 @@ export async function openFilesystemStore(path: string, options: FilesystemOptio
     },
 
     async read(key, range) {
-      const stream = createReadStream(join(folder, key), { ...range, highWaterMark: READ_BYTES })
+      const stream = createReadStream(join(folder, key), { ...range, highWaterMark: READ_BYTES, ...(range && { fs: FS_OF_RANGES }) })
       try {
         await once(stream, 'ready')
       } catch (error) {

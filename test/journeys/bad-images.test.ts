@@ -87,8 +87,9 @@ onEachTopology({ MAX_FILE_BYTES: String(MAX_FILE_BYTES) }, (server) => {
       }
       for (const [endpoint, { status, body, text }] of Object.entries(answers)) {
         assert.deepEqual([status, body.code], [415, 'unsupported_format'], `${endpoint}: ${text}`)
+        assert.ok(body.rejected, `${endpoint} has no list: ${text}`)
         assert.deepEqual(
-          body.rejected?.map(({ name, code, index }) => [name, code, index]),
+          body.rejected.map(({ name, code, index }) => [name, code, index]),
           files.slice(0, body.rejected.length).map(({ name }, index) => [name, codes[index], index]),
           endpoint,
         )
