@@ -20,9 +20,7 @@ const MAX_IDS = 100_000
 const MAX_FORM_BYTES = MAX_IDS * 41
 
 // One alone in a query is no list yet.
-const ids = z
-  .preprocess((value) => (typeof value === 'string' ? [value] : value), listOf(z.uuid(), MAX_IDS, 'Expected ids of images'))
-  .refine((list) => list.length > 0, 'Expected ids of images')
+const ids = z.preprocess((value) => (typeof value === 'string' ? [value] : value), listOf(z.uuid(), MAX_IDS, 'Expected ids of images', 1))
 const archiveQuery = z
   .object({ ...imageFilter, ...imageSort, id: ids.optional() })
   .refine(({ id, q, status, format, batch }) => id === undefined || [q, status, format, batch].every((one) => one === undefined), {

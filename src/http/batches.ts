@@ -40,10 +40,7 @@ const fileToDeclare = z.object({
     .optional(),
 })
 const declaration = z.object({
-  files: listOf(fileToDeclare, MAX_DECLARED, 'Expected an array of files').refine(
-    (files) => files.length > 0,
-    'Expected at least one file',
-  ),
+  files: listOf(fileToDeclare, MAX_DECLARED, 'Expected an array of files', 1),
 })
 const cursor = z.string().max(2_000).optional()
 const batchesQuery = z.object({ limit: z.coerce.number().int().min(1).max(MAX_BATCHES_PAGE).default(20), cursor })

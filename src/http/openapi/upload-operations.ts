@@ -113,6 +113,7 @@ export const uploadOperations: Operations = {
     tag: 'Uploads',
     summary: 'Upload images as one batch, or files of a declared batch',
     description: RESUMED,
+    parameters: { batch: sample.BATCH_ID },
     headers: idempotencyKey,
     body: multipart('images', true),
     answers: { 202: { description: 'All that was taken is durable', schema: wire.initiated, example: sample.batchInitiated } },
