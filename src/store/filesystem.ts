@@ -1,16 +1,34 @@
 // The blob store in a folder: written aside, synced, renamed, the folder synced; so a name always stands for whole bytes.
 import { randomUUID } from 'node:crypto'
-import { close as closeFile, createReadStream, open as openFile, read } from 'node:fs'
-import { access, constants, mkdir, open, opendir, readdir, rename, rm, stat, statfs, unlink, utimes } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import {
+  access,
+  constants,
+  mkdir,
+  open,
+  opendir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { once } from 'node:events'
 import { basename, dirname, join, resolve } from 'node:path'
 import { CalotypeError, StartError, toCalotypeError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import type { BlobStat, BlobStore } from './blob-store.ts'
+import { exactFs } from './exact-fs.ts'
 import { createFolders } from './synced-folders.ts'
 import { stagedFiles } from './staging-folder.ts'
 
 const PREFIXES = ['originals', 'renditions']
+/** Names the run that used the store last. */
+const RUN_FILE = 'store-run'
 
 /** A key names its folder by the first byte of its hash (`image.ts`). */
 const SHARD = /^[0-9a-f]{2}$/
@@ -54,17 +72,6 @@ async function checkRights(folder: string, prefixes: string[]) {
 
 // Of a blob at once. While all cores develop, each trip to the file threads waits for its turn: most developed images need two.
 const READ_BYTES = 256 * 1024
-
-/** For streams that know where they end, and so ask for no byte behind it: where nothing is read, the file ended before them. */
-const FS_OF_RANGES = {
-  open: openFile,
-  close: closeFile,
-  read: ((fd: number, buffer: Buffer, offset: number, length: number, position: number | null, done: ReadDone) =>
-    read(fd, buffer, offset, length, position, (error, bytes, into) =>
-      done(error ?? (bytes === 0 ? new CalotypeError('internal', 'A file of the store is shorter than it was.') : null), bytes, into),
-    )) as typeof read,
-}
-type ReadDone = (error: Error | null, bytes: number, buffer: Buffer) => void
 
 // A folder of staged files that its process has not touched for so long is nobody's. A lock, as staging-folder.ts has it on a local disk,
 // would tell at once, but not over every network file system, and one wrongly taken for dead would lose what it is writing.
@@ -143,8 +150,9 @@ export async function openFilesystemStore(path: string, options: FilesystemOptio
   return {
     stage: () => join(staging, randomUUID()),
 
-    async put(stagedPath, key, { synced = false, canBeMadeAgain = false } = {}) {
+    async put(stagedPath, key, { synced = false, canBeMadeAgain = false, storedAt } = {}) {
       try {
+        if (storedAt !== undefined) await utimes(stagedPath, storedAt / 1000, storedAt / 1000)
         // A shared folder may lie on another machine, whose crash nobody here would hear of.
         const durably = options.isShared || !canBeMadeAgain
         if (durably && !synced) await sync(stagedPath)
@@ -183,7 +191,7 @@ export async function openFilesystemStore(path: string, options: FilesystemOptio
     },
 
     async read(key, range) {
-      const stream = createReadStream(join(folder, key), { ...range, highWaterMark: READ_BYTES, ...(range && { fs: FS_OF_RANGES }) })
+      const stream = createReadStream(join(folder, key), { ...range, highWaterMark: READ_BYTES, ...(range && { fs: exactFs }) })
       try {
         await once(stream, 'ready')
       } catch (error) {
@@ -203,6 +211,27 @@ export async function openFilesystemStore(path: string, options: FilesystemOptio
     },
 
     list: (prefix) => walk(join(folder, prefix), prefix),
+
+    async readRunId() {
+      try {
+        return (await readFile(join(folder, RUN_FILE), 'utf8')).trim() || null
+      } catch (error) {
+        if (isMissing(error)) return null
+        throw toCalotypeError(error)
+      }
+    },
+
+    async writeRunId(id) {
+      const written = join(staging, randomUUID())
+      try {
+        await writeFile(written, `${id}\n`, { flush: true })
+        await rename(written, join(folder, RUN_FILE))
+        await sync(folder)
+      } catch (error) {
+        await rm(written, { force: true })
+        throw toCalotypeError(error)
+      }
+    },
 
     async space() {
       const { bsize, bavail, blocks } = await statfs(folder)
