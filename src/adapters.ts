@@ -9,7 +9,7 @@ import { rateLimits, type Config } from './config.ts'
 import type { SchemaVersion } from './db/migrations.ts'
 import type { Database, OnRoundTrip } from './db/schema.ts'
 import type { AccountDeps } from './flow/account-deps.ts'
-import { checkStore, endRun } from './flow/check-store.ts'
+import { checkStore, renewRun } from './flow/check-store.ts'
 import { remakeLost } from './flow/remake-lost.ts'
 import type { Logger } from './log.ts'
 import { observeBlobs, observeFeed, observeImages } from './observe/observe-steps.ts'
@@ -108,12 +108,16 @@ export async function openData(
     }
     const close = async () => {
       // A copy of the database that was made while this ran is told from the one it leaves.
-      if (lock) await endRun({ blobs, knownStore }).catch((error: unknown) => log.warn({ err: error }, 'no new run id'))
+      if (lock) await renewRun({ blobs, knownStore }).catch((error: unknown) => log.warn({ err: error }, 'no new run id'))
       await blobs.close()
       await database.close()
       lock?.release()
     }
-    observer?.watch({ connections: database.connections, backlog: images.backlog })
+    const deletion = async () => {
+      const { halt } = await knownStore.read()
+      return { halted: halt !== null, unknownOriginals: halt?.unknown.originals ?? 0 }
+    }
+    observer?.watch({ connections: database.connections, backlog: images.backlog, deletion })
     const watched = observer ? { blobs: observeBlobs(blobs, observer), images: observeImages(images, observer) } : { blobs, images }
     const work = { pause: createSqlWorkPause(database), workers: createSqlWorkerRegistry(database) }
     return { lock, halt, ...watched, ...work, knownStore, database, migrated, close }

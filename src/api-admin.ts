@@ -20,6 +20,22 @@ export interface ApiOverview {
   database_bytes: number
   workers: { alive: number; children: number; busy: number }
   pause: ApiPause | null
+  deletion_halt: ApiDeletionHalt | null
+}
+
+/**
+ * While the database and the store do not belong together, no original and no developed image is deleted. `calotype doctor` says what can
+ * be done.
+ */
+export interface ApiDeletionHalt {
+  /** `unknown_originals`: the store has originals that the database does not know. `another_store`: it has none of those that it knows. */
+  reason: 'unknown_originals' | 'another_store'
+  since: string
+  /** Originals that the database does not know, and their bytes. */
+  originals: number
+  bytes: number
+  /** For a person: what was found, and what to do. */
+  message: string
 }
 
 /** `GET /api/admin/images?q=&status=&format=&batch=&owner=&code=&from=&to=&sort=&limit=&cursor=`, next page in Link. */

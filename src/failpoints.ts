@@ -33,7 +33,7 @@ export const FAILPOINTS = [
   'upload-aborted',
   'image-deleted',
   'blobs-deleted',
-  'orphans-removed',
+  'expected-given-up',
   'uploads-given-up',
   'work-reclaimed',
 ] as const

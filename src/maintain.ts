@@ -175,7 +175,10 @@ export interface RestoreHooks {
 export async function restore(config: Config, log: Logger, folder: string, { report, onProgress }: RestoreHooks): Promise<Manifest> {
   const manifest = await readManifest(folder)
   if (!isCluster(config) && existsSync(sqliteFile(config))) {
-    throw new StartError(`DATA_DIR ${config.dataDir} has a database. A backup is restored into an empty place only.`)
+    throw new StartError(
+      `DATA_DIR ${config.dataDir} has a database. A backup is restored into an empty place only: move calotype.sqlite and the files beside ` +
+        'it aside, or set DATA_DIR to a new folder.',
+    )
   }
   const lock = isCluster(config) ? null : lockDataDir(config.dataDir, { pid: process.pid })
   try {

@@ -3,8 +3,10 @@
 /** One row at most. */
 export interface KnownStoreTable {
   id: number
-  /** Written here and into the store at each start: the two that were last used together have the same. */
+  /** Written here and into the store at each start, and renewed: the two that were last used together have the same. */
   run_id: string | null
+  /** When that was. */
+  run_at: number | null
   /** Originals that no row speaks of are accepted if they are not newer than this. */
   accepted_at: number | null
   /** Since when no bytes are deleted; null while they may be. */

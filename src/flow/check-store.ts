@@ -64,8 +64,11 @@ export async function useTogether({ blobs, knownStore }: Pick<CheckDeps, 'blobs'
   }, options)
 }
 
-/** At an orderly end: a copy of the database that was made before it is told from this one, if it is ever put back. */
-export async function endRun({ blobs, knownStore }: Pick<CheckDeps, 'blobs' | 'knownStore'>): Promise<void> {
+/**
+ * Gives database and store a new run id, if they have the same: at an orderly end and now and then, so that a copy of the database that
+ * was made before is told from this one, if it is ever put back.
+ */
+export async function renewRun({ blobs, knownStore }: Pick<CheckDeps, 'blobs' | 'knownStore'>): Promise<void> {
   const [storeRun, { runId, halt }] = await Promise.all([blobs.readRunId(), knownStore.read()])
   if (runId !== null && runId === storeRun && !halt) await useTogether({ blobs, knownStore })
 }

@@ -11,6 +11,7 @@ import type { WorkPause } from '../record/work-pause.ts'
 import type { WorkerRegistry } from '../record/worker-registry.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import { abortUpload } from './abort-upload.ts'
+import { renewRun } from './check-store.ts'
 import { collect } from './delete-originals.ts'
 import { toJobs } from './upload.ts'
 
@@ -25,6 +26,7 @@ export interface SweepDeps {
 
 const WORKER_LIFETIME_MS = 24 * 60 * 60 * 1000
 const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000
+const RUN_LIFETIME_MS = 60 * 60 * 1000
 const PAGE = 500
 // Hints are on their way for milliseconds: from the rows to the queue, and from the queue to a claim.
 const ON_THEIR_WAY_MS = 500
@@ -35,7 +37,11 @@ const ON_THEIR_WAY_MS = 500
  */
 export async function recover(deps: SweepDeps & { jobs: BulkJobs }, isOnlyServer: boolean): Promise<void> {
   const { images, jobs, log } = deps
-  if (isOnlyServer) await Promise.all([jobs.reclaim(), images.giveUpExpected()])
+  if (isOnlyServer) {
+    await jobs.reclaim()
+    await images.giveUpExpected()
+    failpoint('expected-given-up')
+  }
   const cutOff = await abortAbandoned(deps, isOnlyServer)
   await images.sweepKeys(KEY_LIFETIME_MS, isOnlyServer)
   const interrupted = (await images.reclaim(isOnlyServer)).length
@@ -100,4 +106,5 @@ export async function sweep(
   // As long after its end as it could be resumed: whoever comes back is told what became of it.
   await deps.images.sweepEmpty(batchTtlMs)
   await collect(deps, graceMs)
+  if (await deps.knownStore.isDue(RUN_LIFETIME_MS)) await renewRun(deps)
 }

@@ -1,8 +1,10 @@
 // What administrators see of the whole: overview, failures by their code, workers, settings.
 import type { FastifyInstance } from 'fastify'
-import type { ApiFailureGroup, ApiOverview, ApiSetting, ApiWorker } from '../api-admin.ts'
+import type { ApiDeletionHalt, ApiFailureGroup, ApiOverview, ApiSetting, ApiWorker } from '../api-admin.ts'
 import type { ShownSetting } from '../config.ts'
 import { ERRORS } from '../errors.ts'
+import { haltInWords } from '../flow/check-store.ts'
+import type { DeletionHalt, KnownStore } from '../record/known-store.ts'
 import type { Overview } from '../record/overview.ts'
 import type { WorkPause } from '../record/work-pause.ts'
 import type { WorkerRegistry } from '../record/worker-registry.ts'
@@ -14,6 +16,7 @@ export interface AdminOverviewDeps {
   overview: Overview
   workers: WorkerRegistry
   pause: WorkPause
+  knownStore: KnownStore
   blobs: BlobStore
   settings: ShownSetting[]
 }
@@ -23,12 +26,12 @@ const SAMPLES = 6
 
 /** Adds `GET /api/admin/overview`, `GET /api/admin/failures`, `GET /api/admin/workers` and `GET /api/admin/settings`. */
 export async function adminOverviewRoutes(fastify: FastifyInstance, deps: AdminOverviewDeps): Promise<void> {
-  const { overview, workers, pause, blobs, settings } = deps
+  const { overview, workers, pause, knownStore, blobs, settings } = deps
   fastify.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'))
   const config = { access: 'admin' } as const
 
   fastify.get('/api/admin/overview', { config }, async (): Promise<ApiOverview> => {
-    const [counts, { oldestPendingMs }, minutes, databaseBytes, space, sum, paused] = await Promise.all([
+    const [counts, { oldestPendingMs }, minutes, databaseBytes, space, sum, paused, { halt }] = await Promise.all([
       overview.counts(),
       overview.waiting(),
       overview.minutes(MINUTES),
@@ -36,6 +39,7 @@ export async function adminOverviewRoutes(fastify: FastifyInstance, deps: AdminO
       blobs.space(),
       workers.sum(),
       pause.current(),
+      knownStore.read(),
     ])
     return {
       images: counts.images,
@@ -47,6 +51,7 @@ export async function adminOverviewRoutes(fastify: FastifyInstance, deps: AdminO
       database_bytes: databaseBytes,
       workers: sum,
       pause: toApiPause(paused),
+      deletion_halt: halt && toApiHalt(halt),
     }
   })
 
@@ -62,3 +67,11 @@ export async function adminOverviewRoutes(fastify: FastifyInstance, deps: AdminO
   const shown = settings.map(({ isSet, isSecret, ...setting }): ApiSetting => ({ ...setting, is_set: isSet, is_secret: isSecret }))
   fastify.get('/api/admin/settings', { config }, async () => shown)
 }
+
+const toApiHalt = ({ reason, since, unknown }: DeletionHalt): ApiDeletionHalt => ({
+  reason,
+  since: iso(since),
+  originals: unknown.originals,
+  bytes: unknown.bytes,
+  message: haltInWords(reason, unknown),
+})

@@ -39,6 +39,8 @@ export type Observed =
 /** What is asked when somebody looks. */
 export interface Sources {
   backlog(): Promise<{ pending: number; processing: number; oldestPendingMs: number }>
+  /** Whether deletion is halted, and for how many originals that the database does not know. */
+  deletion(): Promise<{ halted: boolean; unknownOriginals: number }>
   /** Hints in the queue; null while that can not be known. */
   hints(): Promise<number | null>
   connections(): { open: number; inUse: number; waiting: number }

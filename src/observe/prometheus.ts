@@ -126,6 +126,15 @@ export function createMetrics({ role }: { role: 'server' | 'worker' }): Metrics 
       const now = await backlog()
       if (now) own.set(now.oldestPendingMs / 1000)
     })
+    const deletion = askedNowAndThen('database', () => sources.deletion?.())
+    gauge('deletion_halted', '1 while no bytes are deleted, as database and store do not belong together.', [], async (own) => {
+      const now = await deletion()
+      if (now) own.set(now.halted ? 1 : 0)
+    })
+    gauge('unknown_originals', 'Originals in the store that the database did not know when deletion was halted.', [], async (own) => {
+      const now = await deletion()
+      if (now) own.set(now.unknownOriginals)
+    })
     const hints = askedNowAndThen('queue', () => sources.hints?.())
     gauge('queue_hints', 'Hints of work that wait in the queue, or chunks of them.', [], async (own) => {
       const depth = await hints()

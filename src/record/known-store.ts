@@ -33,6 +33,8 @@ export interface StoreState {
 
 export interface KnownStore {
   read(): Promise<StoreState>
+  /** Whether the run id is so old, and deletion is not halted. */
+  isDue(ageMs: number): Promise<boolean>
   /** Repeatable: a halt keeps its `since` and takes the latest figures. From when it resolves, `collectable` finds nothing. */
   halt(reason: HaltReason, unknown: UnknownOriginals): Promise<void>
   /** Runs `body` while no other process is in `compare` or `adopt`. Rejects with what it rejects with. */

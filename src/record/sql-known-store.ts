@@ -26,6 +26,15 @@ export function createSqlKnownStore({ read, write, now, canSkipLocked }: Databas
       return toState(await read.selectFrom('known_store').selectAll().executeTakeFirst())
     },
 
+    async isDue(ageMs) {
+      const row = read
+        .selectFrom('known_store')
+        .select('id')
+        .where('run_at', '<=', sql<number>`${now} - ${ageMs}`)
+        .where('halted_at', 'is', null)
+      return (await row.executeTakeFirst()) !== undefined
+    },
+
     halt: (halt_reason, { originals, bytes, oldestAt, newestAt }) =>
       write.transaction().execute(async (trx) => {
         await locked(trx)
@@ -50,7 +59,7 @@ export function createSqlKnownStore({ read, write, now, canSkipLocked }: Databas
         const none = { halted_at: null, halt_reason: null, unknown_originals: null, unknown_bytes: null, oldest_at: null, newest_at: null }
         await trx
           .updateTable('known_store')
-          .set({ run_id: await body(), ...none, ...(acceptUnknown && { accepted_at: sql<number>`${now}` }) })
+          .set({ run_id: await body(), run_at: now, ...none, ...(acceptUnknown && { accepted_at: sql<number>`${now}` }) })
           .execute()
       }),
   }

@@ -36,6 +36,8 @@ export function knownStoreContract(open: OpenDatabase): void {
     assert.deepEqual(await knownStore.read(), { runId, acceptedAt: null, halt: null })
     await knownStore.adopt(async () => runId, { acceptUnknown: true })
     assert.ok(Math.abs((await knownStore.read()).acceptedAt! - Date.now()) < 60_000)
+    await sleep(5)
+    assert.deepEqual([await knownStore.isDue(60_000), await knownStore.isDue(1)], [false, true])
   })
 
   storeTest('servers that adopt at the same time follow one another', async (database) => {

@@ -37,12 +37,12 @@ const WAYS: Partial<Record<Failpoint, Way>> = {
   'upload-aborted': 'cut off',
   'image-deleted': 'delete',
   'blobs-deleted': 'delete and sweep',
-  'orphans-removed': 'crash while storing',
+  'expected-given-up': 'crash while storing',
   'uploads-given-up': 'crash while receiving',
   'work-reclaimed': 'crash while developing',
 }
 /** Only a start of the only server looks for them. */
-const EMBEDDED_ONLY: Failpoint[] = ['orphans-removed']
+const EMBEDDED_ONLY: Failpoint[] = ['expected-given-up']
 
 /** Those of the short form: before and after each thing that is durable. */
 const SHORT: Failpoint[] = [
@@ -54,7 +54,7 @@ const SHORT: Failpoint[] = [
   'child-admitted',
   'outputs-stored',
   'outcome-recorded',
-  'orphans-removed',
+  'expected-given-up',
 ]
 
 interface Account {

@@ -108,6 +108,7 @@ test('the overview says what there is', async () => {
   assert.ok(body.disk!.free_bytes > 0 && body.disk!.total_bytes > body.disk!.free_bytes)
   assert.ok(body.database_bytes > 0)
   assert.deepEqual([body.workers.alive, body.workers.children, body.pause], [1, 1, null])
+  assert.equal(body.deletion_halt, null)
 })
 
 describe('images', () => {

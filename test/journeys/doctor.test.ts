@@ -75,9 +75,9 @@ onEachTopology({ LOG_LEVEL: 'error', BLOB_GRACE_SECONDS: '3600', MAX_FILE_BYTES:
     await truncate(at(short.original), 1000)
     await rm(at(missing.original))
     const unknown = hashOf(Buffer.from(randomUUID()))
-    const orphan = await stray(originalKey(unknown), LONG_AGO)
+    const unknownOriginal = await stray(originalKey(unknown), LONG_AGO)
     const orphanThumbnail = await stray(thumbnailKey({ sha256: unknown, recipe: 'v1' }), LONG_AGO)
-    const young = await stray(originalKey(hashOf(Buffer.from(randomUUID()))), new Date())
+    const young = await stray(thumbnailKey({ sha256: hashOf(Buffer.from(randomUUID())), recipe: 'v1' }), new Date())
     const notOurs = await stray('originals/00/README', LONG_AGO)
     const temporary = await stray(`tmp/${randomUUID()}`, LONG_AGO)
     await change(calotype, `update images set status = 'processing' where id = '${tangled.id}'`)
@@ -92,7 +92,8 @@ onEachTopology({ LOG_LEVEL: 'error', BLOB_GRACE_SECONDS: '3600', MAX_FILE_BYTES:
       ['original_damaged', flipped.original],
       ['original_damaged', short.original],
       ['original_missing', missing.original],
-      ['orphan', orphan],
+      ['unknown_original', unknownOriginal],
+      ['deletion_halted', undefined],
       ['orphan', orphanThumbnail],
     ]
     const sorted = (pairs: unknown[][]) => pairs.map((pair) => JSON.stringify(pair)).sort()
@@ -107,10 +108,13 @@ onEachTopology({ LOG_LEVEL: 'error', BLOB_GRACE_SECONDS: '3600', MAX_FILE_BYTES:
     assert.equal(code, 1)
     assert.match(stdout, new RegExp(`An original is missing: ${missing.original}\n +Its images are marked as failed`))
     assert.match(stdout, /such as images of nobody, completed: 7 are kept, and there are 0\.\n +They are counted anew/)
-    assert.match(stdout, /10 findings: .*; nothing was changed \(--repair mends\)\.\n$/)
+    assert.match(stdout, /11 findings: .*; nothing was changed \(--repair mends\)\.\n$/)
 
     const mended = await doctor(calotype.env, '--repair')
-    assert.deepEqual([mended.code, mended.summary.findings, mended.summary.unmended], [1, 10, 0])
+    assert.deepEqual([mended.code, mended.summary.findings, mended.summary.unmended], [1, 11, 3])
+    const left = mended.findings.filter((finding) => !finding.mended).map((finding) => finding.code)
+    assert.deepEqual(left.sort(), ['deletion_halted', 'orphan', 'unknown_original'], 'no row is no reason to delete')
+    await doctor(calotype.env, '--repair', '--delete-unknown', '--yes')
     await eventually('they are developed again', async () => (await image(noRendition.id)).status === 'completed', 60_000)
     await allFinal(calotype)
     const again = await doctor(calotype.env)
@@ -121,13 +125,13 @@ onEachTopology({ LOG_LEVEL: 'error', BLOB_GRACE_SECONDS: '3600', MAX_FILE_BYTES:
     for (const { id } of [flipped, short])
       assert.deepEqual([(await image(id)).status, (await image(id)).code], ['error', 'original_damaged'])
     assert.deepEqual([(await image(missing.id)).status, (await image(missing.id)).code], ['error', 'original_missing'])
-    const { rowsWithoutBytes, bytesWithoutRows, temporary: left } = await audit(calotype)
+    const { rowsWithoutBytes, bytesWithoutRows, temporary: temporaryLeft } = await audit(calotype)
     assert.deepEqual(rowsWithoutBytes.sort(), [flipped, short, missing].map(({ original }) => original).sort())
     assert.deepEqual(
-      bytesWithoutRows.filter((key) => ![young, notOurs].includes(key)).filter((key) => key.startsWith('originals')),
-      [],
+      bytesWithoutRows.filter((key) => key === young || key.startsWith('originals')),
+      [notOurs],
     )
-    assert.ok(!left.includes(temporary))
+    assert.ok(!temporaryLeft.includes(temporary))
 
     // Damaged bytes might be developed, into a picture that nobody sent.
     const refused = await ask<ApiError>(calotype, `/api/images/${flipped.id}/retry`, { method: 'POST' })
@@ -140,7 +144,7 @@ onEachTopology({ LOG_LEVEL: 'error', BLOB_GRACE_SECONDS: '3600', MAX_FILE_BYTES:
     const back = await doctor(calotype.env, '--repair')
     assert.deepEqual(back.findings.map(({ code }) => code).sort(), ['original_back', 'original_back'])
     await eventually('all are healed', async () => (await listImages(calotype)).every(({ status }) => status === 'completed'), 60_000)
-    for (const key of [young, notOurs]) await rm(at(key))
+    await rm(at(notOurs))
     assert.equal((await doctor(calotype.env)).code, 0)
     assert.deepEqual((await audit(calotype)).rowsWithoutBytes, [])
   })

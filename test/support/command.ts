@@ -29,7 +29,7 @@ export function calotype(args: string[], env: Record<string, string>): Promise<R
 export interface Diagnosis {
   code: number
   findings: (Finding & { remedy: string })[]
-  summary: { originals: number; hashed: number; knownLost: number; young: number; findings: number; unmended: number }
+  summary: { originals: number; hashed: number; knownLost: number; young: number; accepted: number; findings: number; unmended: number }
 }
 
 /** `calotype doctor --json`, read. The state of this machine's disk is not for tests. */

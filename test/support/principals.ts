@@ -24,6 +24,7 @@ import { createMemoryQueue } from '../../src/queue/memory-queue.ts'
 import { createSqlBulkJobs } from '../../src/record/sql-bulk-jobs.ts'
 import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
 import { createSqlOverview } from '../../src/record/sql-overview.ts'
+import { createSqlKnownStore } from '../../src/record/sql-known-store.ts'
 import { createSqlWorkPause } from '../../src/record/sql-work-pause.ts'
 import { createSqlWorkerRegistry } from '../../src/record/sql-worker-registry.ts'
 import { openFilesystemStore } from '../../src/store/filesystem.ts'
@@ -85,6 +86,7 @@ export async function startShared(): Promise<Shared> {
     overview: createSqlOverview(database),
     workers: createSqlWorkerRegistry(database),
     pause: createSqlWorkPause(database),
+    knownStore: createSqlKnownStore(database),
     jobs: createSqlBulkJobs(database),
     settings: [],
     queue: createMemoryQueue(),

@@ -6,6 +6,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .createTable('known_store')
     .addColumn('id', 'integer', (c) => c.primaryKey().check(sql`id = 1`))
     .addColumn('run_id', 'text')
+    .addColumn('run_at', 'bigint')
     .addColumn('accepted_at', 'bigint')
     .addColumn('halted_at', 'bigint')
     .addColumn('halt_reason', 'text')

@@ -21,6 +21,7 @@ const overview: api.ApiOverview = {
   database_bytes: 71_303_168,
   workers: { alive: 1, children: 2, busy: 2 },
   pause: null,
+  deletion_halt: null,
 }
 const image: api.ApiAdminImage = { ...sample.image, owner, attempts: 1 }
 const detail: api.ApiImageDetail = {

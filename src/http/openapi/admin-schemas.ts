@@ -40,6 +40,16 @@ export const overview = named(
     database_bytes: bytes,
     workers: z.strictObject({ alive: count, children: count, busy: count }),
     pause: pause.nullable(),
+    deletion_halt: z
+      .strictObject({
+        reason: z.enum(['unknown_originals', 'another_store']),
+        since: time,
+        originals: count.describe('Originals in the store that the database does not know'),
+        bytes,
+        message: z.string().describe('What was found, and what to do'),
+      })
+      .describe('While it is there, no original and no developed image is deleted')
+      .nullable(),
   }),
 ) satisfies z.ZodType<ApiOverview>
 
