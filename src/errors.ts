@@ -19,7 +19,8 @@ export const ERRORS = {
     'This set-up link was used, is too old, or was never given out. A restart of the server prints a new one while nobody has an account.',
   email_taken: 'There is an account with this e-mail address already.',
   last_admin: 'This is the last administrator: make somebody else one first.',
-  too_many_attempts: 'There were too many failed attempts. Try again after the time in Retry-After, or from a browser that you have signed in with before.',
+  too_many_attempts:
+    'There were too many failed attempts. Try again after the time in Retry-After, or from a browser that you have signed in with before.',
   too_many_requests: 'There were too many requests in a minute. Try again after the time in Retry-After.',
   quota_exceeded: 'This is more than you may upload in a day. Try again after the time in Retry-After, when the next day begins (UTC).',
   origin_not_allowed: 'This origin may not use the API. Add it to CORS_ORIGINS.',
@@ -49,11 +50,15 @@ export const ERRORS = {
   image_too_large: 'The image has more pixels, or a longer side, than this server develops.',
   metadata_too_large: 'The image carries more than 5 MiB of metadata. Save it without, and upload it again.',
   too_many_frames: 'The animation has more frames than this server develops.',
+  no_still_image:
+    'This AVIF is an animation without a still image, which this server can not develop yet. Save it as an animated WebP or GIF, or as a still AVIF, and upload that.',
   not_enough_memory: 'Developing this image takes more memory than this server has for it. Make it smaller, or give the server more.',
   processing_crashed: 'The image crashed the decoder three times and was given up.',
   processing_timeout: 'The image took too long to develop and was given up.',
   original_missing: 'The original is missing from the store. Upload the file again.',
   original_damaged: 'The original in the store is no longer what was uploaded. Upload the file again.',
+  rendition_missing:
+    'The developed image is missing from the store. It can be made again from its original: the administrator of the server runs calotype doctor --repair.',
   internal: 'Something went wrong in the server. Try again; its log has the cause.',
   overloaded: 'Too much work is waiting. Try again after the time in Retry-After.',
   shutting_down: 'The server is stopping. Try again in a few seconds.',
@@ -70,6 +75,13 @@ export interface ErrorOptions {
   cause?: unknown
   /** Seconds after which it makes sense to try again; becomes `Retry-After`. */
   retryAfterSeconds?: number
+  details?: ErrorDetails
+}
+
+/** What the client is told beside the code and the sentence. */
+export interface ErrorDetails {
+  /** Every file of an upload of which none was taken, by its place in what was sent. */
+  rejected?: { name: string; code: ErrorCode; error: string; index?: number }[]
 }
 
 /** The one error class: `code` is stable for programs, `message` is a sentence for a person. */
@@ -77,11 +89,13 @@ export class CalotypeError extends Error {
   override readonly name = 'CalotypeError'
   readonly code: ErrorCode
   readonly retryAfterSeconds: number | undefined
+  readonly details: ErrorDetails
 
   constructor(code: ErrorCode, message: string = ERRORS[code], options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryAfterSeconds = options.retryAfterSeconds
+    this.details = options.details ?? {}
   }
 }
 

@@ -11,6 +11,7 @@ import type { Job, JobQueue } from '../queue/job-queue.ts'
 import type { Finished, ImageStore } from '../record/image-store.ts'
 import type { WorkPause } from '../record/work-pause.ts'
 import type { BlobStore } from '../store/blob-store.ts'
+import { hashOfBlob } from './examine-original.ts'
 import { toJobs } from './upload.ts'
 
 export interface ProcessDeps {
@@ -240,6 +241,9 @@ async function developAndStore(
           failpoint('outputs-stored')
           return { sha256, recipe, rendition: result.rendition }
         }
+        // Bytes that went bad in the store are not the fault of who sent them.
+        if (result.failure.code === 'invalid_image' && (await hashOfBlob(blobs, originalKey(sha256))) !== sha256)
+          return failed('original_damaged')
         if (!PASSING.includes(result.failure.code)) return failed(result.failure.code, result.failure.error)
         log.warn({ sha256, code: result.failure.code }, 'development waits for the store')
       } finally {

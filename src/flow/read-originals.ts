@@ -1,10 +1,10 @@
 // Reads the originals of many images, one after the other: what an archive is made of.
 import type { Readable } from 'node:stream'
 import type { Owner } from '../access.ts'
-import { CalotypeError, toCalotypeError } from '../errors.ts'
-import { originalKey, type Image } from '../image.ts'
+import { CalotypeError } from '../errors.ts'
+import type { Image } from '../image.ts'
 import type { ImageFilter, ImageStore, Sort } from '../record/image-store.ts'
-import type { BlobStore } from '../store/blob-store.ts'
+import { readOriginal, type ReadOriginalDeps } from './read-original.ts'
 
 /** These images in this order, or all that the list has with this filter. */
 export type Selection = { ids: string[] } | ({ sort: Sort } & ImageFilter)
@@ -15,9 +15,8 @@ export interface Original {
   body: Readable
 }
 
-interface Deps {
+interface Deps extends ReadOriginalDeps {
   images: Pick<ImageStore, 'list' | 'get' | 'getMany'>
-  blobs: Pick<BlobStore, 'read'>
 }
 
 const PAGE = 200
@@ -25,8 +24,8 @@ const PAGE = 200
 const OPENED_AHEAD = 1
 
 /**
- * Images that are not there, were deleted meanwhile, or whose upload came to nothing are passed over; one whose bytes are missing is
- * an error, never left out. Whatever is open is closed when it ends or is ended.
+ * Images that are not there, were deleted meanwhile, or whose upload came to nothing are passed over; one whose bytes are missing or
+ * damaged is an error, never left out. Whatever is open is closed when it ends or is ended.
  */
 export async function* readOriginals(deps: Deps, selection: Selection, owner: Owner): AsyncGenerator<Original, void> {
   const opened: Promise<Original | null>[] = []
@@ -70,16 +69,18 @@ async function* pagesOfList(images: Deps['images'], query: { sort: Sort } & Imag
 }
 
 /** Null if the image was deleted since it was looked up. */
-async function open({ images, blobs }: Deps, image: Image): Promise<Original | null> {
+async function open(deps: Deps, image: Image): Promise<Original | null> {
   try {
-    const body = await blobs.read(originalKey(image.sha256))
+    const body = await readOriginal(deps, image)
     // One that breaks before its turn must not end the server; who reads it then hears of it.
     body.on('error', () => undefined)
     return { image, body }
   } catch (error) {
-    if (!(error instanceof CalotypeError && error.code === 'not_found')) throw toCalotypeError(error)
-    if (!(await images.get(image.id, null))) return null
-    const sentence = `The original of "${image.name}" (${image.id}) is missing from the store. Leave it out, or upload the file again.`
-    throw new CalotypeError('internal', sentence, { cause: error })
+    const code = error instanceof CalotypeError ? error.code : null
+    if (code === 'not_found') return null
+    if (code !== 'original_missing' && code !== 'original_damaged') throw error
+    const what = code === 'original_missing' ? 'is missing from the store' : 'is no longer what was uploaded'
+    const sentence = `The original of "${image.name}" (${image.id}) ${what}. Leave it out, or upload the file again.`
+    throw new CalotypeError(code, sentence)
   }
 }

@@ -7,7 +7,7 @@ import type { BatchKind } from '../record/batch-ledger.ts'
 import type { NewImage, Received } from '../record/image-store.ts'
 import { abortUpload } from './abort-upload.ts'
 import { FileGroups, type GroupFile } from './file-groups.ts'
-import { fingerprintOf, renew, UPLOAD_LEASE_MS, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
+import { fingerprintOf, noneTaken, renew, UPLOAD_LEASE_MS, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
 
 export interface UploadOptions {
   batchId: string
@@ -27,7 +27,7 @@ const TOGETHER_MS = 50
 
 /**
  * Takes an upload in. Resolves once every file that was taken is durable, bytes and row: that is the acknowledgement. Rejects with
- * the reason of the first refused file if none was taken, with `no_file` if none came, and with the reason of a body that could not
+ * the reason of the first refused file and the list of all if none was taken, with `no_file` if none came, and with the reason of a body that could not
  * be read: what was recorded of it is aborted and swept.
  */
 export async function uploadImages(
@@ -80,8 +80,7 @@ export async function uploadImages(
       if (file.outcome === 'received') groups.add(file)
     }
     const refused = rejected()
-    if (refused.length === seen.length)
-      throw refused[0] ? new CalotypeError(refused[0].code, refused[0].error) : new CalotypeError('no_file')
+    if (refused.length === seen.length) throw refused[0] ? noneTaken(refused[0], refused) : new CalotypeError('no_file')
     await groups.finish()
     return upload(images)
   } catch (error) {

@@ -1,6 +1,7 @@
 // What the flows of an upload share: what they need, what an upload is, and what makes two of them the same.
 import { createHash } from 'node:crypto'
 import { setImmediate as letOthers } from 'node:timers/promises'
+import { CalotypeError } from '../errors.ts'
 import type { Image } from '../image.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
 import type { Job, JobQueue } from '../queue/job-queue.ts'
@@ -25,6 +26,9 @@ export interface Upload {
   images: Image[]
   rejected: Rejected[]
 }
+
+/** The error of an upload of which no file was taken: the reason of the first, and the list of all. */
+export const noneTaken = (first: Rejected, rejected: Rejected[]) => new CalotypeError(first.code, first.error, { details: { rejected } })
 
 export type IncomingFiles = AsyncIterable<ReceivedFile | RefusedFile>
 

@@ -20,9 +20,11 @@ const oneLine = z
   .trim()
   .min(1)
   .max(MAX_NAME_LENGTH)
-  .regex(/^\P{Cc}*$/u, 'Expected one line of text')
+  .refine((text) => /^\P{Cc}*$/u.test(text), 'Expected one line of text')
+  // The same for the API description: \P is not known to Python, nor \u to Go.
+  .meta({ pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]*$' })
 
-export const email = z.string().trim().toLowerCase().max(254).pipe(z.email())
+export const email = z.string().trim().toLowerCase().max(254).meta({ format: 'email' }).pipe(z.email())
 export const name = oneLine
 export const role = z.enum(ROLES)
 export const scopes = z.array(z.enum(SCOPES)).min(1).max(SCOPES.length)

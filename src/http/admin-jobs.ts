@@ -26,10 +26,13 @@ export interface AdminJobsDeps {
 
 const MAX_IDS = 1_000
 
-const selection = z.strictObject({
-  ids: listOf(z.uuid('Expected the id of an image'), MAX_IDS, 'Expected an array of ids of images').optional(),
-  filter: z.strictObject(adminFilter).optional(),
-})
+const selection = z
+  .strictObject({
+    ids: listOf(z.uuid('Expected the id of an image'), MAX_IDS, 'Expected an array of ids of images').optional(),
+    filter: z.strictObject(adminFilter).optional(),
+  })
+  // For the API description; `toSelection` says it in a sentence.
+  .meta({ minProperties: 1, maxProperties: 1 })
 const jobBody = z.strictObject({ action: z.enum(['delete', 'retry']), selection, confirmed: z.int().min(0) })
 const params = z.object({ id: z.uuid() })
 

@@ -5,6 +5,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { seesOf, type Owner } from '../access.ts'
 import { CalotypeError } from '../errors.ts'
+import type { ReadOriginalDeps } from '../flow/read-original.ts'
 import { readOriginals, type Original, type Selection } from '../flow/read-originals.ts'
 import type { UploadDeps } from '../flow/upload.ts'
 import { createArchiveNames } from './archive-names.ts'
@@ -18,9 +19,7 @@ const MAX_IDS = 100_000
 const MAX_FORM_BYTES = MAX_IDS * 41
 
 // One alone in a query is no list yet.
-const ids = z
-  .preprocess((value) => (typeof value === 'string' ? [value] : value), listOf(z.uuid(), MAX_IDS, 'Expected ids of images'))
-  .refine((list) => list.length > 0, 'Expected ids of images')
+const ids = z.preprocess((value) => (typeof value === 'string' ? [value] : value), listOf(z.uuid(), MAX_IDS, 'Expected ids of images', 1))
 const archiveQuery = z
   .object({ ...imageFilter, ...imageSort, id: ids.optional() })
   .refine(({ id, q, status, format, batch }) => id === undefined || [q, status, format, batch].every((one) => one === undefined), {
@@ -43,7 +42,7 @@ function idsOf(form: string): string[] {
 
 const archiveForm = z.object({ id: ids })
 
-type Deps = Pick<UploadDeps, 'images' | 'blobs'>
+type Deps = Pick<UploadDeps, 'images' | 'blobs'> & Pick<ReadOriginalDeps, 'onLoss'>
 
 /**
  * Adds `GET /api/images/archive` (with the filter of the list, or `id` again and again) and `POST` of a form with as many `id` as a

@@ -2,21 +2,22 @@
 import { z } from 'zod'
 
 /**
- * What `z.array(item)` takes, of at most `most`. Zod itself would make a finding of each of the millions of things that can be wrong in
+ * What `z.array(item)` takes, of `least` to `most`. Zod itself would make a finding of each of the millions of things that can be wrong in
  * one body: minutes, and all of the memory.
  */
-export function listOf<T>(item: z.ZodType<T>, most: number, expected: string) {
+export function listOf<T>(item: z.ZodType<T>, most: number, expected: string, least = 0) {
   // What the API description says of it.
   const { $schema: _, ...items } = z.toJSONSchema(item, { io: 'input' })
   return z
     .unknown()
-    .meta({ type: 'array', maxItems: most, items })
+    .meta({ type: 'array', ...(least > 0 && { minItems: least }), maxItems: most, items })
     .transform((value, context): T[] => {
       const refuse = (message: string, path: PropertyKey[] = []) => {
         context.addIssue({ code: 'custom', message, path: [...path] })
         return z.NEVER
       }
       if (!Array.isArray(value)) return refuse(expected)
+      if (value.length < least) return refuse(`${expected}, at least ${least}`)
       if (value.length > most) return refuse(`At most ${most} in a request`)
       const list: T[] = []
       for (const [at, one] of value.entries()) {

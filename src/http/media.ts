@@ -1,17 +1,19 @@
 // The bytes back over HTTP: developed images and thumbnails for pages, originals as downloads.
 import { createHash } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fresh from 'fresh'
 import { seesOf, type Owner } from '../access.ts'
 import { CalotypeError } from '../errors.ts'
+import { findOriginal, readOriginal, type ByteRange, type ReadOriginalDeps } from '../flow/read-original.ts'
 import { FORMATS, imageKey, originalKey, thumbnailKey, type Image } from '../image.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import { sendProblem } from './problem.ts'
 import { imageFile, thumbnailFile } from './wire.ts'
 
-export interface MediaDeps {
+export interface MediaDeps extends ReadOriginalDeps {
   images: { get(id: string, owner: Owner): Promise<Image | null> }
-  blobs: Pick<BlobStore, 'read' | 'link'>
+  blobs: Pick<BlobStore, 'read' | 'stat' | 'link'>
   /** `public`: a developed image is for everyone who knows its URL, which nobody guesses. `private`: for who sees the image. */
   mediaAccess?: 'public' | 'private'
 }
@@ -25,6 +27,10 @@ export interface Blob {
   cacheControl: string
   /** Sent as a download of this name instead of something to show. Any characters. */
   attachmentName?: string
+  /** Rejects, nothing sent yet, when the bytes are gone: with a code that says so. */
+  read(range?: ByteRange): Promise<Readable>
+  /** Rejects as `read` does, as far as the store knows without reading. */
+  find(): Promise<void>
 }
 
 /** A URL of media names an image and a recipe, whose outputs never change. */
@@ -35,7 +41,8 @@ const PRIVATE = 'private, no-cache'
 type FileRequest = FastifyRequest<{ Params: { file: string } }>
 
 /** Adds `/media/images/:file`, `/media/thumbnails/:file` and `/api/images/:id/original`. */
-export async function mediaRoutes(fastify: FastifyInstance, { images, blobs, mediaAccess = 'public' }: MediaDeps): Promise<void> {
+export async function mediaRoutes(fastify: FastifyInstance, deps: MediaDeps): Promise<void> {
+  const { images, blobs, mediaAccess = 'public' } = deps
   const isPrivate = mediaAccess === 'private'
   const cacheControl = isPrivate ? PRIVATE : IMMUTABLE
 
@@ -58,7 +65,7 @@ export async function mediaRoutes(fastify: FastifyInstance, { images, blobs, med
     async handler(request, reply) {
       const { image, rendition } = await imageOf(request, imageFile)
       const { type } = FORMATS[image.format]
-      return sendBlob(request, reply, blobs, { key: imageKey(image), type, size: rendition.imageSize, cacheControl })
+      return sendBlob(request, reply, blobs, { ...renditionOf(deps, image, imageKey(image), rendition.imageSize), type, cacheControl })
     },
   })
 
@@ -69,7 +76,8 @@ export async function mediaRoutes(fastify: FastifyInstance, { images, blobs, med
     async handler(request, reply) {
       const { image, rendition } = await imageOf(request, thumbnailFile)
       const { type } = FORMATS.webp
-      return sendBlob(request, reply, blobs, { key: thumbnailKey(image), type, size: rendition.thumbnailSize, cacheControl })
+      const thumbnail = renditionOf(deps, image, thumbnailKey(image), rendition.thumbnailSize)
+      return sendBlob(request, reply, blobs, { ...thumbnail, type, cacheControl })
     },
   })
 
@@ -82,22 +90,61 @@ export async function mediaRoutes(fastify: FastifyInstance, { images, blobs, med
       if (image === null) throw new CalotypeError('not_found')
       const { type } = FORMATS[image.format]
       const { size, name } = image
-      return sendBlob(request, reply, blobs, { key: originalKey(image.sha256), type, size, cacheControl: PRIVATE, attachmentName: name })
+      return sendBlob(request, reply, blobs, {
+        key: originalKey(image.sha256),
+        type,
+        size,
+        cacheControl: PRIVATE,
+        attachmentName: name,
+        read: (range) => readOriginal(deps, image, range),
+        find: () => findOriginal(deps, image),
+      })
     },
   })
+}
+
+/** A developed image or a thumbnail: `rendition_missing` where it is not there any more. */
+function renditionOf(
+  { images, blobs, onLoss }: MediaDeps,
+  image: Image,
+  key: string,
+  size: number,
+): Pick<Blob, 'key' | 'size' | 'read' | 'find'> {
+  const isLost = async () => {
+    if (!(await images.get(image.id, null))) return new CalotypeError('not_found', 'The image was deleted.')
+    onLoss({ code: 'rendition_missing', image, key })
+    return new CalotypeError('rendition_missing')
+  }
+  const find = async () => {
+    if ((await blobs.stat(key))?.size !== size) throw await isLost()
+  }
+  return {
+    key,
+    size,
+    find,
+    async read(range = { start: 0, end: size - 1 }) {
+      try {
+        const body = await blobs.read(key, range)
+        // Shorter than it was: what is sent breaks off, and whoever looks after the server is told why.
+        return body.once('error', () => void find().catch(() => undefined))
+      } catch (error) {
+        throw error instanceof CalotypeError && error.code === 'not_found' ? await isLost() : error
+      }
+    },
+  }
 }
 
 /**
  * Answers GET or HEAD with a blob. Where clients can have it from the store itself, they are told where: 302, for the minutes its
  * link is good. Else: 200, 206 for a single byte range, 304 to a known `If-None-Match`, 416 for a range that lies
- * outside. Several ranges are answered with the whole (RFC 9110, 14.2 leaves that to the server). Rejects with `not_found`, nothing
- * sent yet, when the bytes are gone. A client that leaves ends the reading.
+ * outside. Several ranges are answered with the whole (RFC 9110, 14.2 leaves that to the server). Rejects as the blob does when its
+ * bytes are gone. A client that leaves ends the reading.
  */
 async function sendBlob(
   request: FastifyRequest,
   reply: FastifyReply,
-  blobs: Pick<BlobStore, 'read' | 'link'>,
-  { key, type, size, cacheControl, attachmentName }: Blob,
+  blobs: Pick<BlobStore, 'link'>,
+  { key, type, size, cacheControl, attachmentName, read, find }: Blob,
 ): Promise<FastifyReply> {
   const contentDisposition = attachmentName === undefined ? {} : { contentDisposition: attachment(attachmentName) }
   const link = await blobs.link(key, { method: request.method === 'HEAD' ? 'HEAD' : 'GET', type, cacheControl, ...contentDisposition })
@@ -116,7 +163,8 @@ async function sendBlob(
     return sendProblem(reply.header('content-range', `bytes */${size}`), new CalotypeError('range_not_satisfiable'))
   }
   // Before any header: an error must not be kept as long as an image.
-  const body = isHead || notModified ? null : await blobs.read(key, range ?? undefined)
+  if (isHead && !notModified) await find()
+  const body = isHead || notModified ? null : await read(range ?? undefined)
 
   reply.headers({
     etag,
@@ -134,7 +182,7 @@ async function sendBlob(
 }
 
 /** Bytes `start` to `end`, inclusive; null for the whole, which is also the answer to what can't be understood. */
-function requestedRange(request: FastifyRequest, etag: string, size: number): { start: number; end: number } | 'outside' | null {
+function requestedRange(request: FastifyRequest, etag: string, size: number): ByteRange | 'outside' | null {
   const { range, 'if-range': ifRange } = request.headers
   if (range === undefined || (ifRange !== undefined && ifRange !== etag)) return null
   const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(range.trim()) ?? []

@@ -1,9 +1,10 @@
 // What goes wrong, told to the client: error codes to statuses, and one JSON shape for every failure.
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
-import type { ApiError, ApiImage, ApiRejected } from '../api.ts'
+import type { ApiError, ApiImage } from '../api.ts'
 import { createListener, type ListenerOptions } from '../connections/create-listener.ts'
-import { CalotypeError, toCalotypeError, type ErrorCode } from '../errors.ts'
+import { CalotypeError, toCalotypeError, type ErrorCode, type ErrorDetails } from '../errors.ts'
+import { collectMethods } from './methods.ts'
 import { SECURITY_HEADER_LINES, securityHeaders } from './security-headers.ts'
 
 /** The status of every code of the contract. */
@@ -47,6 +48,7 @@ export const STATUS_OF = {
   image_too_large: 422,
   metadata_too_large: 422,
   too_many_frames: 422,
+  no_still_image: 422,
   not_enough_memory: 422,
   processing_crashed: 422,
   processing_timeout: 422,
@@ -55,6 +57,7 @@ export const STATUS_OF = {
   quota_exceeded: 429,
   original_missing: 500,
   original_damaged: 500,
+  rendition_missing: 500,
   internal: 500,
   overloaded: 503,
   shutting_down: 503,
@@ -64,17 +67,16 @@ export const STATUS_OF = {
   storage_full: 507,
 } as const satisfies Record<ErrorCode, number>
 
-/** What some refusals say beside their reason: the row that stays, the files of an upload of which none was taken. */
+/** What some refusals say beside their reason: the row that stays. */
 export interface ProblemDetails {
   image?: ApiImage
-  rejected?: ApiRejected[]
 }
 
-/** Answers `{"error","code"}` with the status of the code, and `Retry-After` where the error has one. No cache may keep it. */
+/** Answers `{"error","code"}` and the details of the error with the status of the code, and `Retry-After` where the error has one. No cache may keep it. */
 export function sendProblem(reply: FastifyReply, error: CalotypeError, details: ProblemDetails = {}): FastifyReply {
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(error.retryAfterSeconds))
   if (STATUS_OF[error.code] === 401) reply.header('www-authenticate', 'Bearer realm="calotype"')
-  const body: ApiError & ProblemDetails = { error: error.message, code: error.code, ...details }
+  const body: ApiError & ErrorDetails & ProblemDetails = { error: error.message, code: error.code, ...error.details, ...details }
   return (
     reply
       .code(STATUS_OF[error.code])
@@ -91,14 +93,19 @@ export function sendProblem(reply: FastifyReply, error: CalotypeError, details: 
  * (404) and addresses that take other methods (405 with `Allow`). Call it on the root instance before any route is added.
  */
 export function answerProblems(fastify: FastifyInstance): void {
-  const methodsOf = collectMethods(fastify)
+  const methodsAt = collectMethods(fastify)
   const answerMissing = (request: FastifyRequest, reply: FastifyReply) => {
-    const methods = methodsOf(request.url)
+    const methods = methodsAt.of(request.url)
     if (methods.length === 0 || methods.includes(request.method)) return sendProblem(reply, new CalotypeError('not_found'))
     const allow = methods.join(', ')
     return sendProblem(reply.header('allow', allow), new CalotypeError('method_not_allowed', `This address takes ${allow}.`))
   }
   fastify.setNotFoundHandler(answerMissing)
+  // Once it is known who asks, as for every route, and before a body is read.
+  fastify.addHook('preParsing', (request, reply, _payload, next) => {
+    if (methodsAt.isForNamed(request.routeOptions.url, request.url)) answerMissing(request, reply)
+    else next()
+  })
   // A body that can't be parsed matters less than that nothing is there to take it.
   fastify.setErrorHandler((error, request, reply) => (request.is404 ? answerMissing(request, reply) : answerError(error, request, reply)))
 }
@@ -171,20 +178,3 @@ function rawAnswer(error: CalotypeError): string {
   ]
   return `${lines.join('\r\n')}\r\n\r\n${body}`
 }
-
-/** Remembers each route added from now on; returns the methods the path of a URL takes, with or without a slash at its end. */
-function collectMethods(fastify: FastifyInstance): (url: string) => string[] {
-  const routes: { segments: string[]; methods: string[] }[] = []
-  fastify.addHook('onRoute', ({ url, method }) => {
-    // A wildcard (static files, CORS) stands for whatever happens to be there, so it says nothing of a single address.
-    if (!url.includes('*')) routes.push({ segments: pathSegments(url), methods: [method].flat() })
-  })
-  return (url) => {
-    const path = pathSegments(url.split(/[?#]/, 1)[0] ?? '')
-    const fits = (segments: string[]) =>
-      segments.length === path.length && segments.every((segment, i) => segment === path[i] || (segment.startsWith(':') && path[i] !== ''))
-    return [...new Set(routes.filter(({ segments }) => fits(segments)).flatMap(({ methods }) => methods))].sort()
-  }
-}
-
-const pathSegments = (path: string) => path.replace(/\/$/, '').split('/')

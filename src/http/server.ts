@@ -41,6 +41,7 @@ import { answerProblems, listenerOptions, problemOptions } from './problem.ts'
 import { requireAccess } from './require-access.ts'
 import { isSafe } from './route-access.ts'
 import { sessionRoutes } from './sessions.ts'
+import { tellLosses } from './tell-losses.ts'
 import { isReceivedAsUpload, uploadRoutes, type UploadLimits } from './uploads.ts'
 
 export type HttpServer = FastifyInstance
@@ -136,12 +137,13 @@ export async function createServer(
   await server.register(adminImageRoutes, deps)
   await server.register(adminQueueRoutes, deps)
   await server.register(adminJobRoutes, deps)
-  await server.register(mediaRoutes, { images, blobs, mediaAccess })
+  const onLoss = tellLosses(log, deps.observer)
+  await server.register(mediaRoutes, { images, blobs, mediaAccess, onLoss })
   await server.register(uploadRoutes, deps)
   await server.register(batchRoutes, deps)
   await server.register(imageRoutes, deps)
   await server.register(manyRoutes, deps)
-  await server.register(archiveRoutes, { images, blobs })
+  await server.register(archiveRoutes, { images, blobs, onLoss })
   await server.register(eventRoutes, { feed })
   await server.register(pageRoutes, { ...deps.pages, auth: deps.auth })
   addHealth(server, deps)

@@ -9,7 +9,7 @@ import { failpoint } from '../failpoints.ts'
 import { allowanceOf, type AllowanceDeps } from '../flow/allowance.ts'
 import { createBackpressure } from '../flow/backpressure.ts'
 import { uploadOnce } from '../flow/repeat-upload.ts'
-import type { Upload, UploadDeps } from '../flow/upload.ts'
+import { noneTaken, type Upload, type UploadDeps } from '../flow/upload.ts'
 import { uploadDeclared } from '../flow/upload-declared.ts'
 import { createWaits } from '../flow/wait-for-image.ts'
 import type { Observer } from '../observe/observer.ts'
@@ -123,9 +123,7 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
     failpoint('upload-taken')
     logUpload(request, upload)
     const first = upload.rejected[0]
-    if (first && upload.images.length === 0) {
-      return sendProblem(reply, new CalotypeError(first.code, first.error), { rejected: upload.rejected })
-    }
+    if (first && upload.images.length === 0) throw noneTaken(first, upload.rejected)
     return reply.code(202).type('application/json; charset=utf-8').send(batchAnswer(upload))
   }
 }

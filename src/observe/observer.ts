@@ -31,6 +31,8 @@ export type Observed =
   | { what: 'published'; images: Image[]; took: Took }
   /** An event came to this server, so long after its state was committed. */
   | { what: 'heard'; lagMs: number }
+  /** Somebody asked for a file that the store has lost, or no longer has as it was. */
+  | { what: 'lost'; code: 'original_missing' | 'original_damaged' | 'rendition_missing' }
   | { what: 'round-trip'; statements: number; ms: number; failed: boolean }
   | { what: 'sweep'; sweep: string; failed: boolean; took: Took }
 

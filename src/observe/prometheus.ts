@@ -65,6 +65,11 @@ export function createMetrics({ role }: { role: 'server' | 'worker' }): Metrics 
   )
   const blobs = histogram('blob_operation_duration_seconds', 'Operations of the store of bytes.', QUICK_SECONDS, 'operation')
   const blobErrors = counter('blob_errors_total', 'Operations of the store that failed, by reason.', 'operation', 'code')
+  const lost = counter(
+    'lost_files_total',
+    'Files asked for that the store has lost, or no longer has as they were, by what is lost.',
+    'code',
+  )
   const sweeps = counter('sweeps_total', 'Sweeps that ran.', 'sweep', 'outcome')
   const sweepSeconds = histogram('sweep_duration_seconds', 'How long sweeps took.', STEP_SECONDS, 'sweep')
   const unanswered = counter('unanswered_total', 'Figures that could not be known when they were asked for.', 'source')
@@ -74,6 +79,7 @@ export function createMetrics({ role }: { role: 'server' | 'worker' }): Metrics 
     images.inc({ status: 'error', code }, 0)
   for (const code of ['not_found', 'storage_full', 'storage_unavailable', 'internal'])
     for (const operation of ['put', 'checkout', 'read', 'delete']) blobErrors.inc({ operation, code }, 0)
+  for (const code of ['original_missing', 'original_damaged', 'rendition_missing']) lost.inc({ code }, 0)
   for (const outcome of ['done', 'failed']) statements.inc({ outcome }, 0)
 
   const sources: Partial<Sources> = {}
@@ -206,6 +212,8 @@ export function createMetrics({ role }: { role: 'server' | 'worker' }): Metrics 
         return
       case 'heard':
         return eventLag.observe(event.lagMs / 1000)
+      case 'lost':
+        return lost.inc({ code: event.code })
       case 'round-trip':
         statements.inc({ outcome: event.failed ? 'failed' : 'done' }, event.statements)
         return roundTrips.observe(event.ms / 1000)

@@ -2,6 +2,7 @@
 import sharp from 'sharp'
 import { CalotypeError, toCalotypeError } from '../errors.ts'
 import type { Format } from '../image.ts'
+import { type AvifFacts, readAvif } from './avif.ts'
 import { isSrgb } from './colour-profile.ts'
 import { toDecodeError } from './decoder.ts'
 import { estimateMemory, type MemoryEstimate } from './memory-estimate.ts'
@@ -20,22 +21,28 @@ export interface Header {
   animated: boolean
   /** Its colours are sRGB, so that there is nothing to convert. */
   srgb: boolean
+  /** Its grey values reach from 16 to 235, and the decoder leaves them so. */
+  limitedGrey: boolean
   memory: MemoryEstimate
 }
 
 /**
  * Reads the header of an original. Throws `invalid_image` if it can't be read or is of another format than expected,
- * `too_many_frames`, `metadata_too_large`, and `image_too_large` for a side, or for the pixels of all frames beyond `maxPixels`.
+ * `too_many_frames`, `metadata_too_large`, `no_still_image`, and `image_too_large` for a side, or for the pixels of all frames beyond
+ * `maxPixels`.
  */
 export async function readHeader(path: string, format: Format, maxPixels: number): Promise<Header> {
+  let avif: AvifFacts | undefined
   try {
     checkStructure(path, format, { maxFrames: MAX_FRAMES, maxSide: MAX_SIDE })
+    if (format === 'avif') avif = readAvif(path)
   } catch (error) {
     // What the system says of the file is not the image's fault.
     throw (error as NodeJS.ErrnoException).errno === undefined && !(error instanceof CalotypeError)
       ? toDecodeError(error)
       : toCalotypeError(error)
   }
+  if (avif?.isSequenceOnly) throw new CalotypeError('no_still_image')
   const metadata = await sharp(path, { limitInputPixels: false })
     .metadata()
     .catch((error: unknown) => Promise.reject(toDecodeError(error)))
@@ -57,5 +64,12 @@ export async function readHeader(path: string, format: Format, maxPixels: number
     )
   }
   const animated = format === 'gif' || frames > 1
-  return { frames, pixels, animated, srgb: isSrgb(metadata.icc), memory: estimateMemory(metadata, format, frames) }
+  return {
+    frames,
+    pixels,
+    animated,
+    srgb: isSrgb(metadata.icc),
+    limitedGrey: avif?.isLimitedMonochrome ?? false,
+    memory: estimateMemory(metadata, format, frames),
+  }
 }

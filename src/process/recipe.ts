@@ -1,10 +1,11 @@
 // The recipe: what is made of an original's pixels. One decode serves the developed image, its thumbnail and its thumbhash.
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import sharp, { type Sharp } from 'sharp'
 import { rgbaToThumbHash } from 'thumbhash'
 import { toCalotypeError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import type { Rendition } from '../image.ts'
+import { openableAvif } from './avif-brand.ts'
 import { toDecodeError } from './decoder.ts'
 import type { DevelopJob } from './developer.ts'
 import { type Header, readHeader } from './header.ts'
@@ -30,10 +31,23 @@ type Write = (path: string, bytes: Buffer) => void
 
 /**
  * Develops one original: writes the image and the thumbnail at the paths given. Call `prepareDecoder` first. Throws a
- * `CalotypeError`: `invalid_image`, `image_too_large` or `too_many_frames` if it is the image's fault, else `storage_full` or
- * `internal`; files begun are then left to the caller. `maxPixels` counts those of all frames.
+ * `CalotypeError`: `invalid_image`, `image_too_large`, `no_still_image` or `too_many_frames` if it is the image's fault, else
+ * `storage_full` or `internal`; files begun are then left to the caller. `maxPixels` counts those of all frames.
  */
 export async function developImage(job: Recipe, maxPixels: number, steering: Steering = {}): Promise<Rendition> {
+  if (job.format !== 'avif') return developFrom(job, maxPixels, steering)
+  const originalPath = await openableAvif(job.originalPath, job.imagePath).catch((error: unknown) => {
+    throw toCalotypeError(error)
+  })
+  try {
+    return await developFrom({ ...job, originalPath }, maxPixels, steering)
+  } catch (error) {
+    if (originalPath === job.imagePath) await rm(originalPath, { force: true })
+    throw error
+  }
+}
+
+async function developFrom(job: Recipe, maxPixels: number, steering: Steering): Promise<Rendition> {
   const header = await readHeader(job.originalPath, job.format, maxPixels)
   await steering.admit?.(header.memory)
   const writes: Promise<void>[] = []
@@ -58,6 +72,7 @@ export async function developImage(job: Recipe, maxPixels: number, steering: Ste
 
 async function developStill(job: Recipe, header: Header, write: Write): Promise<Rendition> {
   const pixels = await decode(open(job.originalPath, header).autoOrient().resize(IMAGE_BOX))
+  if (header.limitedGrey) widenRange(pixels)
   const image = await encode[job.format](fromRaw(pixels)).toBuffer()
   write(job.imagePath, image)
   const rest = await developThumbnail(job, fromRaw(pixels), write)
@@ -109,6 +124,17 @@ async function decode(image: Sharp): Promise<Pixels> {
   } catch (error) {
     throw toDecodeError(error)
   }
+}
+
+/** ITU-R BT.601, 2.5.3: black is 16 and white 235, of 8 bits. */
+const FULL_OF_LIMITED = Uint8Array.from({ length: 256 }, (_, value) => Math.min(255, Math.max(0, Math.round(((value - 16) * 255) / 219))))
+
+/**
+ * Grey of limited range as full range. libheif (1.23) converts the range of colours and passes grey samples on as they are; here they
+ * have 8 bits, whatever they had. Alpha is of full range always (AV1 Image File Format, 4.1).
+ */
+function widenRange({ data, channels }: Pixels): void {
+  for (let i = 0; i < data.length; i++) if (channels === 3 || i % 4 !== 3) data[i] = FULL_OF_LIMITED[data[i]!]!
 }
 
 /**

@@ -46,7 +46,10 @@ export interface BlobStore {
   checkout(key: string): Promise<{ path: string; release(): Promise<void> }>
   /** Null when it is missing, which is never guessed from a timeout. */
   stat(key: string): Promise<BlobStat | null>
-  /** Bytes `start` to `end`, inclusive, or all of them. Rejects with `not_found` before the first byte. */
+  /**
+   * Bytes `start` to `end`, inclusive, or all of them. Rejects with `not_found` before the first byte. A blob that ends before `end` is an
+   * error of the stream, never a short body: who serves it has said by then how long it is.
+   */
   read(key: string, range?: { start: number; end: number }): Promise<Readable>
   /** Where clients get the blob without us, good for `seconds` at least; null where its bytes go through us. Does not look whether it is there. */
   link(key: string, options: LinkOptions): Promise<{ url: string; seconds: number } | null>

@@ -22,6 +22,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { CalotypeError, StartError, toCalotypeError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import type { BlobStat, BlobStore } from './blob-store.ts'
+import { exactFs } from './exact-fs.ts'
 import { createFolders } from './synced-folders.ts'
 import { stagedFiles } from './staging-folder.ts'
 
@@ -190,7 +191,7 @@ export async function openFilesystemStore(path: string, options: FilesystemOptio
     },
 
     async read(key, range) {
-      const stream = createReadStream(join(folder, key), { ...range, highWaterMark: READ_BYTES })
+      const stream = createReadStream(join(folder, key), { ...range, highWaterMark: READ_BYTES, ...(range && { fs: exactFs }) })
       try {
         await once(stream, 'ready')
       } catch (error) {

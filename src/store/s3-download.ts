@@ -30,7 +30,7 @@ export function exactBody(body: Readable, length: number, md5: string | null = n
   return exact
 }
 
-/** How many bytes the body of an answer has, checked to begin where it was asked to. Throws `storage_unavailable`. */
+/** How many bytes the body of an answer has, checked to begin where it was asked to and to be as long. Throws `storage_unavailable`. */
 export function bodyLength(
   answer: { ContentLength?: number | undefined; ContentRange?: string | undefined },
   range?: { start: number; end: number },
@@ -40,6 +40,8 @@ export function bodyLength(
   if (!answer.ContentRange?.startsWith(`bytes ${range.start}-`)) {
     throw badAnswer(`the answer to bytes ${range.start}-${range.end} is ${answer.ContentRange ?? 'all of them'}`)
   }
+  const asked = range.end - range.start + 1
+  if (answer.ContentLength < asked) throw badAnswer(`the answer to bytes ${range.start}-${range.end} has ${answer.ContentLength}`)
   // s3rver answers a range that ends with byte 0 with all there is.
-  return Math.min(answer.ContentLength, range.end - range.start + 1)
+  return asked
 }

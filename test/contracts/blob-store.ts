@@ -34,6 +34,7 @@ export function blobStoreContract(open: () => Promise<{ store: BlobStore; close:
     await gone(path)
     assert.equal((await buffer(await store.read(KEY))).toString(), '0123456789')
     assert.equal((await buffer(await store.read(KEY, { start: 2, end: 4 }))).toString(), '234')
+    await assert.rejects(async () => buffer(await store.read(KEY, { start: 5, end: 10 })), 'a range that is there in part')
     const stat = await store.stat(KEY)
     assert.equal(stat?.size, 10)
     assert.ok(Math.abs(stat.modifiedAt - Date.now()) < 60_000)

@@ -31,6 +31,7 @@ describe('archives', () => {
   let app: FastifyInstance
   let port: number
   let breaking: string | null = null
+  const losses: string[] = []
   let afterLookUp: () => unknown = () => undefined
 
   before(async () => {
@@ -52,12 +53,16 @@ describe('archives', () => {
       },
     }
     // A store far away, whose connection for one file breaks as soon as it is there.
-    const read: BlobStore['read'] = async (key) => {
-      const body = await blobs.read(key)
+    const read: BlobStore['read'] = async (key, range) => {
+      const body = await blobs.read(key, range)
       if (key === breaking) body.destroy(new Error('the store broke off'))
       return body
     }
-    await app.register(archiveRoutes, { images: rows as unknown as ImageStore, blobs: { ...blobs, read } })
+    await app.register(archiveRoutes, {
+      images: rows as unknown as ImageStore,
+      blobs: { ...blobs, read },
+      onLoss: ({ code }) => void losses.push(code),
+    })
     await app.listen({ host: '127.0.0.1', port: 0 })
     port = (app.server.address() as AddressInfo).port
   })
@@ -145,7 +150,8 @@ describe('archives', () => {
     const answer = await ask([image])
     assert.equal(answer.statusCode, 500)
     const body = JSON.parse((await buffer(answer)).toString()) as { code: string; error: string }
-    assert.equal(body.code, 'internal')
+    assert.equal(body.code, 'original_missing')
+    assert.deepEqual(losses.splice(0), ['original_missing'])
     assert.ok(body.error.includes(image.name) && body.error.includes(image.id), body.error)
   })
 
@@ -153,6 +159,7 @@ describe('archives', () => {
     ['gone', (image: Image) => unlink(fileOf(image))],
     ['cut short', (image: Image) => truncate(fileOf(image), 500)],
     ['too long', (image: Image) => truncate(fileOf(image), 1_500)],
+    ['another one', (image: Image) => writeFile(fileOf(image), bytesOf('other bytes'))],
   ] as const)
     it(`break where a later file is ${what}`, async () => {
       const kept = await keep(bytesOf(`first ${what}`), bytesOf(what), bytesOf(`last ${what}`))
@@ -161,6 +168,7 @@ describe('archives', () => {
       assert.equal(answer.statusCode, 200)
       await assert.rejects(buffer(answer), { code: 'ECONNRESET' })
       assert.equal(answer.complete, false)
+      assert.deepEqual(losses.splice(0), [what === 'gone' ? 'original_missing' : 'original_damaged'])
       await eventually('nothing is open', async () => (await openFiles()) === 0)
     })
 

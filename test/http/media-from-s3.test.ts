@@ -42,7 +42,11 @@ describe('media from S3, with S3_PUBLIC_ENDPOINT', () => {
     app = fastify(problemOptions)
     answerProblems(app)
     identifyEveryone(app)
-    await app.register(mediaRoutes, { images: { get: async (id: string) => (id === image.id ? image : null) }, blobs })
+    await app.register(mediaRoutes, {
+      images: { get: async (id: string) => (id === image.id ? image : null) },
+      blobs,
+      onLoss: () => undefined,
+    })
     await app.listen({ host: '127.0.0.1', port: 0 })
     url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
   })
@@ -102,7 +106,7 @@ describe('media from S3, with S3_PUBLIC_ENDPOINT', () => {
     answerProblems(guarded)
     identifyByHeader(guarded)
     const images = { get: async (id: string, owner: Owner) => (id === mine.id && isSeenBy(owner, mine) ? mine : null) }
-    await guarded.register(mediaRoutes, { images, blobs, mediaAccess: 'private' })
+    await guarded.register(mediaRoutes, { images, blobs, mediaAccess: 'private', onLoss: () => undefined })
     try {
       for (const path of [developedPath, `/api/images/${image.id}/original`]) {
         for (const [who, status] of [

@@ -1,6 +1,6 @@
 // Bytes over HTTP: the right ones, with the right headers, and nothing else of the disk.
 import assert from 'node:assert/strict'
-import { randomBytes, randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
@@ -12,6 +12,7 @@ import { after, before, describe, it } from 'node:test'
 import { fastify, type FastifyInstance } from 'fastify'
 import sharp from 'sharp'
 import { attachment, mediaRoutes } from '../../src/http/media.ts'
+import { MAX_CHECKED_FIRST_BYTES } from '../../src/flow/read-original.ts'
 import { answerProblems, problemOptions } from '../../src/http/problem.ts'
 import { addSecurityHeaders } from '../../src/http/security-headers.ts'
 import { imageKey, originalKey, thumbnailKey, type Image } from '../../src/image.ts'
@@ -19,6 +20,8 @@ import type { BlobStore } from '../../src/store/blob-store.ts'
 import { openFilesystemStore } from '../../src/store/filesystem.ts'
 import { identifyEveryone } from '../support/principals.ts'
 import { completed, sampleImage } from '../support/sample-image.ts'
+
+const hashOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
 describe('media', () => {
   let folder: string
@@ -33,6 +36,7 @@ describe('media', () => {
   let developed: Buffer
   let thumbnail: Buffer
   const original = randomBytes(5000)
+  const losses: string[] = []
 
   async function put(key: string, bytes: Buffer): Promise<void> {
     const staged = blobs.stage()
@@ -55,7 +59,11 @@ describe('media', () => {
     })
     developed = await noise.clone().jpeg({ quality: 95 }).toBuffer()
     thumbnail = await noise.clone().resize(32).webp().toBuffer()
-    photograph = add(sampleImage({ name: 'Été 🖼.jpg', size: original.length, sha256: 'aa'.repeat(32) }), developed.length, thumbnail.length)
+    photograph = add(
+      sampleImage({ name: 'Été 🖼.jpg', size: original.length, sha256: hashOf(original) }),
+      developed.length,
+      thumbnail.length,
+    )
     await put(imageKey(photograph), developed)
     await put(thumbnailKey(photograph), thumbnail)
     await put(originalKey(photograph.sha256), original)
@@ -68,7 +76,11 @@ describe('media', () => {
     answerProblems(app)
     addSecurityHeaders(app)
     identifyEveryone(app)
-    await app.register(mediaRoutes, { images: { get: async (id: string) => images.get(id) ?? null }, blobs })
+    await app.register(mediaRoutes, {
+      images: { get: async (id: string) => images.get(id) ?? null },
+      blobs,
+      onLoss: ({ code }) => void losses.push(code),
+    })
     await app.listen({ host: '127.0.0.1', port: 0 })
     port = (app.server.address() as AddressInfo).port
   })
@@ -252,15 +264,77 @@ describe('media', () => {
     assert.equal((await ask(`/media/images/${none}-v1.jpg`, {}, 'HEAD')).status, 404)
   })
 
-  it('answers 404, cached by nobody, when the bytes are gone', async () => {
+  it('says what is lost, cached by nobody, when the bytes are gone', async () => {
     const gone = add(sampleImage({ sha256: 'dd'.repeat(32) }), 10, 10)
-    for (const path of [`/media/images/${gone.id}-v1.jpg`, `/api/images/${gone.id}/original`]) {
-      const answer = await ask(path)
-      assert.equal(answer.status, 404)
-      assert.equal(answer.code(), 'not_found')
-      assert.equal(answer.headers['cache-control'], 'no-store')
-      assert.equal(answer.headers['content-disposition'], undefined)
+    for (const [path, code] of [
+      [`/media/images/${gone.id}-v1.jpg`, 'rendition_missing'],
+      [`/media/thumbnails/${gone.id}-v1.webp`, 'rendition_missing'],
+      [`/api/images/${gone.id}/original`, 'original_missing'],
+    ] as const) {
+      for (const headers of [{}, { range: 'bytes=0-1' }]) {
+        const answer = await ask(path, headers)
+        assert.deepEqual([answer.status, answer.code()], [500, code])
+        assert.equal(answer.headers['cache-control'], 'no-store')
+        assert.equal(answer.headers['content-disposition'], undefined)
+      }
+      assert.equal((await ask(path, {}, 'HEAD')).status, 500)
+      assert.deepEqual(losses.splice(0), [code, code, code])
     }
+  })
+
+  /** Originals with these bytes in the place of those that were uploaded. */
+  async function damaged(uploaded: Buffer, kept: Buffer) {
+    const image = add(sampleImage({ size: uploaded.length, sha256: hashOf(uploaded) }), 10, 10)
+    await put(originalKey(image.sha256), kept)
+    return `/api/images/${image.id}/original`
+  }
+  const flipped = (bytes: Buffer) => {
+    const copy = Buffer.from(bytes)
+    copy[copy.length >> 1]! ^= 1
+    return copy
+  }
+
+  it('says that a small original is damaged before it sends any of it', async () => {
+    const bytes = randomBytes(MAX_CHECKED_FIRST_BYTES)
+    for (const kept of [flipped(bytes), bytes.subarray(1), Buffer.concat([bytes, Buffer.alloc(1)]), Buffer.alloc(0)]) {
+      const path = await damaged(bytes, kept)
+      for (const headers of [{}, { range: 'bytes=5-9' }]) {
+        const answer = await ask(path, headers)
+        assert.deepEqual([answer.status, answer.code()], [500, 'original_damaged'])
+        assert.deepEqual(losses.splice(0), ['original_damaged'])
+      }
+      // Of HEAD nothing is read: only the length is looked at.
+      assert.equal((await ask(path, {}, 'HEAD')).status, kept.length === bytes.length ? 200 : 500)
+      losses.length = 0
+    }
+  })
+
+  it('breaks off a large original that is damaged before its last bytes, and a range of it that is not there', async () => {
+    const bytes = randomBytes(3 * MAX_CHECKED_FIRST_BYTES)
+    for (const kept of [flipped(bytes), bytes.subarray(0, -1), Buffer.concat([bytes, Buffer.alloc(1)])]) {
+      const path = await damaged(bytes, kept)
+      await assert.rejects(ask(path), { code: 'ECONNRESET' })
+      assert.deepEqual(losses.splice(0), ['original_damaged'])
+    }
+    const path = await damaged(bytes, bytes.subarray(0, 100))
+    const answer = await ask(path, { range: 'bytes=50-2000000' })
+    assert.deepEqual([answer.status, answer.code()], [500, 'original_damaged'], 'as nothing of it was sent')
+    assert.deepEqual(losses.splice(0), ['original_damaged'])
+    assert.ok((await ask(path, { range: 'bytes=50-99' })).body.equals(bytes.subarray(50, 100)), 'a range alone can not be checked')
+  })
+
+  it('never puts the next answer into one that is shorter than it said', async () => {
+    const short = add(sampleImage({ sha256: 'ee'.repeat(32) }), 5_000, 5_000)
+    await put(imageKey(short), Buffer.alloc(100, 'x'))
+    const socket = connect(port, '127.0.0.1')
+    const chunks: Buffer[] = []
+    socket.on('data', (chunk) => chunks.push(chunk)).on('error', () => {})
+    socket.write(`GET /media/images/${short.id}-v1.jpg HTTP/1.1\r\nhost: a\r\n\r\n`.repeat(2))
+    await once(socket, 'close')
+    const received = Buffer.concat(chunks).toString('latin1')
+    assert.equal(received.split('HTTP/1.1 ').length - 1, 1, received)
+    for (let i = 0; i < 300 && losses.length === 0; i += 1) await sleep(10)
+    assert.ok(losses.splice(0).includes('rendition_missing'))
   })
 
   it('answers 405 to other methods', async () => {

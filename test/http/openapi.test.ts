@@ -29,7 +29,7 @@ interface Described {
   'x-scope': string
   security: object[]
   parameters?: Parameter[]
-  requestBody?: { content: Record<string, Content> }
+  requestBody?: { required: boolean; content: Record<string, Content> }
   responses: Record<string, { description: string; content?: Record<string, Content> }>
 }
 interface Document {
@@ -161,6 +161,96 @@ describe('examples', () => {
 
   test('of a schema are refused where they do not fit it', () => {
     assert.throws(() => validate({ $ref: '#/components/schemas/Image' }, { id: 'x' }, 'an image'))
+  })
+})
+
+/** Every value under this name in the document, with where it stands. */
+function* valuesOf(name: string, value: unknown = document, place = ''): Generator<[place: string, value: unknown]> {
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, inner] of Object.entries(value)) {
+    if (key === name) yield [place, inner]
+    yield* valuesOf(name, inner, `${place}/${key}`)
+  }
+}
+
+describe('what tools make of it', () => {
+  interface Property {
+    type?: string
+    format?: string
+    minItems?: number
+  }
+  const bodyOf = ({ requestBody }: Described) => {
+    const [type = '', { schema, example } = { schema: {} }] = Object.entries(requestBody?.content ?? {})[0] ?? []
+    const { properties = {}, maxProperties } = schema as { properties?: Record<string, Property>; maxProperties?: number }
+    // One of several: what stands in the example would be in the way.
+    return { type, example: maxProperties === 1 ? {} : (example as Record<string, unknown>), properties }
+  }
+  async function send(key: string, body?: string, type?: string) {
+    const [method = '', path = ''] = key.split(' ')
+    const answer = await fetch(shared.publicUrl + path.replaceAll(/\{\w+\}/g, crypto.randomUUID()), {
+      method,
+      headers: { 'x-who': 'root', ...(type !== undefined && { 'content-type': type }) },
+      ...(body !== undefined && { body }),
+    })
+    return { status: answer.status, code: answer.ok ? null : ((await answer.json()) as { code: string }).code }
+  }
+
+  test('patterns are of the syntax that JavaScript, Python, Java and Go share', () => {
+    const patterns = [...valuesOf('pattern')].filter(([, pattern]) => typeof pattern === 'string') as [string, string][]
+    assert.ok(patterns.length > 10)
+    for (const [place, pattern] of patterns) {
+      new RegExp(pattern)
+      new RegExp(pattern, 'u')
+      // Groups that look around, have names or set flags; classes of Unicode; escapes and repeats that not all have.
+      assert.doesNotMatch(pattern, /\(\?(?!:)/, place)
+      assert.doesNotMatch(pattern, /\\(?![dwsx.+*?()[\]{}|^$/\\-])/, place)
+      assert.doesNotMatch(pattern, /\\x(?![0-9a-f]{2})|[+*?}]\+/, place)
+    }
+  })
+
+  test('examples of headers can be sent', () => {
+    let headers = 0
+    for (const [key, { parameters = [] }] of operations) {
+      for (const { name, in: place, example } of parameters) {
+        if (place !== 'header') continue
+        headers += 1
+        assert.match(String(example), /^[\x21-\x7e]+( [\x21-\x7e]+)*$/, `${name} of ${key}`)
+        assert.doesNotThrow(() => new Headers([[name, String(example)]]))
+      }
+    }
+    assert.ok(headers > 5)
+  })
+
+  test('a body that may be left out, and no other, is said to be optional', async () => {
+    const optional = operations.filter(([, { requestBody }]) => requestBody?.required === false).map(([key]) => key)
+    assert.deepEqual(optional, ['POST /api/admin/users/{id}/reset-password'])
+    for (const [key, { requestBody }] of operations) {
+      if (!requestBody) continue
+      const { status } = await send(key)
+      assert.equal([400, 403, 415].includes(status), requestBody.required, `${key} without a body: ${status}`)
+    }
+  })
+
+  test('a list that may be empty, and no other, has no least number of items', async () => {
+    let lists = 0
+    for (const [key, operation] of operations) {
+      const { type, example, properties } = bodyOf(operation)
+      for (const [name, property] of Object.entries(properties)) {
+        if (property.type !== 'array' || type === 'multipart/form-data') continue
+        lists += 1
+        const body = type === 'application/json' ? JSON.stringify({ ...example, [name]: [] }) : ''
+        const { status } = await send(key, body, type)
+        assert.equal(status === 400, (property.minItems ?? 0) > 0, `${key} with no ${name}: ${status}`)
+      }
+    }
+    assert.ok(lists >= 5)
+  })
+
+  test('an e-mail address is said to be one wherever it is checked', () => {
+    for (const [key, operation] of operations) {
+      const { email } = bodyOf(operation).properties
+      if (email) assert.equal(email.format, 'email', key)
+    }
   })
 })
 

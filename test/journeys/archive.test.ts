@@ -121,7 +121,7 @@ onEachTopology({}, (server) => {
       // A minute's work, should each be looked at.
       [PATH, flood, 400, 'bad_request', /100000/],
       [PATH, text, 400, 'bad_request', /x-www-form-urlencoded/],
-      [PATH, { method: 'DELETE' }, 404, 'not_found', /./],
+      [PATH, { method: 'DELETE' }, 405, 'method_not_allowed', /GET, HEAD, POST/],
     ] as const) {
       const { status: said, body, text: all } = await ask<ApiError>(server, path, init)
       assert.deepEqual([said, body.code], [status, code], `${path}: ${all.slice(0, 300)}`)
@@ -150,7 +150,7 @@ onEachTopology({}, (server) => {
     await assert.rejects(whole(form([...ids, lost.id])))
     assert.equal((await download(PATH, form(ids))).files.length, ids.length)
     const { status, body } = await ask<ApiError>(server, `${PATH}?id=${lost.id}`)
-    assert.deepEqual([status, body.code], [500, 'internal'])
+    assert.deepEqual([status, body.code], [500, 'original_missing'])
     assert.match(body.error, /picture\.png/)
   })
 })

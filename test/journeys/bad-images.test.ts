@@ -5,8 +5,10 @@ import { deflateSync } from 'node:zlib'
 import type { Format } from '../../src/image.ts'
 import { badInput } from '../support/bad-input.ts'
 import { upload } from '../support/client.ts'
+import { declare, sendFiles } from '../support/ledger.ts'
 import { gifOfFrames, pngHeader, pngOfSize } from '../support/hostile-images.ts'
 import { photograph, smallPhotograph, smallPhotographs } from '../support/photographs.ts'
+import { threeFrames } from '../process/avif-samples.ts'
 import { onEachTopology } from '../support/topologies.ts'
 
 const MAX_FILE_BYTES = 2_000_000
@@ -61,6 +63,43 @@ onEachTopology({ MAX_FILE_BYTES: String(MAX_FILE_BYTES) }, (server) => {
       )
     })
 
+    test('where all are refused, the answer has the code of the first and the list of all', async () => {
+      const { id } = await declare(server, [
+        { name: 'notes.txt', size: 15 },
+        { name: 'empty.jpg', size: 1 },
+      ])
+      const files = [
+        { name: 'notes.txt', bytes: Buffer.from('This is a text.') },
+        { name: 'empty.jpg', bytes: Buffer.alloc(0) },
+        { name: 'large.jpg', bytes: await smallPhotograph({ seed: 11, bytes: MAX_FILE_BYTES + 1 }) },
+      ]
+      const codes = ['unsupported_format', 'empty_file', 'file_too_large'] as const
+      const answers = {
+        sync: await upload(server, 'sync', files.slice(0, 1)),
+        async: await upload(server, 'async', files),
+        batch: await upload(server, 'batch', files),
+        keyed: await upload(server, 'batch', files, { key: crypto.randomUUID() }),
+        declared: await sendFiles(
+          server,
+          id,
+          files.slice(0, 2).map((file, index) => ({ ...file, index })),
+        ),
+      }
+      for (const [endpoint, { status, body, text }] of Object.entries(answers)) {
+        assert.deepEqual([status, body.code], [415, 'unsupported_format'], `${endpoint}: ${text}`)
+        assert.ok(body.rejected, `${endpoint} has no list: ${text}`)
+        assert.deepEqual(
+          body.rejected.map(({ name, code, index }) => [name, code, index]),
+          files.slice(0, body.rejected.length).map(({ name }, index) => [name, codes[index], index]),
+          endpoint,
+        )
+        assert.equal(body.rejected.length, { sync: 1, declared: 2 }[endpoint] ?? 3)
+        assert.equal(body.error, body.rejected[0]!.error)
+        for (const { error } of body.rejected) assert.match(error, /\w+.*\./)
+      }
+      await bad.leavesNoRow()
+    })
+
     test('PNG named .jpg is taken as what it is', async () => {
       const { status, body, text } = await bad.single('a.jpg', await photograph({ seed: 1, megapixels: 0.01, format: 'png' }))
       assert.equal(status, 200, text)
@@ -89,6 +128,13 @@ onEachTopology({ MAX_FILE_BYTES: String(MAX_FILE_BYTES) }, (server) => {
 
     test('a GIF of 40,000 frames', async () => {
       await bad.failed(await bad.single('long.gif', gifOfFrames(40_000)), 'too_many_frames')
+    })
+
+    test('an image sequence is developed as its still image, and one without says so', async () => {
+      const { status, body, text } = await bad.single('moves.avif', threeFrames)
+      assert.deepEqual([status, body.image?.width, body.image?.height], [200, 64, 48], text)
+      const still = Buffer.from(threeFrames.toString('latin1').replace('meta', 'free'), 'latin1')
+      await bad.failed(await bad.single('moves-only.avif', still), 'no_still_image')
     })
 
     test('a PNG of 41 bytes whose header claims 786,464×32 at 16 bits', async () => {

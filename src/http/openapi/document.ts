@@ -78,7 +78,14 @@ export async function documentOf(routes: readonly RouteOptions[]): Promise<objec
 
 function kindOf({ url, schema, config }: RouteOptions, method: string): RouteKind {
   const { access = 'admin', identifies = false } = (config ?? {}) as { access?: Access; identifies?: boolean }
-  return { method, url, access, identifies, isChecked: Boolean(schema?.body ?? schema?.querystring ?? schema?.params) }
+  return {
+    method,
+    url,
+    access,
+    identifies,
+    isChecked: Boolean(schema?.body ?? schema?.querystring ?? schema?.params),
+    isBodyOptional: schema?.body instanceof z.ZodType && schema.body.safeParse(undefined).success,
+  }
 }
 
 /** Completes what the routes say of themselves; HEAD is said with its GET. */
@@ -111,7 +118,7 @@ function describe(own: DescribedOperation, operation: Operation, kind: RouteKind
     security: securityOf(kind),
     'x-scope': kind.access,
     ...(all.length > 0 && { parameters: all }),
-    ...requestBody(own, operation),
+    ...requestBody(own, operation, kind),
     responses: {
       ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerObject(answer)])),
       ...problemAnswers(errorsOf(kind, operation)),
@@ -132,11 +139,11 @@ function securityOf({ access, identifies }: RouteKind): Json[] {
   return [...(access === 'media' ? [{}] : []), { key: [] }, { session: [] }]
 }
 
-function requestBody({ requestBody: own }: DescribedOperation, { body }: Operation): { requestBody?: Json } {
+function requestBody({ requestBody: own }: DescribedOperation, { body }: Operation, kind: RouteKind): { requestBody?: Json } {
   if (body === undefined) return {}
   const { type = 'application/json', example } = body
   const schema = body.schema ?? Object.values(own?.content ?? {})[0]?.schema ?? {}
-  return { requestBody: { required: true, content: { [type]: { schema, example } } } }
+  return { requestBody: { required: !kind.isBodyOptional, content: { [type]: { schema, example } } } }
 }
 
 function answerObject({ description, type, schema, example, headers }: Answer): Json {

@@ -12,6 +12,8 @@ export interface RouteKind {
   identifies: boolean
   /** Something of the request is checked by a schema. */
   isChecked: boolean
+  /** It may come without a body, where it takes one. */
+  isBodyOptional: boolean
 }
 
 export function errorsOf({ method, url, access, identifies, isChecked }: RouteKind, { errors = [] }: Operation): ErrorCode[] {

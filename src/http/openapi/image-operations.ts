@@ -24,7 +24,7 @@ const media = (summary: string, file: string, type: string): Operation => ({
   parameters: { file },
   headers: {
     Range: { description: 'One range of bytes', example: 'bytes=0-1023' },
-    'If-None-Match': { description: 'The ETag of what is there already', example: '"5f3c…"' },
+    'If-None-Match': { description: 'The ETag of what is there already', example: '"5f3c9a0e41d2b87c6f50a1e2d3948b7c"' },
   },
   answers: {
     200: bytes(type),
@@ -32,7 +32,7 @@ const media = (summary: string, file: string, type: string): Operation => ({
     302: { description: 'The store has it, at this address', headers: { Location: 'Good for some minutes' } },
     304: { description: 'It is what you have' },
   },
-  errors: ['range_not_satisfiable', 'storage_unavailable'],
+  errors: ['range_not_satisfiable', 'rendition_missing', 'storage_unavailable'],
 })
 
 const many = { example: { ids: [sample.IMAGE_ID] } }
@@ -96,19 +96,21 @@ export const imageOperations: Operations = {
     summary: 'Download originals as one ZIP, by a filter or by ids',
     parameters: { q: 'harbour', sort: 'newest' },
     answers: { 200: archive },
-    errors: ['not_found', 'storage_unavailable'],
+    errors: ['not_found', 'original_missing', 'original_damaged', 'storage_unavailable'],
   },
   'POST /api/images/archive': {
     tag: 'Media',
     summary: 'Download originals as one ZIP, by more ids than a URL holds',
     body: { type: 'application/x-www-form-urlencoded', example: { id: [sample.IMAGE_ID] } },
     answers: { 200: archive },
-    errors: ['not_found', 'file_too_large', 'storage_unavailable'],
+    errors: ['not_found', 'file_too_large', 'original_missing', 'original_damaged', 'storage_unavailable'],
   },
   'GET /api/images/:id/original': {
     ...media('Download the original', sample.IMAGE_FILE, 'application/octet-stream'),
-    description: 'The bytes as they were sent, with their name. Only for who may see the image.',
+    description:
+      'The bytes as they were sent, with their name. Only for who may see the image. Checked by their SHA-256: up to 1 MiB before the first byte is sent, larger ones while they are sent, so that a damaged one breaks off before its end. A range of a larger one is not checked, nor is what the store of a cluster sends itself.',
     parameters: { id: sample.IMAGE_ID },
+    errors: ['range_not_satisfiable', 'original_missing', 'original_damaged', 'storage_unavailable'],
   },
   'GET /media/images/:file': media('The developed image', sample.IMAGE_FILE, 'image/jpeg'),
   'GET /media/thumbnails/:file': media('The thumbnail, a WebP of at most 320 px', sample.THUMBNAIL_FILE, 'image/webp'),

@@ -173,6 +173,6 @@ named(
     error: sentence,
     code: errorCode,
     image: image.optional().describe('The row that stays, of a sync upload whose image could not be developed'),
-    rejected: z.array(rejected).optional().describe('The files of an upload of which none was taken'),
+    rejected: z.array(rejected).optional().describe('Of an upload of which no file was taken: each file, with its reason'),
   }),
 )
