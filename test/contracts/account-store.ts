@@ -295,11 +295,11 @@ export function accountStoreContract(open: OpenDatabase): void {
       { kind: 'place', id: 'a:2' },
     ]
     const at = (place: AttemptLimit['subject']): AttemptLimit[] => [...limits, { subject: place, windowMs: WINDOW_MS, free: 5 }]
-    await count(store, ...at(elsewhere!))
-    await count(store, ...at(here!))
+    await count(store, ...at(elsewhere))
+    await count(store, ...at(here))
     const right = uuidv7()
-    assert.equal(await store.countAttempt(right, at(here!)), null)
-    await store.forgive(right, here!, [account])
+    assert.equal(await store.countAttempt(right, at(here)), null)
+    await store.forgive(right, here, [account])
     const left = await write.selectFrom('login_attempts').select('subject').orderBy('subject').execute()
     assert.deepEqual(
       left.map(({ subject }) => subject),
