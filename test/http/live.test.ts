@@ -191,12 +191,12 @@ describe('live feed', () => {
   })
 
   it('keeps little for a slow reader and never skips a final state', async () => {
-    await serve()
+    await serve({ history: 40_000 })
     const [slow, quick] = await Promise.all([connect().greeted(), connect().greeted()])
     slow.socket.pause()
     let mostBuffered = 0
-    // Names of 2 KB, so that the buffers of the kernel (some MB) don't hide that nobody reads.
-    const many = images(5000, { name: 'n'.repeat(2000) })
+    // Names of 1 KB, so that the buffers of the kernel (some MB) don't hide that nobody reads.
+    const many = images(5000, { name: 'n'.repeat(1000) })
     for (let at = 0; at < many.length; at += 100) {
       const some = many.slice(at, at + 100)
       await feed.publish(some)
@@ -227,7 +227,7 @@ describe('live feed', () => {
     await serve({ history: 200 })
     const slow = await connect().greeted()
     slow.socket.pause()
-    const many = images(6000, { name: 'n'.repeat(2000), status: 'processing' })
+    const many = images(12_000, { name: 'n'.repeat(1000), status: 'processing' })
     for (let at = 0; at < many.length; at += 100) {
       await feed.publish(many.slice(at, at + 100))
       await sleep(1)

@@ -34,6 +34,7 @@ export interface Declaration {
 /** For the API description: what it says is checked by `readDeclaration`, before a schema could be asked. */
 export const declaration = z
   .unknown()
+  .refine((read) => read !== undefined && read !== null, 'expected an object with "files"')
   .meta({
     type: 'object',
     required: ['files'],
