@@ -2,10 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { toCalotypeError } from '../errors.ts'
 
-// After a wait that nobody joined, the next items go at once: 1 of them, then 3, 7, … up to so many, until a wait finds company again.
+// After so many waits in a row that nobody joined, the next groups go at once: 15 of them, and 31, 63, 63, … after each further one.
+const MIN_VAIN_WAITS = 4
 const MAX_UNDELAYED = 63
 // A wait that began late in its interval says little about who is coming.
-const MIN_TELLING_SHARE = 0.5
+const MIN_TELLING_SHARE = 0.6
 
 interface Waiting<In, Out> {
   item: In
@@ -39,7 +40,9 @@ export function groupCommit<In, Out>(
     const canWaitMs = Math.min(...waiting.map((one) => one.canWaitMs))
     await pause()
     if (waiting.length > before) vainWaits = 0
-    else if (performance.now() - from >= canWaitMs * MIN_TELLING_SHARE) undelayed = Math.min(2 ** ++vainWaits - 1, MAX_UNDELAYED)
+    else if (performance.now() - from >= canWaitMs * MIN_TELLING_SHARE) {
+      if (++vainWaits >= MIN_VAIN_WAITS) undelayed = Math.min(2 ** vainWaits - 1, MAX_UNDELAYED)
+    }
   }
 
   /** Ends early when an item comes that can't wait so long. */

@@ -72,15 +72,15 @@ test('waits that nobody joins are not made again and again', async () => {
 
 test('waits are made again once one of them has found company', async () => {
   const { groups, add } = recorder()
-  // After two waits in vain, of the items 1 and 3, the items 4, 5 and 6 go at once.
-  for (let item = 0; item < 7; item++) await add(String(item), 100)
+  // The first goes at once, the next four wait in vain, and the 15 after them go at once.
+  for (let item = 0; item < 20; item++) await add(String(item), 100)
   const first = add('first', 2_000)
   await wait(30)
   await Promise.all([first, add('second', 100)])
   const last = add('third', 200)
   await wait(30)
   await Promise.all([last, add('fourth', 200)])
-  assert.deepEqual(groups.slice(7), [
+  assert.deepEqual(groups.slice(20), [
     ['first', 'second'],
     ['third', 'fourth'],
   ])
