@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import type { ApiError, ApiImage, ApiRejected } from '../api.ts'
-import { CalotypeError, toCalotypeError, type ErrorCode } from '../errors.ts'
+import { CalotypeError, DAMAGE_REMEDIES, toCalotypeError, type ErrorCode } from '../errors.ts'
 import { SECURITY_HEADER_LINES, securityHeaders } from './security-headers.ts'
 
 /** The status of every code of the contract. */
@@ -54,6 +54,7 @@ export const STATUS_OF = {
   original_missing: 500,
   original_damaged: 500,
   internal: 500,
+  database_damaged: 500,
   overloaded: 503,
   shutting_down: 503,
   storage_unavailable: 503,
@@ -108,7 +109,10 @@ export const problemOptions = {
 
 function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = fromFastify(thrown) ?? toCalotypeError(thrown)
-  if (error.cause !== undefined && STATUS_OF[error.code] >= 500) request.log.error({ err: error.cause, code: error.code }, 'request failed')
+  if (error.cause !== undefined && STATUS_OF[error.code] >= 500) {
+    const what = error.code === 'database_damaged' ? `the database is damaged. ${DAMAGE_REMEDIES}` : 'request failed'
+    request.log.error({ err: error.cause, code: error.code }, what)
+  }
   return sendProblem(reply, error)
 }
 
