@@ -1,7 +1,7 @@
 // Comparing passwords: what is tried is counted first, by account and by address, so that guessing is slow however many servers there are.
 import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import type { User } from '../accounts/account-store.ts'
 import { CalotypeError } from '../errors.ts'
 import type { AccountDeps } from './account-deps.ts'
@@ -20,7 +20,7 @@ export async function guessPassword(
 ): Promise<User | null> {
   // Hashed, as people type all sorts of things there.
   const account = `account:${createHash('sha256').update(email).digest('hex')}`
-  const attempt = uuidv7()
+  const attempt = newId()
   const limits = [
     { subject: account, most: MOST_BY_ACCOUNT },
     { subject: `address:${networkOf(address)}`, most: MOST_BY_ADDRESS },

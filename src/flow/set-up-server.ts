@@ -1,5 +1,5 @@
 // The first administrator of a server: a link that works once, for a day, while nobody has an account.
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import { hashToken, newToken } from '../accounts/tokens.ts'
 import type { AccountDeps } from './account-deps.ts'
 import { actorOfSession, startSession, type Client, type SignedIn } from './sign-in.ts'
@@ -20,7 +20,7 @@ export async function setUpServer(
   { token, email, name, password, client }: { token: string; email: string; name: string; password: string; client: Client },
 ): Promise<SignedIn> {
   const passwordHash = await deps.passwords.hash(password)
-  const user = await deps.accounts.addFirstUser({ id: uuidv7(), email, name, role: 'admin', passwordHash }, hashToken(token))
+  const user = await deps.accounts.addFirstUser({ id: newId(), email, name, role: 'admin', passwordHash }, hashToken(token))
   const signedIn = await startSession(deps, user, client)
   const actor = actorOfSession(signedIn, client)
   await deps.audit.record({

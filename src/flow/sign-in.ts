@@ -1,5 +1,5 @@
 // Signing in with e-mail and password, and out again.
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import type { Principal } from '../access.ts'
 import type { User } from '../accounts/account-store.ts'
 import type { Actor } from '../accounts/audit-log.ts'
@@ -43,7 +43,7 @@ export async function signIn(
 
 export async function startSession({ accounts, sessionLimits }: AccountDeps, user: User, client: Client): Promise<SignedIn> {
   const token = newToken()
-  const sessionId = uuidv7()
+  const sessionId = newId()
   await accounts.addSession({ id: sessionId, userId: user.id, tokenHash: hashToken(token), ...client }, sessionLimits)
   return { user, token, sessionId }
 }
