@@ -100,6 +100,8 @@ const UNAVAILABLE = /^(08...|53300|57P0[1-3]|SQLITE_UNAVAILABLE|ECONNREFUSED|ECO
 const UNAVAILABLE_MESSAGE =
   /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error)/
 const UNAVAILABLE_RETRY_SECONDS = 5
+const FOLDER_GONE =
+  'The folder of the images is not there. Nothing was taken; its operator should look whether the disk of DATA_DIR is mounted.'
 
 /** Translates what the file system and the databases say into our codes; anything unknown is `internal`, with its cause. */
 export function toCalotypeError(error: unknown): CalotypeError {
@@ -112,6 +114,9 @@ export function toCalotypeError(error: unknown): CalotypeError {
   }
   // 22021 is PostgreSQL's character_not_in_repertoire: NUL in an id, as nobody ever got one from us.
   if (code === '22021') return new CalotypeError('bad_request', undefined, { cause: error })
+  // A file that is looked for is asked about by whoever looks: here a folder of the store is gone.
+  if (code === 'ENOENT')
+    return new CalotypeError('storage_unavailable', FOLDER_GONE, { cause: error, retryAfterSeconds: UNAVAILABLE_RETRY_SECONDS })
   if (code === 'SQLITE_CORRUPT') return new CalotypeError('database_damaged', undefined, { cause: error })
   if (UNAVAILABLE.test(code) || UNAVAILABLE_MESSAGE.test(message)) {
     return new CalotypeError('database_unavailable', undefined, { cause: error, retryAfterSeconds: UNAVAILABLE_RETRY_SECONDS })
