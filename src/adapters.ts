@@ -9,7 +9,7 @@ import { rateLimits, type Config } from './config.ts'
 import type { SchemaVersion } from './db/migrations.ts'
 import type { Database, OnRoundTrip } from './db/schema.ts'
 import type { AccountDeps } from './flow/account-deps.ts'
-import { removeOrphans } from './flow/sweep.ts'
+import { checkStore, endRun } from './flow/check-store.ts'
 import { alsoWhenFull, imagesWhenFull, withReserve } from './flow/when-full.ts'
 import { remakeLost } from './flow/remake-lost.ts'
 import type { Logger } from './log.ts'
@@ -17,6 +17,7 @@ import { observeBlobs, observeFeed, observeImages } from './observe/observe-step
 import type { Observer } from './observe/observer.ts'
 import { createMemoryFeed } from './publish/memory-feed.ts'
 import { createMemoryQueue } from './queue/memory-queue.ts'
+import { createSqlKnownStore } from './record/sql-known-store.ts'
 import { createSqlImageStore } from './record/sql-image-store.ts'
 import { createSqlRowSurvey } from './record/sql-row-survey.ts'
 import { createSqlWorkPause } from './record/sql-work-pause.ts'
@@ -88,8 +89,15 @@ export async function openRequestLimiter(config: Config, log: Logger): Promise<R
   return createRedisRequestLimiter({ url: config.redisUrl, log })
 }
 
-/** What servers, workers and commands need: rows and bytes; and, embedded, the folder for this process alone. */
-export async function openData(config: Config, log: Logger, observer?: Observer) {
+/**
+ * What servers, workers and commands need: rows and bytes, after a look whether they belong together; and, embedded, the folder for this
+ * process alone. `anew`: a person says that they do.
+ */
+export async function openData(
+  config: Config,
+  log: Logger,
+  { observer, anew = false }: { observer?: Observer | undefined; anew?: boolean } = {},
+) {
   const reserve = openReserve(config, log)
   reserve.giveUpIfFull()
   const lock = isCluster(config) ? null : lockDataDir(config.dataDir, { pid: process.pid })
@@ -98,12 +106,17 @@ export async function openData(config: Config, log: Logger, observer?: Observer)
     const { database, migrated } = await withReserve(reserve, () => openDatabase(config, log, {}, observer))
     for (const name of migrated) log.info({ migration: name }, 'migrated the database')
     const images = imagesWhenFull(createSqlImageStore(database, quotaOf(config)), reserve)
-    if (lock?.afterCrash) {
-      const removed = await removeOrphans({ blobs, images, log })
-      const remade = await remakeLost({ blobs, survey: createSqlRowSurvey(database) })
-      log.info({ removed, remade }, 'checked the store after a crash')
+    const knownStore = createSqlKnownStore(database)
+    const survey = createSqlRowSurvey(database)
+    const halt = await checkStore({ blobs, images, survey, knownStore, log }, { afterCrash: lock?.afterCrash ?? false, anew })
+    // In another store, all that was developed would seem to be lost.
+    if (lock?.afterCrash && halt?.reason !== 'another_store') {
+      const remade = await remakeLost({ blobs, survey })
+      log.info({ remade }, 'checked the store after a crash')
     }
     const close = async () => {
+      // A copy of the database that was made while this ran is told from the one it leaves.
+      if (lock) await endRun({ blobs, knownStore }).catch((error: unknown) => log.warn({ err: error }, 'no new run id'))
       await blobs.close()
       await database.close()
       lock?.release()
@@ -111,7 +124,7 @@ export async function openData(config: Config, log: Logger, observer?: Observer)
     observer?.watch({ connections: database.connections, backlog: images.backlog })
     const watched = observer ? { blobs: observeBlobs(blobs, observer), images: observeImages(images, observer) } : { blobs, images }
     const work = { pause: createSqlWorkPause(database), workers: createSqlWorkerRegistry(database) }
-    return { lock, reserve, ...watched, ...work, database, migrated, close }
+    return { lock, reserve, halt, ...watched, ...work, knownStore, database, migrated, close }
   } catch (error) {
     lock?.release()
     throw error

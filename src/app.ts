@@ -120,14 +120,24 @@ function startProcessing(
   }
 }
 
-/** An API server; embedded, it develops as well. */
-export async function createApp(config: Config, log: Logger): Promise<App> {
+/** An API server; embedded, it develops as well. `anew`: this database and this store belong together, whatever they lack of each other. */
+export async function createApp(config: Config, log: Logger, { anew = false } = {}): Promise<App> {
   const auth = authMode(config)
   const observing = await openObserving({ ...config, role: 'server', log })
   const { observer } = observing
-  const { lock, reserve, blobs, images, pause, workers, database, close: closeData } = await openData(config, log, observer)
+  const {
+    lock,
+    reserve,
+    blobs,
+    images,
+    pause,
+    workers,
+    knownStore,
+    database,
+    close: closeData,
+  } = await openData(config, log, { observer, anew })
   const { queue, feed } = await openMessaging(config, log, 'server', observer)
-  const deps = { blobs, images, pause, workers, jobs: alsoWhenFull(createSqlBulkJobs(database), reserve), queue, feed, log }
+  const deps = { blobs, images, pause, workers, knownStore, jobs: alsoWhenFull(createSqlBulkJobs(database), reserve), queue, feed, log }
   const people = accountDeps(database, reserve, config)
   const limiter = await openRequestLimiter(config, log)
   await recover(deps, !isCluster(config))
@@ -204,7 +214,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
 export async function createWorker(config: Config, log: Logger): Promise<App> {
   const observing = await openObserving({ ...config, role: 'worker', log })
   const { observer } = observing
-  const { blobs, images, pause, workers, close: closeData } = await openData(config, log, observer)
+  const { blobs, images, pause, workers, close: closeData } = await openData(config, log, { observer })
   const { queue, feed } = await openMessaging(config, log, 'worker', observer)
   const deps = { blobs, images, pause, workers, queue, feed, log }
   const work = startProcessing(deps, config, 'worker', observer)

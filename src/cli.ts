@@ -19,7 +19,8 @@ const program = new Command('calotype')
 program
   .command('serve')
   .description('run the server until SIGTERM or Ctrl-C; a second one stops it at once')
-  .action(async () => serve(settings()))
+  .option('--new', 'use this database and this store together from now on, although one is empty, or they are not those last used together')
+  .action(async ({ new: anew = false }: { new?: boolean }) => serve(settings(), { anew }))
 
 program
   .command('worker')
@@ -42,9 +43,13 @@ program
     'examine rows, bytes and what they stand on, also beside a running server; exits 0 when all is well, 1 with findings. ' +
       'Changes nothing without --repair',
   )
-  .option('--repair', 'mend what can be mended: develop again, mark images of lost originals as failed, remove what nobody uses')
+  .option('--repair', 'mend what can be mended: develop again, mark images of lost originals as failed, remove temporary files')
+  .option('--adopt', 'first make images of all originals that the database does not know, as when it was lost')
+  .option('--owner <address>', 'with --adopt: e-mail address of the user whose images they will be; needed where there are users')
+  .option('--delete-unknown', 'with --repair: first delete what the database does not know, for good; says how much, and asks')
+  .option('--yes', 'do not ask')
   .option('--sample <originals>', 'read only so many originals whole, chosen at random, instead of all; 0: none')
-  .option('--grace <seconds>', 'let files that no image uses, and temporary files, be until they are so old', '3600')
+  .option('--grace <seconds>', 'let temporary files, and developed images without a row, be until they are so old', '3600')
   .option('--url <url>', 'the address people use: examine the way there, too')
   .option('--json', 'a JSON object a line: each finding, at the end {"summary":…}')
   .action(async (options: DoctorOptions) => {

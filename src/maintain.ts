@@ -1,17 +1,27 @@
 // The composition root of the commands that look after what is kept, beside running servers or instead of one.
 import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { accountDeps, isCluster, openBlobs, openData, openDatabase, openReserve, s3Settings, sqliteFile } from './adapters.ts'
 import type { Config } from './config.ts'
 import { StartError } from './errors.ts'
 import type { AccountDeps } from './flow/account-deps.ts'
+import { adoptOriginals, type Adopted } from './flow/adopt-originals.ts'
 import { backUp as backUpAll, type BackUpOptions, type LostOriginal } from './flow/back-up.ts'
 import { readManifest, type Manifest } from './flow/backup-folder.ts'
+import { checkStore, haltInWords, useTogether } from './flow/check-store.ts'
+import { collect } from './flow/delete-originals.ts'
+import { deleteUnknown as deleteAllUnknown, findAllUnknown, type Unknown } from './flow/delete-unknown.ts'
 import { examine as examineAll, type Examined, type ExamineOptions } from './flow/examine.ts'
 import { examineSurroundings, type Surroundings } from './flow/examine-surroundings.ts'
 import { reasonOf, type FindingCode, type Report } from './flow/findings.ts'
 import { giveUpLost, restore as restoreAll } from './flow/restore.ts'
-import { collect } from './flow/sweep.ts'
 import type { Logger } from './log.ts'
+import type { Database } from './db/schema.ts'
+import type { ImageStore } from './record/image-store.ts'
+import type { DeletionHalt, KnownStore, UnknownOriginals } from './record/known-store.ts'
+import type { RowSurvey } from './record/row-survey.ts'
+import type { BlobStore } from './store/blob-store.ts'
+import { createSqlKnownStore } from './record/sql-known-store.ts'
 import { createSqlImageStore } from './record/sql-image-store.ts'
 import { createSqlRowArchive } from './record/sql-row-archive.ts'
 import { createSqlRowSurvey } from './record/sql-row-survey.ts'
@@ -20,7 +30,13 @@ import { lockDataDir, readServerInfo } from './store/data-dir-lock.ts'
 /** Rows as they are: nothing is migrated, and with `readOnly` nothing can be written (embedded). */
 async function visitRows(config: Config, log: Logger, { readOnly }: { readOnly: boolean }) {
   if (!isCluster(config) && !existsSync(sqliteFile(config))) {
-    throw new StartError(`DATA_DIR ${config.dataDir} has no calotype.sqlite: no server ever ran on it.`)
+    const hasOriginals = existsSync(join(config.dataDir, 'originals'))
+    throw new StartError(
+      hasOriginals
+        ? `DATA_DIR ${config.dataDir} has originals, and no calotype.sqlite. Put the newest copy of it back, or restore a backup with ` +
+            '`calotype restore`. If there is neither, start the server, which deletes nothing, and run `calotype doctor --adopt`.'
+        : `DATA_DIR ${config.dataDir} has no calotype.sqlite: no server ever ran on it.`,
+    )
   }
   const { database } = await openDatabase(config, log, { version: 'as it is', readOnly })
   return database
@@ -50,11 +66,64 @@ export async function examine(
     if (!blobs) return null
     const survey = createSqlRowSurvey(database)
     const isServed = isCluster(config) || readServerInfo(config.dataDir) !== null
-    return await examineAll({ blobs, images: createSqlImageStore(database), survey, report, onProgress }, { ...options, isServed })
+    const knownStore = createSqlKnownStore(database)
+    const deps = { blobs, images: createSqlImageStore(database), knownStore, log, survey, report, onProgress }
+    return await examineAll(deps, { ...options, isServed })
   } finally {
     await blobs?.close()
     await database.close()
   }
+}
+
+/** Rows and bytes beside a server, for what `doctor` does about originals that the rows do not know. */
+async function visitData<T>(config: Config, log: Logger, work: (data: VisitedData) => Promise<T>): Promise<T> {
+  const database = await visitRows(config, log, { readOnly: false })
+  try {
+    const blobs = await openBlobs(config, log, { asVisitor: true })
+    const images = createSqlImageStore(database)
+    const visited = { blobs, images, survey: createSqlRowSurvey(database), knownStore: createSqlKnownStore(database), database }
+    return await work(visited).finally(() => blobs.close())
+  } finally {
+    await database.close()
+  }
+}
+
+interface VisitedData {
+  blobs: BlobStore
+  images: ImageStore
+  survey: RowSurvey
+  knownStore: KnownStore
+  database: Database
+}
+
+/**
+ * Makes images of all originals that the rows do not know, of the user with this e-mail address. Where there are users one has to be
+ * named, and where there are none, nobody can be: throws StartError. Deletion goes on when no original is left.
+ */
+export function adoptUnknown(config: Config, log: Logger, email: string | null, onProgress: (adopted: number) => void): Promise<Adopted> {
+  return visitData(config, log, async ({ blobs, images, knownStore, database }) => {
+    const { accounts } = accountDeps(database, config)
+    const owner = email === null ? null : ((await accounts.findUser(email.toLowerCase()))?.user ?? null)
+    if (email !== null && !owner) throw new StartError(`Nobody has the address ${email}. Name the owner by --owner.`)
+    if (email === null && (await accounts.hasUsers()))
+      throw new StartError('Whose images are they to be? Name the owner: --owner <address>.')
+    const adopted = await adoptOriginals({ blobs, images, onProgress }, owner?.id ?? null)
+    if (adopted.left.length === 0) await useTogether({ blobs, knownStore })
+    return adopted
+  })
+}
+
+/** Deletes all originals and developed images that the rows do not know, if `confirm`, which is told what they are, resolves to true. */
+export function deleteUnknown(
+  config: Config,
+  log: Logger,
+  confirm: (unknown: Unknown) => Promise<boolean>,
+): Promise<UnknownOriginals | null> {
+  return visitData(config, log, async (data) => {
+    const unknown = await findAllUnknown(data)
+    const isNothing = unknown.originals.length + unknown.renditions.length === 0
+    return isNothing || (await confirm(unknown)) ? await deleteAllUnknown(data, unknown) : null
+  })
 }
 
 /** Of the largest files, so many should find room. */
@@ -123,7 +192,12 @@ export async function restore(config: Config, log: Logger, folder: string, { rep
         await giveUpLost(survey, lost)
         for (const { sha256, code } of lost)
           report({ code, what: `An original is not in the backup as it was uploaded: ${sha256}`, mended: true })
-        const deps = { blobs, images: createSqlImageStore(database), survey, report, onProgress }
+        const knownStore = createSqlKnownStore(database)
+        const deps = { blobs, images: createSqlImageStore(database), knownStore, log, survey, report, onProgress }
+        // From now on these rows belong to this store, which may have originals that are younger than the backup.
+        await useTogether(deps)
+        const halt = await checkStore(deps, { afterCrash: true })
+        if (halt) report({ code: 'deletion_halted', what: haltInWords(halt.reason, halt.unknown), mended: false })
         // The bytes came from elsewhere: whether they are there, and what was made of them.
         if (manifest.originals === 'list') await examineAll(deps, { repair: true, sample: 0, graceMs: Infinity, isServed: false })
       } finally {
@@ -162,9 +236,12 @@ export async function migrate(config: Config, log: Logger): Promise<string[]> {
   }
 }
 
-/** Empties rows and bytes of every image, and batches that have none yet. Returns how many images there were. */
-export async function deleteAllImages(config: Config, log: Logger): Promise<number> {
-  const { images, blobs, close } = await openData(config, log)
+/**
+ * Empties rows and bytes of every image, and batches that have none yet. Returns how many images there were, and, if deletion is halted,
+ * why their bytes are still there.
+ */
+export async function deleteAllImages(config: Config, log: Logger): Promise<{ deleted: number; halt: DeletionHalt | null }> {
+  const { images, blobs, knownStore, close } = await openData(config, log)
   try {
     let deleted = 0
     for (;;) {
@@ -176,8 +253,8 @@ export async function deleteAllImages(config: Config, log: Logger): Promise<numb
     }
     await images.forgetDeclared()
     await images.reclaim(!isCluster(config))
-    await collect({ blobs, images }, 0)
-    return deleted
+    await collect({ blobs, images, knownStore, log }, 0)
+    return { deleted, halt: (await knownStore.read()).halt }
   } finally {
     await close()
   }

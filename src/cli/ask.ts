@@ -11,6 +11,16 @@ export async function ask(question: string, otherwise: string): Promise<string> 
   return askTerminal(question, process.stderr)
 }
 
+/** Whether the answer is yes. The question goes to stderr. */
+export async function confirm(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return /^y(es)?$/i.test((await terminal.question(`${question} y/N `)).trim())
+  } finally {
+    terminal.close()
+  }
+}
+
 /** Twice from a terminal, so that it is what was meant; else the first line of stdin. Throws StartError for one that can't be one. */
 export async function askNewPassword(): Promise<string> {
   if (!process.stdin.isTTY) return checked((await text(process.stdin)).split(/\r?\n/, 1)[0] ?? '')

@@ -1,11 +1,11 @@
 // `calotype images delete --all`: empties everything, through the server if one runs, else in the DATA_DIR itself.
-import { createInterface } from 'node:readline/promises'
 import type { ApiError, ApiImage } from '../api.ts'
 import type { Config } from '../config.ts'
 import { StartError } from '../errors.ts'
 import { createLog } from '../log.ts'
 import { readServerInfo } from '../store/data-dir-lock.ts'
 import { withAdminKey } from './admin-key.ts'
+import { confirm } from './ask.ts'
 
 const AT_ONCE = 8
 const PAGE = 500
@@ -17,7 +17,9 @@ export async function deleteImages(config: Config, { yes }: { yes: boolean }): P
   if (!server) {
     if (!yes && !(await confirm(`Delete all images in ${config.dataDir}?`))) return
     const { deleteAllImages } = await import('../maintain.ts')
-    console.log(`Deleted ${await deleteAllImages(config, createLog(config.logLevel))} images.`)
+    const { deleted, halt } = await deleteAllImages(config, createLog(config.logLevel))
+    console.log(`Deleted ${deleted} images.`)
+    if (halt) console.log('Their files are still there, as deletion is halted: `calotype doctor` says why, and what to do.')
     return
   }
   if (!server.url)
@@ -29,15 +31,6 @@ export async function deleteImages(config: Config, { yes }: { yes: boolean }): P
     await deleteEach(url, headers, ids)
     console.log(`Deleted ${ids.length} images.`)
   })
-}
-
-async function confirm(question: string): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    return /^y(es)?$/i.test((await terminal.question(`${question} y/N `)).trim())
-  } finally {
-    terminal.close()
-  }
 }
 
 type Headers = Record<string, string>

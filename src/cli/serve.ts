@@ -11,7 +11,7 @@ const GRACE_MS = 10_000
 const SAME_SIGNAL_MS = 250
 
 /** Resolves once the server has stopped, by a signal. Throws StartError for what the settings can mend. */
-export async function serve(config: Config): Promise<void> {
+export async function serve(config: Config, { anew = false } = {}): Promise<void> {
   // Before anything is loaded: what is refused is refused at once.
   authMode(config)
   const where = (url: string, setupUrl?: string) => [
@@ -21,7 +21,9 @@ export async function serve(config: Config): Promise<void> {
     `data ${config.dataDir}`,
     ...(setupUrl === undefined ? [] : [`set-up ${setupUrl} (makes the first administrator: once, within 24 hours)`]),
   ]
-  return run(config, ['HOST', config.host], ['PORT', config.port], where, async (log) => (await import('../app.ts')).createApp(config, log))
+  return run(config, ['HOST', config.host], ['PORT', config.port], where, async (log) =>
+    (await import('../app.ts')).createApp(config, log, { anew }),
+  )
 }
 
 /** Likewise, for a worker of a cluster. */

@@ -15,6 +15,7 @@ const MIGRATIONS: Record<string, () => Promise<Migration>> = {
   '0007-admin': () => import('./migrations/0007-admin.ts'),
   '0008-quotas': () => import('./migrations/0008-quotas.ts'),
   '0009-last-failures': () => import('./migrations/0009-last-failures.ts'),
+  '0010-known-store': () => import('./migrations/0010-known-store.ts'),
 }
 
 async function getMigrations(): Promise<Record<string, Migration>> {

@@ -20,6 +20,7 @@ import type {
   KeptImagesView,
   OriginalsTable,
 } from './journey-tables.ts'
+import type { KnownStoreTable } from './store-tables.ts'
 
 export interface Schema {
   batches: BatchesTable
@@ -27,6 +28,7 @@ export interface Schema {
   images: ImagesTable
   developments: DevelopmentsTable
   originals: OriginalsTable
+  known_store: KnownStoreTable
   idempotency_keys: IdempotencyKeysTable
   kept_images: KeptImagesView
   kept_files: KeptFilesView

@@ -1,13 +1,9 @@
 // Finds rows that should have gone on long ago, and has them go on.
-import type { ImageStore } from '../record/image-store.ts'
 import type { RowSurvey, Stuck } from '../record/row-survey.ts'
-import type { BlobStore } from '../store/blob-store.ts'
+import { collect, type DeleteDeps } from './delete-originals.ts'
 import { inWords, mend, type FindingCode, type Report } from './findings.ts'
-import { collect } from './sweep.ts'
 
-interface Deps {
-  blobs: BlobStore
-  images: ImageStore
+interface Deps extends DeleteDeps {
   survey: RowSurvey
   report: Report
 }
@@ -22,7 +18,8 @@ interface Options {
 const OVERDUE_MS = 10 * 60 * 1000
 
 /** Rejects when the rows can not be read. */
-export async function examineStuck({ blobs, images, survey, report }: Deps, { repair, graceMs, isServed }: Options): Promise<void> {
+export async function examineStuck({ survey, report, ...deps }: Deps, { repair, graceMs, isServed }: Options): Promise<void> {
+  const { images } = deps
   const stuck = await survey.stuck(OVERDUE_MS)
   const examine = async (code: FindingCode, { count, longestMs }: Stuck, what: string, action?: () => Promise<unknown>) => {
     if (count === 0) return
@@ -41,6 +38,6 @@ export async function examineStuck({ blobs, images, survey, report }: Deps, { re
     survey.untangle(),
   )
   await examine('never_expired', stuck.unexpired, 'declared batches should have expired, for', () => images.expireDeclared())
-  await examine('removal_unfinished', stuck.removing, 'originals are being removed since', () => collect({ blobs, images }, graceMs))
+  await examine('removal_unfinished', stuck.removing, 'originals are being removed since', () => collect(deps, graceMs))
   if (isServed) await examine('nobody_develops', stuck.waiting, 'images wait, and nothing has been developed for')
 }

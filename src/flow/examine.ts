@@ -1,17 +1,17 @@
 // Compares rows and bytes in both directions, a 256th of them at a time; beside a running server, by looking twice before it speaks.
 import { imageKey, originalKey, sha256OfKey, thumbnailKey } from '../image.ts'
-import type { ImageStore } from '../record/image-store.ts'
 import type { HeldDevelopment, HeldOriginal, RowSurvey } from '../record/row-survey.ts'
-import type { BlobStat, BlobStore } from '../store/blob-store.ts'
+import type { BlobStat } from '../store/blob-store.ts'
 import { atOnce } from './at-once.ts'
+import type { DeleteDeps } from './delete-originals.ts'
 import { examineCounts } from './examine-counts.ts'
+import { examineHalt } from './examine-halt.ts'
 import { examineOriginal, isKnownLost, sizeOfBlob } from './examine-original.ts'
 import { examineStuck } from './examine-stuck.ts'
 import { inWords, mend, reasonOf, type Report } from './findings.ts'
+import { isNewer, unknownAmong, type UnknownOriginal } from './unknown-originals.ts'
 
-export interface ExamineDeps {
-  blobs: BlobStore
-  images: ImageStore
+export interface ExamineDeps extends DeleteDeps {
   survey: RowSurvey
   report: Report
   /** Called now and then: so many of so many originals were looked at. */
@@ -23,7 +23,7 @@ export interface ExamineOptions {
   repair: boolean
   /** How many originals are read whole and hashed, chosen at random; null: all. */
   sample: number | null
-  /** Files that no row knows, and temporary ones, are let be until they are so old. */
+  /** Developed images that no row knows, and temporary files, are let be until they are so old. */
   graceMs: number
   /** Whether somebody should be developing what waits. */
   isServed: boolean
@@ -35,8 +35,10 @@ export interface Examined {
   hashed: number
   /** Those that are lost, as their images say: no finding any more. */
   knownLost: number
-  /** Files without a row, and temporary ones, within the grace period. */
+  /** Developed images without a row, and temporary files, within the grace period. */
   young: number
+  /** Originals that no row speaks of and that a person accepted (`serve --new`): no finding. */
+  accepted: number
 }
 
 const PAGE = 500
@@ -54,6 +56,7 @@ export async function examine(deps: ExamineDeps, options: ExamineOptions): Promi
   await examination.counts()
   await examination.temporaryFiles()
   await examination.bytes()
+  await examination.halt()
   return examination.examined
 }
 
@@ -66,11 +69,14 @@ const renditionsOf = ({ imageSize, thumbnailSize, ...development }: HeldDevelopm
   ] as const
 
 class Examination {
-  readonly examined: Examined = { originals: 0, hashed: 0, knownLost: 0, young: 0 }
+  readonly examined: Examined = { originals: 0, hashed: 0, knownLost: 0, young: 0, accepted: 0 }
   readonly #deps: ExamineDeps
   readonly #options: ExamineOptions
   readonly #mend: Parameters<typeof mend>[0]
   #refusals = 0
+  #isWhole = true
+  readonly #unknown: UnknownOriginal[] = []
+  #acceptedAt: number | null = null
   #all = 0
   /** Of the sample. */
   #unchosen: number
@@ -90,6 +96,7 @@ class Examination {
       return answer
     } catch (error) {
       this.#refusals++
+      this.#isWhole = false
       this.#deps.report({ code: 'not_looked_at', what: `This could not be looked at: ${about}: ${reasonOf(error)}`, about, mended: false })
       return null
     }
@@ -119,6 +126,7 @@ class Examination {
 
   async bytes() {
     this.#all = (await this.#look('the rows', () => this.#deps.survey.countOriginals())) ?? 0
+    this.#acceptedAt = (await this.#look('the known store', () => this.#deps.knownStore.read()))?.acceptedAt ?? null
     for (let byte = 0; byte < 256; byte++) {
       if (this.#refusals >= MOST_REFUSALS) {
         const what = `${256 - byte} of 256 parts of the store were not looked at: too much before them could not be.`
@@ -128,6 +136,11 @@ class Examination {
       await this.#part(byte.toString(16).padStart(2, '0'))
       this.#deps.onProgress(this.examined.originals, this.#all)
     }
+  }
+
+  halt() {
+    const { repair } = this.#options
+    return this.#look('the known store', () => examineHalt(this.#deps, { repair, unknown: this.#unknown, isWhole: this.#isWhole }))
   }
 
   #list(prefix: string): Promise<Listed | null> {
@@ -153,7 +166,8 @@ class Examination {
       if (this.#refusals >= MOST_REFUSALS) return
       after = last.sha256
     }
-    await this.#strangers([...originals, ...renditions])
+    await this.#unknownOriginals([...originals.keys()])
+    await this.#strayRenditions([...renditions])
   }
 
   async #original(original: HeldOriginal, originals: Listed, renditions: Listed) {
@@ -203,36 +217,47 @@ class Examination {
     await mend(this.#mend, finding, () => survey.redevelop([{ sha256, recipe }]))
   }
 
-  /** Bytes that the rows in use do not speak of. */
-  async #strangers(listed: [string, BlobStat][]) {
-    for (let at = 0; at < listed.length; at += PAGE) {
+  /** Among bytes that the rows in use do not speak of. */
+  async #unknownOriginals(keys: string[]) {
+    for (let at = 0; at < keys.length; at += PAGE) {
       // What has no name of ours, whoever put it there may want.
-      const page = listed.slice(at, at + PAGE).flatMap(([key, stat]) => {
-        const sha256 = sha256OfKey(key)
-        return sha256 === null ? [] : [{ key, sha256, ...stat }]
-      })
-      await this.#look(`bytes without a row`, async () => {
-        const known = await this.#deps.images.known([...new Set(page.map(({ sha256 }) => sha256))])
-        for (const stranger of page) if (!known.has(stranger.sha256)) await this.#orphan(stranger)
+      const hashes = keys.slice(at, at + PAGE).flatMap((key) => sha256OfKey(key) ?? [])
+      await this.#look('originals without a row', async () => {
+        for (const unknown of await unknownAmong(this.#deps, hashes)) {
+          if (this.#acceptedAt !== null && !isNewer(unknown, this.#acceptedAt)) {
+            this.examined.accepted++
+            continue
+          }
+          this.#unknown.push(unknown)
+          const about = originalKey(unknown.sha256)
+          const what = `The database does not know an original of ${unknown.size} bytes, stored ${inWords(Date.now() - unknown.modifiedAt)} ago: ${about}`
+          this.#deps.report({ code: 'unknown_original', what, about, mended: false })
+        }
       })
     }
   }
 
-  async #orphan({ key, sha256 }: { key: string; sha256: string }) {
-    const { blobs, images, survey } = this.#deps
-    const stat = await blobs.stat(key)
-    if (!stat) return
-    const ageMs = Date.now() - stat.modifiedAt
-    if (ageMs < this.#options.graceMs) {
-      this.examined.young++
-      return
+  /** Developed images of originals that have no row: of no use, and no proof, as a worker that slept past its lease can leave one. */
+  async #strayRenditions(listed: [string, BlobStat][]) {
+    const { blobs, images, report } = this.#deps
+    for (let at = 0; at < listed.length; at += PAGE) {
+      const page = listed.slice(at, at + PAGE).flatMap(([key]) => {
+        const sha256 = sha256OfKey(key)
+        return sha256 === null ? [] : [{ key, sha256 }]
+      })
+      await this.#look('developed images without a row', async () => {
+        const known = await images.known([...new Set(page.map(({ sha256 }) => sha256))])
+        for (const { key, sha256 } of page) {
+          const stat = known.has(sha256) ? null : await blobs.stat(key)
+          if (!stat) continue
+          const ageMs = Date.now() - stat.modifiedAt
+          if (ageMs < this.#options.graceMs) this.examined.young++
+          else {
+            const what = `A developed image of ${stat.size} bytes that no row speaks of has been there for ${inWords(ageMs)}: ${key}`
+            report({ code: 'orphan', what, about: key, mended: false })
+          }
+        }
+      })
     }
-    const what = `A file of ${stat.size} bytes that no image uses has been there for ${inWords(ageMs)}: ${key}`
-    await mend(this.#mend, { code: 'orphan', what, about: key }, async () => {
-      // An upload of the same bytes waits, or has them already.
-      if ((await survey.seize([{ sha256, size: stat.size }])).length === 0) return
-      await blobs.delete([key])
-      await images.forget([sha256])
-    })
   }
 }

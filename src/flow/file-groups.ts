@@ -60,9 +60,9 @@ export class FileGroups {
     const files = received(group)
     if (files.length === 0) return
     try {
-      await images.expect(files)
+      const storedAt = await images.expect(files)
       failpoint('originals-expected')
-      const put = await Promise.allSettled(files.map((file) => blobs.put(file.path, originalKey(file.sha256), { synced: true })))
+      const put = await Promise.allSettled(files.map((file) => blobs.put(file.path, originalKey(file.sha256), { synced: true, storedAt })))
       const failed = put.find((result) => result.status === 'rejected')
       if (failed) throw failed.reason
       failpoint('originals-stored')

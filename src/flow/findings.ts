@@ -6,7 +6,10 @@ export const REMEDIES = {
   original_damaged: 'Its images are marked as failed (original_damaged). Put the file back from a backup, or upload it again.',
   original_back: 'Its images are developed again.',
   rendition_missing: 'It is developed again from the original.',
-  orphan: 'The file is removed.',
+  unknown_original:
+    'Nothing is deleted. Put the newest copy of the database back; or `calotype doctor --adopt` makes images of such originals, and `calotype doctor --repair --delete-unknown` deletes them.',
+  deletion_halted: 'Deletion goes on once no original in the store is unknown to the database.',
+  orphan: 'It is left. `calotype doctor --repair --delete-unknown` deletes it.',
   temporary_file: 'The file is removed.',
   lease_gone: 'They are pending again.',
   arriving_for_ever: 'They are undone.',

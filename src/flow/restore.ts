@@ -1,4 +1,4 @@
-// Puts a backup into an empty place: bytes first, then all rows at once, so that what was interrupted is a place without images.
+// Puts a backup beside an empty database: bytes first, then all rows at once, so that what was interrupted is a place without images.
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ERRORS, StartError } from '../errors.ts'
@@ -8,6 +8,7 @@ import type { RowSurvey } from '../record/row-survey.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import { atOnce } from './at-once.ts'
 import type { LostOriginal } from './back-up.ts'
+import { hashOfBlob } from './examine-original.ts'
 import { faultsFile, hashOfFile, readLines, readPages, rowsFile, type Manifest } from './backup-folder.ts'
 
 export interface RestoreDeps {
@@ -21,7 +22,7 @@ const AT_ONCE = 8
 /**
  * The rows are loaded as they were, except that what was developed waits to be developed again, if the bytes are those of the backup.
  * Returns the originals that are not what was uploaded, for `giveUpLost`. Throws StartError for a backup that is not as its manifest
- * says, and for a place that is not empty.
+ * says, and for a database that is not empty. Originals that are in the store already stay.
  */
 export async function restore({ blobs, archive, onProgress }: RestoreDeps, folder: string, manifest: Manifest): Promise<LostOriginal[]> {
   for (const { table, sha256 } of manifest.tables) {
@@ -30,11 +31,6 @@ export async function restore({ blobs, archive, onProgress }: RestoreDeps, folde
   }
   if (!(await archive.isEmpty())) throw new StartError('There are rows in the database. A backup is restored into an empty place only.')
   const hasFiles = manifest.originals === 'files'
-  if (hasFiles) {
-    for await (const { key } of blobs.list('originals/')) {
-      throw new StartError(`There are originals in the store (${key}). A backup is restored into an empty place only.`)
-    }
-  }
   const lost = new Map<string, LostOriginal>()
   for await (const fault of readLines<LostOriginal>(faultsFile(folder))) lost.set(fault.sha256, fault)
   if (hasFiles) {
@@ -57,12 +53,15 @@ export async function restore({ blobs, archive, onProgress }: RestoreDeps, folde
 
 /** What is wrong with it, if anything is. */
 async function restoreOriginal(blobs: BlobStore, folder: string, sha256: string): Promise<LostOriginal['code'] | null> {
+  const key = originalKey(sha256)
+  // Where only the database was lost, the store may have better bytes than the backup.
+  if ((await blobs.stat(key)) && (await hashOfBlob(blobs, key)) === sha256) return null
   const staged = blobs.stage()
   try {
     await copyFile(join(folder, originalKey(sha256)), staged)
     const found = await hashOfFile(staged)
     // Damaged bytes are more than none: whoever asks for the original gets them.
-    await blobs.put(staged, originalKey(sha256))
+    await blobs.put(staged, key)
     return found === sha256 ? null : 'original_damaged'
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'original_missing'

@@ -1,16 +1,17 @@
 // Puts right what a crash left, and removes what nobody uses any more. Everything here can be repeated at any time.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { failpoint } from '../failpoints.ts'
-import { imageKey, originalKey, sha256OfKey, thumbnailKey } from '../image.ts'
 import type { Logger } from '../log.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
 import type { JobQueue } from '../queue/job-queue.ts'
 import type { BulkJobs } from '../record/bulk-jobs.ts'
 import type { ImageStore } from '../record/image-store.ts'
+import type { KnownStore } from '../record/known-store.ts'
 import type { WorkPause } from '../record/work-pause.ts'
 import type { WorkerRegistry } from '../record/worker-registry.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import { abortUpload } from './abort-upload.ts'
+import { collect } from './delete-originals.ts'
 import { toJobs } from './upload.ts'
 
 export interface SweepDeps {
@@ -34,7 +35,7 @@ const ON_THEIR_WAY_MS = 500
  */
 export async function recover(deps: SweepDeps & { jobs: BulkJobs }, isOnlyServer: boolean): Promise<void> {
   const { images, jobs, log } = deps
-  if (isOnlyServer) await jobs.reclaim()
+  if (isOnlyServer) await Promise.all([jobs.reclaim(), images.giveUpExpected()])
   const cutOff = await abortAbandoned(deps, isOnlyServer)
   await images.sweepKeys(KEY_LIFETIME_MS, isOnlyServer)
   const interrupted = (await images.reclaim(isOnlyServer)).length
@@ -64,55 +65,6 @@ async function queuePending({ images, queue }: Pick<SweepDeps, 'images' | 'queue
   return queued
 }
 
-/** Removes the bytes of originals that were released at least `graceMs` ago, with all that was developed from them. */
-export async function collect({ blobs, images }: Pick<SweepDeps, 'blobs' | 'images'>, graceMs: number): Promise<number> {
-  let collected = 0
-  for (;;) {
-    const originals = await images.collectable(graceMs, PAGE)
-    if (originals.length === 0) return collected
-    await blobs.delete(
-      originals.flatMap(({ sha256, developments }) => [
-        originalKey(sha256),
-        ...developments.flatMap((development) => [imageKey(development), thumbnailKey(development)]),
-      ]),
-    )
-    failpoint('blobs-deleted')
-    await images.forget(originals.map((original) => original.sha256))
-    collected += originals.length
-  }
-}
-
-/** Removes bytes that have no row. Only while nothing is being taken in: an upload stores bytes before it records them. */
-export async function removeOrphans({ blobs, images, log }: Pick<SweepDeps, 'blobs' | 'images' | 'log'>): Promise<number> {
-  let removed = 0
-  let looked = 0
-  let page: { key: string; sha256: string }[] = []
-
-  async function check() {
-    const known = await images.known([...new Set(page.map(({ sha256 }) => sha256))])
-    const orphans = page.filter(({ sha256 }) => !known.has(sha256))
-    await blobs.delete(orphans.map(({ key }) => key))
-    if (orphans.length > 0) failpoint('orphans-removed')
-    removed += orphans.length
-    looked += page.length
-    page = []
-  }
-
-  for (const prefix of ['originals/', 'renditions/']) {
-    for await (const { key } of blobs.list(prefix)) {
-      const sha256 = sha256OfKey(key)
-      // Not a name of ours: whoever put it there may want it.
-      if (sha256 === null) continue
-      page.push({ key, sha256 })
-      if (page.length < PAGE) continue
-      await check()
-      if (looked % (PAGE * 100) === 0) log.info({ looked, removed }, 'checking the store after a crash')
-    }
-  }
-  await check()
-  return removed
-}
-
 /** What runs every few seconds beside the work: brings back what a worker or the queue has lost, and announces it. */
 export async function sweepWork({ images, queue, feed, pause }: SweepDeps): Promise<void> {
   await images.foldCounts()
@@ -137,7 +89,7 @@ async function unqueued({ images, queue }: Pick<SweepDeps, 'images' | 'queue'>):
 
 /** What runs now and then: uploads and keys that nobody has in hand any more, batches that came to nothing, bytes that nobody uses. */
 export async function sweep(
-  deps: SweepDeps & { workers: WorkerRegistry },
+  deps: SweepDeps & { workers: WorkerRegistry; knownStore: KnownStore },
   { graceMs, batchTtlMs }: { graceMs: number; batchTtlMs: number },
 ): Promise<void> {
   await abortAbandoned(deps, false)

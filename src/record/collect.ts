@@ -2,7 +2,8 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import type { Owner } from '../access.ts'
 import type { Database, ImageRow, Schema } from '../db/schema.ts'
-import type { Development, Image } from '../image.ts'
+import type { Image } from '../image.ts'
+import type { Collectable } from './image-store.ts'
 import { beingRemoved } from './record-uploads.ts'
 import { isOf, slices, toImage } from './rows.ts'
 
@@ -134,40 +135,39 @@ const EXPECTED_MS = 60 * 60 * 1000
 type Bytes = { sha256: string; size: number }
 
 /**
- * Bytes that are here and wait to be collected are not, from now on: collected between their storing and their row, they would be lost.
- * Rejects with `overloaded` for those that are just being removed.
+ * Gives originals that have no row one, so that rows precede bytes: it is released after an hour, unless an image takes it up. Those that
+ * wait to be collected stay. Returns for each group when that was, by the database's clock in milliseconds; no release that was decided
+ * before then applies to bytes that are stored with that time. Rejects with `overloaded` for those that are just being removed.
  */
-export async function expectOriginals({ read, write, now, isRemote }: Database, groups: Bytes[][]): Promise<void[]> {
-  const originals = groups.flat()
-  // A database of this process alone has a store of its own, which a start after a crash checks: bytes without a row need none yet.
-  const expected = isRemote ? originals : await waitingToGo(read, originals)
-  for (const slice of slices(rowsOf(expected, sql<number>`${now} + ${EXPECTED_MS}`))) {
-    await write
-      .insertInto('originals')
-      .values(slice)
-      .onConflict((conflict) =>
-        conflict
-          .column('sha256')
-          .doUpdateSet({ released_at: sql<number>`${now} + ${EXPECTED_MS}` })
-          .where('originals.released_at', '<=', now)
-          .where('originals.collecting_at', 'is', null),
-      )
-      .execute()
+export async function expectOriginals({ write, transact, now }: Database, groups: Bytes[][]): Promise<number[]> {
+  let expectedAt = 0
+  for (const slice of slices(rowsOf(groups.flat(), sql<number>`${now} + ${EXPECTED_MS}`))) {
     const hashes = slice.map(({ sha256 }) => sha256)
-    const going = write.selectFrom('originals').select('sha256').where('sha256', 'in', hashes).where('collecting_at', 'is not', null)
-    if (await going.executeTakeFirst()) throw beingRemoved()
+    const [, [told]] = await transact([
+      write
+        .insertInto('originals')
+        .values(slice)
+        .onConflict((conflict) =>
+          conflict
+            .column('sha256')
+            .doUpdateSet({ released_at: sql<number>`${now} + ${EXPECTED_MS}` })
+            .where('originals.released_at', '<=', now)
+            .where('originals.collecting_at', 'is', null),
+        ),
+      write
+        .selectFrom('originals')
+        .select([now.as('at'), sql<number>`count(collecting_at)`.as('collecting')])
+        .where('sha256', 'in', hashes),
+    ])
+    if (!told || Number(told.collecting) > 0) throw beingRemoved()
+    expectedAt = Math.max(expectedAt, Number(told.at))
   }
-  return groups.map(() => undefined)
+  return groups.map(() => expectedAt)
 }
 
-/** Of these bytes, those that are here and that nobody uses. */
-async function waitingToGo(read: Kysely<Schema>, originals: Bytes[]): Promise<Bytes[]> {
-  const waiting: Bytes[] = []
-  for (const slice of slices([...new Set(originals.map(({ sha256 }) => sha256))])) {
-    const rows = read.selectFrom('originals').select(['sha256', 'size']).where('sha256', 'in', slice).where('released_at', 'is not', null)
-    waiting.push(...(await rows.execute()))
-  }
-  return waiting
+/** Originals that were expected and never came are released now. Only at the start of the only server, when nothing is on its way. */
+export async function giveUpExpected({ write, now }: Database): Promise<void> {
+  await write.updateTable('originals').set({ released_at: now }).where('released_at', '>', now).execute()
 }
 
 export async function releaseOriginals({ write, now }: Database, originals: Bytes[]): Promise<void> {
@@ -187,7 +187,7 @@ const rowsOf = (originals: Bytes[], released_at: Database['now']) =>
     a.sha256 < b.sha256 ? -1 : 1,
   )
 
-export async function collectableOriginals({ write, now }: Database, graceMs: number, limit: number) {
+export async function collectableOriginals({ write, now }: Database, graceMs: number, limit: number): Promise<Collectable[]> {
   const before = sql<number>`${now} - ${graceMs}`
   return write.transaction().execute(async (trx) => {
     const due = await trx.selectFrom('originals').select('sha256').where('released_at', '<=', before).limit(limit).execute()
@@ -212,14 +212,27 @@ export async function collectableOriginals({ write, now }: Database, graceMs: nu
           ),
         ),
       )
-      .returning('sha256')
+      .where(({ not, exists, selectFrom }) =>
+        not(exists(selectFrom('known_store').select('known_store.id').where('known_store.halted_at', 'is not', null))),
+      )
+      .returning(['sha256', 'size', 'released_at'])
       .execute()
     const hashes = marked.map((row) => row.sha256)
     if (hashes.length === 0) return []
     const developments = await trx.selectFrom('developments').select(['sha256', 'recipe', 'format']).where('sha256', 'in', hashes).execute()
     const bySha256 = Map.groupBy(developments, (development) => development.sha256)
-    return hashes.map((sha256): { sha256: string; developments: Development[] } => ({ sha256, developments: bySha256.get(sha256) ?? [] }))
+    return marked.map(({ sha256, size, released_at }) => ({
+      sha256,
+      size,
+      releasedAt: released_at ?? 0,
+      developments: bySha256.get(sha256) ?? [],
+    }))
   })
+}
+
+/** Takes back what `collectableOriginals` marked: the bytes stay. */
+export async function keepOriginals(db: Kysely<Schema>, hashes: string[]): Promise<void> {
+  for (const slice of slices(hashes)) await db.updateTable('originals').set({ collecting_at: null }).where('sha256', 'in', slice).execute()
 }
 
 /** Only what `collectableOriginals` marked. */
@@ -232,11 +245,12 @@ export function forgetOriginals(db: Kysely<Schema>, hashes: string[]): Promise<v
   })
 }
 
-export async function knownOriginals(db: Kysely<Schema>, hashes: string[]): Promise<Set<string>> {
-  const known = new Set<string>()
+/** By their hash, when they were released; null while an image uses them. Those without a row are not in it. */
+export async function knownOriginals(db: Kysely<Schema>, hashes: string[]): Promise<Map<string, number | null>> {
+  const known = new Map<string, number | null>()
   for (const slice of slices(hashes)) {
-    const rows = await db.selectFrom('originals').select('sha256').where('sha256', 'in', slice).execute()
-    for (const row of rows) known.add(row.sha256)
+    const rows = await db.selectFrom('originals').select(['sha256', 'released_at']).where('sha256', 'in', slice).execute()
+    for (const row of rows) known.set(row.sha256, row.released_at)
   }
   return known
 }

@@ -25,8 +25,14 @@ export interface NewBatch {
   leaseMs: number
 }
 
-/** When it was uploaded is what the database's clock says as it is recorded. */
-export type NewImage = Pick<Image, 'id' | 'batchId' | 'ownerId' | 'batchIndex' | 'name' | 'format' | 'size' | 'sha256' | 'recipe'>
+/** Uploaded when the database's clock says as it is recorded, unless it is known to have been before. */
+export interface NewImage extends Pick<
+  Image,
+  'id' | 'batchId' | 'ownerId' | 'batchIndex' | 'name' | 'format' | 'size' | 'sha256' | 'recipe'
+> {
+  /** Milliseconds since 1970; not counted as an upload of today. */
+  uploadedAt?: number
+}
 
 /** The body is in: from here on the batch is acknowledged, and survives. */
 export interface Received {
@@ -54,6 +60,15 @@ export interface Lease {
   ms: number
   /** The process, as it calls itself. */
   worker: string
+}
+
+/** An original that is to be deleted, with all that was developed from it. */
+export interface Collectable {
+  sha256: string
+  size: number
+  /** Milliseconds since 1970, by the database's clock. Bytes that were stored after it are not to be deleted. */
+  releasedAt: number
+  developments: Development[]
 }
 
 /** Where work is found again: what the queue is told. */
@@ -197,19 +212,27 @@ export interface ImageStore extends BatchLedger {
   deleteMany(ids: string[], owner: Owner): Promise<Image[]>
 
   /**
-   * Bytes are about to be stored: those that are here and wait to be collected stay. Rejects with `overloaded` when some are just being
-   * removed. And a row for those that have none, so that they are found, and collected after an hour, should their server be killed
-   * before it records them; not where the store is checked after a crash anyway, as no other server uses it.
+   * Bytes are about to be stored: rows precede them, so that bytes without a row are known to be another database's. Each original has a
+   * row on return: one that nobody uses is released after an hour, should its server be killed before it records an image, and those that
+   * wait to be collected stay. Returns when that was, by the database's clock, for the bytes to be stored with. Rejects with `overloaded`
+   * when some are just being removed.
    */
-  expect(originals: { sha256: string; size: number }[]): Promise<void>
+  expect(originals: { sha256: string; size: number }[]): Promise<number>
+  /** What was expected and never came is released: at the start of the only server, when nothing is on its way. */
+  giveUpExpected(): Promise<void>
   /** Bytes that were stored and then not recorded: a row that nobody uses, unless there is one, so that they are collected. */
   release(originals: { sha256: string; size: number }[]): Promise<void>
-  /** Originals released at least `graceMs` ago that nothing uses: marked, so that nobody counts on their bytes. With their developments. */
-  collectable(graceMs: number, limit: number): Promise<{ sha256: string; developments: Development[] }[]>
+  /**
+   * Originals released at least `graceMs` ago that nothing uses: marked, so that nobody counts on their bytes. Delete them
+   * (`flow/delete-originals.ts`), then `forget`; or `keep`. None while deletion is halted (`known-store.ts`).
+   */
+  collectable(graceMs: number, limit: number): Promise<Collectable[]>
+  /** Their bytes stay: they are as they were before `collectable` marked them. */
+  keep(hashes: string[]): Promise<void>
   /** Their bytes are gone: so are their rows. */
   forget(hashes: string[]): Promise<void>
-  /** Which of these hashes have a row. */
-  known(hashes: string[]): Promise<Set<string>>
+  /** Of these hashes, those that have a row: when they were released, in milliseconds since 1970; null while an image uses them. */
+  known(hashes: string[]): Promise<Map<string, number | null>>
 
   /** Takes an idempotency key for a batch that is about to arrive, or tells what became of the one that has it. */
   reserve(key: string, batchId: string, leaseMs: number): Promise<Reservation>

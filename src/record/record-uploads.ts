@@ -108,7 +108,7 @@ export async function insertImages(
       sha256: image.sha256,
       recipe: image.recipe,
       status,
-      uploaded_at: now,
+      uploaded_at: image.uploadedAt ?? now,
       finished_at: status === 'completed' || status === 'error' ? now : null,
       code: status === 'error' ? code : null,
     }
@@ -117,7 +117,12 @@ export async function insertImages(
   for (const slice of slices(rows)) {
     for (const row of await trx.insertInto('images').values(slice).returningAll().execute()) inserted.set(row.id, row)
   }
-  await countUsage(trx, now, images, quota)
+  await countUsage(
+    trx,
+    now,
+    images.filter(({ uploadedAt }) => uploadedAt === undefined),
+    quota,
+  )
   return images.map((image) => {
     const development = developments.get(image.sha256)!
     return toImage(inserted.get(image.id)!, renditionOf(development), failureOf(development))

@@ -5,11 +5,20 @@ import type { Schema } from '../db/schema.ts'
 
 /**
  * What is over within hours anyway stays behind: whoever restores signs in anew, and confirms anew what is to be done in bulk. Counts are
- * kept by the database as rows are loaded.
+ * kept by the database as rows are loaded. The store that a database belongs to is the one it is restored beside.
  */
 export type TableName = Exclude<
   keyof Schema,
-  'sessions' | 'login_attempts' | 'setup_tokens' | 'usage_days' | 'workers' | 'pauses' | 'jobs' | 'kept_images' | 'kept_files'
+  | 'sessions'
+  | 'login_attempts'
+  | 'setup_tokens'
+  | 'usage_days'
+  | 'workers'
+  | 'pauses'
+  | 'jobs'
+  | 'kept_images'
+  | 'kept_files'
+  | 'known_store'
 >
 
 export interface RowPage {

@@ -53,6 +53,8 @@ export interface RowSurvey {
   countOriginals(): Promise<number>
   /** Those whose hash begins with `prefix` and comes after `after`, in order. */
   originals(prefix: string, after: string, limit: number): Promise<HeldOriginal[]>
+  /** Hashes of some originals that images use and that are not known to be lost, spread over all of them; all, if there are no more. */
+  sampleOriginals(limit: number): Promise<string[]>
   /** The one with this hash as it is now; null if no image uses it any more. */
   original(sha256: string): Promise<HeldOriginal | null>
   /** Those completed within `withinMs` of the last that was, by their key, from behind `after`. */
@@ -69,8 +71,8 @@ export interface RowSurvey {
   /** Originals that are used and whose bytes are lost: all their images have failed, for this reason. Returns the images that changed. */
   giveUp(hashes: string[], failure: Failure): Promise<Image[]>
   /**
-   * Bytes without a row: they have one from now on that says they are being removed, so that an upload of the same bytes waits; delete
-   * them, then `forget`. Returns the hashes of those that had none.
+   * Unknown originals (`known-store.ts`) that a person wants removed: they have a row from now on that says they are being removed, so
+   * that an upload of the same bytes waits; delete them, then `forget`. Returns the hashes of those that no image uses or expects.
    */
-  seize(originals: { sha256: string; size: number }[]): Promise<string[]>
+  markForDeletion(originals: { sha256: string; size: number }[]): Promise<string[]>
 }

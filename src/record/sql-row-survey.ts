@@ -185,19 +185,24 @@ async function giveUp(trx: Transaction<Schema>, now: Database['now'], hashes: st
   return changed
 }
 
-async function seize(trx: Transaction<Schema>, now: Database['now'], originals: { sha256: string; size: number }[]): Promise<string[]> {
-  const seized: string[] = []
+async function markForDeletion(
+  trx: Transaction<Schema>,
+  now: Database['now'],
+  originals: { sha256: string; size: number }[],
+): Promise<string[]> {
+  const marked: string[] = []
   for (const slice of slices([...originals].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1)))) {
     const rows = await trx
       .insertInto('originals')
-      // Released long ago, so that a sweep ends what we do not.
-      .values(slice.map(({ sha256, size }) => ({ sha256, size, released_at: 0, collecting_at: now })))
-      .onConflict((conflict) => conflict.column('sha256').doNothing())
+      .values(slice.map(({ sha256, size }) => ({ sha256, size, released_at: now, collecting_at: now })))
+      .onConflict((conflict) =>
+        conflict.column('sha256').doUpdateSet({ released_at: now, collecting_at: now }).where('originals.released_at', '<=', now),
+      )
       .returning('sha256')
       .execute()
-    seized.push(...rows.map(({ sha256 }) => sha256))
+    marked.push(...rows.map(({ sha256 }) => sha256))
   }
-  return seized
+  return marked
 }
 
 export function createSqlRowSurvey(database: Database): RowSurvey {
@@ -214,6 +219,24 @@ export function createSqlRowSurvey(database: Database): RowSurvey {
       const rows = used(read).where('sha256', '>', from).where('sha256', '<', `${prefix}g`).orderBy('sha256').limit(limit)
       return withDevelopments(read, await rows.execute())
     },
+    async sampleOriginals(limit) {
+      // Hashes are random: the first are as good a sample as any.
+      const rows = used(read)
+        .where(({ not, exists, selectFrom }) =>
+          not(
+            exists(
+              selectFrom('developments')
+                .select('developments.sha256')
+                .whereRef('developments.sha256', '=', 'originals.sha256')
+                .where('developments.status', '=', 'error')
+                .where('developments.code', 'in', LOST),
+            ),
+          ),
+        )
+        .orderBy('sha256')
+        .limit(limit)
+      return (await rows.execute()).map(({ sha256 }) => sha256)
+    },
     async original(sha256) {
       const [found] = await withDevelopments(read, await used(read).where('sha256', '=', sha256).execute())
       return found ?? null
@@ -223,6 +246,6 @@ export function createSqlRowSurvey(database: Database): RowSurvey {
     untangle: () => change((trx) => untangle(trx, now)),
     redevelop: (developments) => change((trx) => redevelop(trx, developments)),
     giveUp: (hashes, failure) => change((trx) => giveUp(trx, now, hashes, failure)),
-    seize: (originals) => change((trx) => seize(trx, now, originals)),
+    markForDeletion: (originals) => change((trx) => markForDeletion(trx, now, originals)),
   }
 }

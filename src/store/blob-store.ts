@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 export interface BlobStat {
   /** Bytes. */
   size: number
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970: `storedAt` of its `put`; without one, and in lists of some stores, the store's own time. */
   modifiedAt: number
 }
 
@@ -17,6 +17,13 @@ export interface LinkOptions {
   contentDisposition?: string
 }
 
+export interface PutOptions {
+  synced?: boolean
+  canBeMadeAgain?: boolean
+  /** Milliseconds since 1970. */
+  storedAt?: number
+}
+
 export interface BlobStore {
   /** Path of a new, empty place for a local file that is to be `put` or `discard`ed. No file is there yet. */
   stage(): string
@@ -24,9 +31,10 @@ export interface BlobStore {
    * Makes a staged file durable under its key and takes it away from its place. Repeatable: the same key again replaces the same
    * bytes. On return the bytes and their name survive a power cut. `synced` says that the file's own bytes were synced before. What can be
    * made again is there for everyone from then on, and survives the end of every process; where one process alone uses the store, it may
-   * be lost with the machine's power: whoever starts after a crash has to look (`flow/remake-lost.ts`).
+   * be lost with the machine's power: whoever starts after a crash has to look (`flow/remake-lost.ts`). `storedAt` is what `stat` gives as
+   * `modifiedAt` from then on, by whatever clock the caller compares it with.
    */
-  put(stagedPath: string, key: string, options?: { synced?: boolean; canBeMadeAgain?: boolean }): Promise<void>
+  put(stagedPath: string, key: string, options?: PutOptions): Promise<void>
   /** Removes a staged file, if it is still there. Never rejects. */
   discard(stagedPath: string): Promise<void>
   /**
@@ -46,6 +54,10 @@ export interface BlobStore {
   delete(keys: string[]): Promise<void>
   /** Every key under a prefix (`originals/`), in no order. */
   list(prefix: string): AsyncIterable<{ key: string } & BlobStat>
+  /** The id of the run that used this store last; null if none has told. Rejects when that can't be told. */
+  readRunId(): Promise<string | null>
+  /** Durable on return; whole or not at all. */
+  writeRunId(id: string): Promise<void>
   /** Of where the bytes lie; null where that has no end. */
   space(): Promise<{ freeBytes: number; totalBytes: number } | null>
   close(): Promise<void>

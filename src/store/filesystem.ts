@@ -1,7 +1,22 @@
 // The blob store in a folder: written aside, synced, renamed, the folder synced; so a name always stands for whole bytes.
 import { randomUUID } from 'node:crypto'
 import { createReadStream, existsSync, mkdirSync } from 'node:fs'
-import { access, constants, mkdir, open, opendir, readdir, rename, rm, stat, statfs, unlink, utimes } from 'node:fs/promises'
+import {
+  access,
+  constants,
+  mkdir,
+  open,
+  opendir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { once } from 'node:events'
 import { basename, dirname, join, resolve } from 'node:path'
 import { CalotypeError, StartError, toCalotypeError } from '../errors.ts'
@@ -11,6 +26,8 @@ import { createFolders } from './synced-folders.ts'
 import { stagedFiles } from './staging-folder.ts'
 
 const PREFIXES = ['originals', 'renditions']
+/** Names the run that used the store last. */
+const RUN_FILE = 'store-run'
 
 /** A key names its folder by the first byte of its hash (`image.ts`). */
 const SHARD = /^[0-9a-f]{2}$/
@@ -140,8 +157,9 @@ export async function openFilesystemStore(path: string, options: FilesystemOptio
       return join(staging, randomUUID())
     },
 
-    async put(stagedPath, key, { synced = false, canBeMadeAgain = false } = {}) {
+    async put(stagedPath, key, { synced = false, canBeMadeAgain = false, storedAt } = {}) {
       try {
+        if (storedAt !== undefined) await utimes(stagedPath, storedAt / 1000, storedAt / 1000)
         // A shared folder may lie on another machine, whose crash nobody here would hear of.
         const durably = options.isShared || !canBeMadeAgain
         if (durably && !synced) await sync(stagedPath)
@@ -200,6 +218,27 @@ export async function openFilesystemStore(path: string, options: FilesystemOptio
     },
 
     list: (prefix) => walk(join(folder, prefix), prefix),
+
+    async readRunId() {
+      try {
+        return (await readFile(join(folder, RUN_FILE), 'utf8')).trim() || null
+      } catch (error) {
+        if (isMissing(error)) return null
+        throw toCalotypeError(error)
+      }
+    },
+
+    async writeRunId(id) {
+      const written = join(staging, randomUUID())
+      try {
+        await writeFile(written, `${id}\n`, { flush: true })
+        await rename(written, join(folder, RUN_FILE))
+        await sync(folder)
+      } catch (error) {
+        await rm(written, { force: true })
+        throw toCalotypeError(error)
+      }
+    },
 
     async space() {
       const { bsize, bavail, blocks } = await statfs(folder)

@@ -41,25 +41,38 @@ interface Piece {
   contentMd5: string
 }
 
-/** Stores a local file under `key`; on return S3 has confirmed all of it. A failed upload in parts is aborted. */
-export async function uploadFile(uploading: Uploading, path: string, key: string): Promise<void> {
+/** Metadata of an object: milliseconds since 1970. S3's own time has seconds only, and is by a clock of its own. */
+const STORED_AT = 'calotype-stored-at'
+
+/** What `uploadFile` was told; undefined if it was not. */
+export function storedAtOf({ Metadata }: { Metadata?: Record<string, string> | undefined }): number | undefined {
+  const told = Metadata?.[STORED_AT]
+  return told !== undefined && /^\d{1,15}$/.test(told) ? Number(told) : undefined
+}
+
+/**
+ * Stores a local file under `key`; on return S3 has confirmed all of it. A failed upload in parts is aborted. `storedAt` goes along, for
+ * `storedAtOf`.
+ */
+export async function uploadFile(uploading: Uploading, path: string, key: string, storedAt?: number): Promise<void> {
   const { size } = await stat(path)
-  if (size > MAX_WHOLE_BYTES) return uploadInParts(uploading, path, size, key)
+  const object = { Bucket: uploading.bucket.name, Key: key, ...(storedAt !== undefined && { Metadata: { [STORED_AT]: String(storedAt) } }) }
+  if (size > MAX_WHOLE_BYTES) return uploadInParts(uploading, path, size, object)
   await sendPiece(uploading, path, 0, size, ({ bytes, contentMd5 }) =>
-    uploading.bucket.ask(
-      (s3, options) =>
-        s3.send(new PutObjectCommand({ Bucket: uploading.bucket.name, Key: key, Body: bytes, ContentMD5: contentMd5 }), options),
-      size,
-    ),
+    uploading.bucket.ask((s3, options) => s3.send(new PutObjectCommand({ ...object, Body: bytes, ContentMD5: contentMd5 }), options), size),
   )
 }
 
-async function uploadInParts(uploading: Uploading, path: string, size: number, key: string) {
+interface NewObject {
+  Bucket: string
+  Key: string
+  Metadata?: Record<string, string>
+}
+
+async function uploadInParts(uploading: Uploading, path: string, size: number, object: NewObject) {
   const { bucket, requests, log } = uploading
-  const Bucket = bucket.name
-  const created = await requests.run(1, () =>
-    bucket.ask((s3, options) => s3.send(new CreateMultipartUploadCommand({ Bucket, Key: key }), options)),
-  )
+  const { Bucket, Key: key } = object
+  const created = await requests.run(1, () => bucket.ask((s3, options) => s3.send(new CreateMultipartUploadCommand(object), options)))
   const upload = { Bucket, Key: key, UploadId: created.UploadId }
   try {
     const Parts = await sendParts(uploading, path, size, upload)

@@ -1,7 +1,8 @@
 // The blob store in an S3-compatible bucket: staged in a local folder, sent whole and confirmed, fetched to a local file for a child.
 import { createWriteStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { DeleteObjectsCommand, GetObjectCommand, HeadBucketCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
@@ -12,7 +13,7 @@ import { createGate } from './gate.ts'
 import { badAnswer, openBucket, s3Code, type S3Settings } from './s3-bucket.ts'
 import { bodyLength, exactBody } from './s3-download.ts'
 import { createLinks } from './s3-links.ts'
-import { md5Of, uploadFile } from './s3-upload.ts'
+import { md5Of, storedAtOf, uploadFile } from './s3-upload.ts'
 import { openStagingFolder } from './staging-folder.ts'
 
 export interface S3StoreOptions extends S3Settings {
@@ -33,6 +34,8 @@ const REQUESTS_AT_ONCE = 64
 const UPLOAD_MEMORY_BYTES = 32 * 1024 * 1024
 /** The most that S3 takes in one DeleteObjects. */
 const KEYS_PER_DELETE = 1_000
+/** Names the run that used the store last. */
+const RUN_KEY = 'calotype-run'
 /** A body that breaks off is fetched again after these. */
 const CHECKOUT_DELAYS_MS = [100, 500]
 
@@ -87,9 +90,9 @@ export async function openS3Store(options: S3StoreOptions): Promise<BlobStore> {
   return {
     stage: () => staging.newFile(),
 
-    async put(stagedPath, key) {
+    async put(stagedPath, key, { storedAt } = {}) {
       try {
-        await uploadFile(uploading, stagedPath, key)
+        await uploadFile(uploading, stagedPath, key, storedAt)
       } catch (error) {
         throw toCalotypeError(error)
       }
@@ -116,7 +119,7 @@ export async function openS3Store(options: S3StoreOptions): Promise<BlobStore> {
         try {
           const head = await bucket.ask((s3, options) => s3.send(new HeadObjectCommand({ Bucket, Key: key }), options))
           if (head.ContentLength === undefined || head.LastModified === undefined) throw badAnswer('HEAD without length or date')
-          return { size: head.ContentLength, modifiedAt: head.LastModified.getTime() }
+          return { size: head.ContentLength, modifiedAt: storedAtOf(head) ?? head.LastModified.getTime() }
         } catch (error) {
           if (s3Code(error) !== 'NotFound') throw error
           // An answer to HEAD has no body to say what was not found: the key is missing only where the bucket is there.
@@ -159,6 +162,28 @@ export async function openS3Store(options: S3StoreOptions): Promise<BlobStore> {
         if (page.IsTruncated && !page.NextContinuationToken) throw badAnswer('a list that ends in the middle')
         ContinuationToken = page.IsTruncated ? page.NextContinuationToken : undefined
       } while (ContinuationToken)
+    },
+
+    async readRunId() {
+      try {
+        const { body, length } = await get(RUN_KEY)
+        return (await text(exactBody(body, length))).trim() || null
+      } catch (error) {
+        if (error instanceof CalotypeError && error.code === 'not_found') return null
+        throw toCalotypeError(error)
+      }
+    },
+
+    async writeRunId(id) {
+      const path = staging.newFile()
+      try {
+        await writeFile(path, `${id}\n`)
+        await uploadFile(uploading, path, RUN_KEY)
+      } catch (error) {
+        throw toCalotypeError(error)
+      } finally {
+        await discard(path)
+      }
     },
 
     space: async () => null,

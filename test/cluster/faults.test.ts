@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { ROUNDS } from '../faults/figures.ts'
 import { ask, eventually } from '../support/client.ts'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
+import { ROUNDS } from '../support/long-form.ts'
 import { figures, isWell, markedFiles, newLedger, sendAll, settleWithin } from './ledger.ts'
 
 /** Those of the short form take the cluster several seconds as well. */

@@ -39,6 +39,26 @@ export function blobStoreContract(open: () => Promise<{ store: BlobStore; close:
     assert.ok(Math.abs(stat.modifiedAt - Date.now()) < 60_000)
   })
 
+  blobTest('tells when it was stored by the clock of whoever stored it', async (store) => {
+    const storedAt = Date.UTC(2001, 1, 2, 3, 4, 5, 678)
+    await store.put(await staged(store, 'dated'), KEY, { storedAt })
+    assert.equal(Math.round((await store.stat(KEY))!.modifiedAt), storedAt)
+    const large = store.stage()
+    await writeFile(large, Buffer.alloc(17 * 1024 * 1024))
+    await store.put(large, KEY, { storedAt: storedAt + 1 })
+    assert.equal(Math.round((await store.stat(KEY))!.modifiedAt), storedAt + 1)
+  })
+
+  blobTest('names the run that used it last', async (store) => {
+    assert.equal(await store.readRunId(), null)
+    await store.writeRunId('first')
+    await store.writeRunId('second')
+    assert.equal(await store.readRunId(), 'second')
+    const keys = []
+    for (const prefix of ['originals/', 'renditions/']) for await (const { key } of store.list(prefix)) keys.push(key)
+    assert.deepEqual(keys, [])
+  })
+
   blobTest('a put is repeatable, also at the same time', async (store) => {
     const paths = await Promise.all(Array.from({ length: 20 }, () => staged(store, 'same')))
     await Promise.all(paths.map((path) => store.put(path, KEY)))

@@ -11,6 +11,7 @@ import { openOnSqlite, withPostgres, type OpenDatabase } from '../support/databa
 import { batchLedgerContract } from './batch-ledger.ts'
 import { countsContract } from './counts.ts'
 import { imageStoreContract, type Open } from './image-store.ts'
+import { knownStoreContract } from './known-store.ts'
 import { ownersContract } from './owners.ts'
 import { quotasContract } from './quotas.ts'
 import { rowArchiveContract } from './row-archive.ts'
@@ -38,6 +39,7 @@ function contracts(openDatabase: OpenDatabase): void {
   rowSurveyContract(open)
   rowArchiveContract(open)
   quotasContract(openWith)
+  knownStoreContract(openDatabase)
 }
 
 describe('image store on SQLite', () => contracts(openOnSqlite))
@@ -69,6 +71,7 @@ describe('image store on PostgreSQL through PgBouncer', () => {
       '0007-admin',
       '0008-quotas',
       '0009-last-failures',
+      '0010-known-store',
     ])
     for (const { database } of opened) await database.close()
   })

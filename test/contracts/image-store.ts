@@ -62,6 +62,8 @@ export const storeTests =
     })
   }
 
+const hashesOf = (originals: { sha256: string }[]) => originals.map(({ sha256 }) => sha256)
+
 export function imageStoreContract(open: Open): void {
   const storeTest = storeTests(open)
 
@@ -230,10 +232,19 @@ export function imageStoreContract(open: Open): void {
     assert.equal((await store.reclaim(true)).length, 0, 'nobody waits for it')
     assert.deepEqual(await store.collectable(60_000, 10), [], 'within the grace')
     const [released] = await store.collectable(0, 10)
-    assert.deepEqual(released, { sha256: one!.sha256, developments: [{ sha256: one!.sha256, recipe: RECIPE, format: 'jpeg' }] })
+    assert.ok(released && Math.abs(released.releasedAt - Date.now()) < 60_000)
+    const { releasedAt, ...what } = released
+    const developments = [{ sha256: one!.sha256, recipe: RECIPE, format: 'jpeg' }]
+    assert.deepEqual(what, { sha256: one!.sha256, size: one!.size, developments })
+    assert.deepEqual(await store.known([one!.sha256]), new Map([[one!.sha256, releasedAt]]))
+    await store.keep([one!.sha256])
+    await upload(store, 'shared')
+    assert.deepEqual(await store.known([one!.sha256]), new Map([[one!.sha256, null]]), 'what is kept can be taken up again')
+    for (const { id } of await all(store)) await store.delete(id, null)
+    await store.collectable(0, 10)
     await assert.rejects(upload(store, 'shared'), { code: 'overloaded' })
     await store.forget([one!.sha256])
-    assert.deepEqual(await store.known([one!.sha256]), new Set())
+    assert.deepEqual(await store.known([one!.sha256]), new Map())
     const [again] = await upload(store, 'shared')
     assert.equal(again?.status, 'pending')
     assert.equal(await store.batch(one!.batchId, null), null, 'a batch goes with its last image')
@@ -262,7 +273,7 @@ export function imageStoreContract(open: Open): void {
   storeTest('bytes that were stored but not recorded can be released', async (store) => {
     const [used] = await upload(store, 'used')
     await store.release([used!, { sha256: hashOf('never recorded'), size: 5 }])
-    assert.deepEqual(await store.collectable(0, 10), [{ sha256: hashOf('never recorded'), developments: [] }])
+    assert.deepEqual(hashesOf(await store.collectable(0, 10)), [hashOf('never recorded')])
   })
 
   storeTest('bytes that are about to be stored are left alone until they are recorded or released', async (store) => {
@@ -274,7 +285,21 @@ export function imageStoreContract(open: Open): void {
     await Promise.all([store.expect([lost, kept]), store.expect([kept, used!])])
     assert.deepEqual(await store.collectable(0, 10), [])
     await store.release([lost, used!])
-    assert.deepEqual(await store.collectable(0, 10), [{ sha256: lost.sha256, developments: [] }])
+    assert.deepEqual(hashesOf(await store.collectable(0, 10)), [lost.sha256])
+  })
+
+  storeTest('every original has a row before its bytes are stored, and says when', async (store) => {
+    const [used] = await upload(store, 'used')
+    const coming = { sha256: hashOf('coming'), size: 6 }
+    const before = Date.now()
+    const expectedAt = await store.expect([used!, coming])
+    assert.ok(Number.isInteger(expectedAt) && expectedAt >= before && expectedAt <= Date.now())
+    const known = await store.known([used!.sha256, coming.sha256, hashOf('unknown')])
+    assert.deepEqual([...known.keys()].sort(), [used!.sha256, coming.sha256].sort())
+    assert.equal(known.get(used!.sha256), null)
+    assert.ok(known.get(coming.sha256)! > expectedAt, 'its release is still to come')
+    await store.giveUpExpected()
+    assert.deepEqual(hashesOf(await store.collectable(0, 10)), [coming.sha256], 'after a crash nothing is on its way')
   })
 
   storeTest('bytes that wait to be collected are not, once they are about to be stored again', async (store) => {

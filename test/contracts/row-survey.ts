@@ -108,14 +108,16 @@ export function rowSurveyContract(open: Open): void {
     )
   })
 
-  surveyTest('bytes without a row are seized, and an upload of the same waits until they are gone', async (store, { survey }) => {
+  surveyTest('unknown bytes are marked for deletion, and an upload of the same waits until they are gone', async (store, { survey }) => {
     const [known] = await upload(store, 'known')
-    const bytes = [known!, { sha256: hashOf('unknown'), size: 7 }]
-    assert.deepEqual(await survey.seize(bytes), [hashOf('unknown')])
+    const expected = { sha256: hashOf('expected'), size: 8 }
+    await store.expect([expected])
+    const bytes = [known!, { sha256: hashOf('unknown'), size: 7 }, expected]
+    assert.deepEqual(await survey.markForDeletion(bytes), [hashOf('unknown')])
     await assert.rejects(store.expect([{ sha256: hashOf('unknown'), size: 7 }]), { code: 'overloaded' })
     await assert.rejects(upload(store, 'unknown'), { code: 'overloaded' })
     assert.deepEqual(
-      (await store.collectable(60_000, 10)).map(({ sha256 }) => sha256),
+      (await store.collectable(0, 10)).map(({ sha256 }) => sha256),
       [hashOf('unknown')],
       'a sweep ends it',
     )
@@ -132,7 +134,7 @@ export function rowSurveyContract(open: Open): void {
     await store.claim([hashOf('in hand')], RECIPE, { token: 'dead', ms: 1, worker: 'dead' })
     const batch = { ...newBatch(), leaseMs: 1 }
     await store.record({ start: batch, images: [newImage(batch, 0, 'arrives')] })
-    await survey.seize([{ sha256: hashOf('unknown'), size: 7 }])
+    await survey.markForDeletion([{ sha256: hashOf('unknown'), size: 7 }])
     await sleep(30)
     assert.deepEqual(await survey.stuck(60_000), nothing)
     const { leaseGone, arriving, removing, waiting, disagreeing } = await survey.stuck(5)

@@ -10,9 +10,10 @@ import { sendUnit } from '../cluster/ledger.ts'
 import { allFinal, ask, eventually, MULTIPART, part, type SentFile } from '../support/client.ts'
 import { audit } from '../support/data-dir.ts'
 import { declare, described, sendFiles } from '../support/ledger.ts'
+import { ROUNDS } from '../support/long-form.ts'
 import { smallPhotographs } from '../support/photographs.ts'
 import { isAlive } from '../support/processes.ts'
-import { assertWell, ROUNDS, settle } from './figures.ts'
+import { assertWell, settle } from './figures.ts'
 import { onEachTopology, type Subject, type Topology } from './subject.ts'
 
 const POLL_MS = 50

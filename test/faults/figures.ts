@@ -1,22 +1,12 @@
 // The account at the end of a fault: what was acknowledged against rows, bytes and what else is left; a line of it for the table.
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
-import { parseArgs } from 'node:util'
+import type { TestContext } from 'node:test'
 import type { FindingCode } from '../../src/flow/findings.ts'
 import { allFinal, eventually } from '../support/client.ts'
 import { doctor } from '../support/command.ts'
 import { audit, filesIn, query } from '../support/data-dir.ts'
 import { MARK } from '../support/figures-mark.ts'
 import { descriptorsOf, type Subject } from './subject.ts'
-
-const { values } = parseArgs({ options: { rounds: { type: 'string' } }, strict: false })
-/** Null in the short form, which `npm test` runs. */
-export const ROUNDS = values.rounds === undefined ? null : Number(values.rounds)
-
-/** What takes minutes or rights of its own: only in the long form, `npm run test:faults -- --rounds N`. */
-export function longTest(name: string, body: (t: TestContext) => Promise<void>): void {
-  if (ROUNDS !== null) test(name, { timeout: 60 * 60_000 }, body)
-}
 
 export interface Figures {
   sent: number

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { sendUnit } from '../cluster/ledger.ts'
 import { allFinal, upload, type SentFile } from '../support/client.ts'
+import { longTest } from '../support/long-form.ts'
 import { photograph } from '../support/photographs.ts'
-import { assertWell, longTest, settle, tellFigures } from './figures.ts'
+import { assertWell, settle, tellFigures } from './figures.ts'
 import { makeSmallMemory } from './rooms.ts'
 import { onEachTopology } from './subject.ts'
 

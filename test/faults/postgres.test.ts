@@ -9,8 +9,9 @@ import { newLedger, sendAll, sendUnit } from '../cluster/ledger.ts'
 import { allFinal, ask, eventually, upload, type SentFile } from '../support/client.ts'
 import { audit } from '../support/data-dir.ts'
 import { declare, described, sendFiles } from '../support/ledger.ts'
+import { longTest, ROUNDS } from '../support/long-form.ts'
 import { smallPhotographs } from '../support/photographs.ts'
-import { assertWell, longTest, ROUNDS, settle } from './figures.ts'
+import { assertWell, settle } from './figures.ts'
 import { onEachTopology } from './subject.ts'
 
 const MAX_CONNECTIONS = 12

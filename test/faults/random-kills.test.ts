@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { setTimeout as wait } from 'node:timers/promises'
 import { sendAll } from '../cluster/ledger.ts'
 import { eventually } from '../support/client.ts'
+import { longTest, ROUNDS } from '../support/long-form.ts'
 import { smallPhotographs } from '../support/photographs.ts'
-import { assertWell, longTest, ROUNDS, settle } from './figures.ts'
+import { assertWell, settle } from './figures.ts'
 import { onEachTopology } from './subject.ts'
 
 const FILES_A_ROUND = 18

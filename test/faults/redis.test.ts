@@ -5,8 +5,9 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { sendAll } from '../cluster/ledger.ts'
 import { ask, eventually } from '../support/client.ts'
+import { longTest } from '../support/long-form.ts'
 import { smallPhotographs } from '../support/photographs.ts'
-import { assertWell, longTest, settle } from './figures.ts'
+import { assertWell, settle } from './figures.ts'
 import { onEachTopology } from './subject.ts'
 
 const FILES = 30

@@ -1,11 +1,12 @@
 // A store that fails, slows down, falls silent, cuts bodies off and damages them, behind a whole Calotype: slower, never wrong.
 import { test } from 'node:test'
 import { sendAll } from '../cluster/ledger.ts'
+import { ROUNDS } from '../support/long-form.ts'
 import { randomFrom } from '../support/random.ts'
 import { smallPhotographs } from '../support/photographs.ts'
 import { startFaultyS3, type FaultyS3 } from '../support/faulty-s3.ts'
 import type { Fault } from '../support/fault-proxy.ts'
-import { assertWell, ROUNDS, settle } from './figures.ts'
+import { assertWell, settle } from './figures.ts'
 import { onEachTopology } from './subject.ts'
 
 const FILES = ROUNDS === null ? 24 : 90
