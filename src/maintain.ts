@@ -102,7 +102,7 @@ interface VisitedData {
  */
 export function adoptUnknown(config: Config, log: Logger, email: string | null, onProgress: (adopted: number) => void): Promise<Adopted> {
   return visitData(config, log, async ({ blobs, images, knownStore, database }) => {
-    const { accounts } = accountDeps(database, config)
+    const { accounts } = accountDeps(database, openReserve(config, log), config)
     const owner = email === null ? null : ((await accounts.findUser(email.toLowerCase()))?.user ?? null)
     if (email !== null && !owner) throw new StartError(`Nobody has the address ${email}. Name the owner by --owner.`)
     if (email === null && (await accounts.hasUsers()))

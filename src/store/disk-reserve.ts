@@ -91,7 +91,11 @@ export function openDiskReserve({ dataDir, databaseFile, log }: { dataDir: strin
 
   let keeping: Promise<void> | null = null
   const keep = () =>
-    (keeping ??= Promise.all(folders().map((folder) => (sizeIn(folder) === RESERVE_BYTES ? undefined : make(folder))))
+    (keeping ??= Promise.all(
+      folders()
+        .filter((folder) => sizeIn(folder) !== RESERVE_BYTES)
+        .map(make),
+    )
       .then(() => undefined)
       .finally(() => (keeping = null)))
 
