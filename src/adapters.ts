@@ -10,6 +10,7 @@ import type { SchemaVersion } from './db/migrations.ts'
 import type { Database, OnRoundTrip } from './db/schema.ts'
 import type { AccountDeps } from './flow/account-deps.ts'
 import { checkStore, renewRun } from './flow/check-store.ts'
+import { alsoWhenFull, imagesWhenFull, withReserve } from './flow/when-full.ts'
 import { remakeLost } from './flow/remake-lost.ts'
 import type { Logger } from './log.ts'
 import { observeBlobs, observeFeed, observeImages } from './observe/observe-steps.ts'
@@ -22,6 +23,7 @@ import { createSqlRowSurvey } from './record/sql-row-survey.ts'
 import { createSqlWorkPause } from './record/sql-work-pause.ts'
 import { createSqlWorkerRegistry } from './record/sql-worker-registry.ts'
 import { lockDataDir } from './store/data-dir-lock.ts'
+import { NO_RESERVE, openDiskReserve, type DiskReserve } from './store/disk-reserve.ts'
 import { openFilesystemStore } from './store/filesystem.ts'
 import type { S3Settings } from './store/s3-bucket.ts'
 
@@ -36,6 +38,10 @@ export const s3Settings = (config: Config): S3Settings => ({
   accessKeyId: config.s3AccessKeyId,
   secretAccessKey: config.s3SecretAccessKey,
 })
+
+/** Embedded, the disk that fills up is one's own. */
+export const openReserve = (config: Config, log: Logger): DiskReserve =>
+  isCluster(config) ? NO_RESERVE : openDiskReserve({ dataDir: config.dataDir, databaseFile: sqliteFile(config), log })
 
 /** A visitor may open it beside a server, and touches nothing that others stage. */
 export async function openBlobs(config: Config, log: Logger, { asVisitor = false } = {}) {
@@ -64,9 +70,9 @@ export async function openDatabase(
 const HOUR_MS = 60 * 60 * 1000
 
 /** Of servers, and of commands about accounts. */
-export const accountDeps = (database: Database, { sessionIdleHours, sessionMaxHours }: Config): AccountDeps => ({
-  accounts: createSqlAccountStore(database),
-  audit: createSqlAuditLog(database),
+export const accountDeps = (database: Database, reserve: DiskReserve, { sessionIdleHours, sessionMaxHours }: Config): AccountDeps => ({
+  accounts: alsoWhenFull(createSqlAccountStore(database), reserve),
+  audit: alsoWhenFull(createSqlAuditLog(database), reserve),
   passwords: createPasswords(),
   sessionLimits: { idleMs: sessionIdleHours * HOUR_MS, maxMs: sessionMaxHours * HOUR_MS },
   accessChanges: createAccessChanges(),
@@ -92,15 +98,18 @@ export async function openData(
   log: Logger,
   { observer, anew = false }: { observer?: Observer | undefined; anew?: boolean } = {},
 ) {
+  const reserve = openReserve(config, log)
+  reserve.giveUpIfFull()
   const lock = isCluster(config) ? null : lockDataDir(config.dataDir, { pid: process.pid })
   try {
     const blobs = await openBlobs(config, log)
-    const { database, migrated } = await openDatabase(config, log, {}, observer)
+    const { database, migrated } = await withReserve(reserve, () => openDatabase(config, log, {}, observer))
     for (const name of migrated) log.info({ migration: name }, 'migrated the database')
-    const images = createSqlImageStore(database, quotaOf(config))
+    const images = imagesWhenFull(createSqlImageStore(database, quotaOf(config)), reserve)
     const knownStore = createSqlKnownStore(database)
     const survey = createSqlRowSurvey(database)
-    const halt = await checkStore({ blobs, images, survey, knownStore, log }, { afterCrash: lock?.afterCrash ?? false, anew })
+    const checking = { blobs, images, survey, knownStore, log }
+    const halt = await withReserve(reserve, () => checkStore(checking, { afterCrash: lock?.afterCrash ?? false, anew }))
     // In another store, all that was developed would seem to be lost.
     if (lock?.afterCrash && halt?.reason !== 'another_store') {
       const remade = await remakeLost({ blobs, survey })
@@ -120,7 +129,7 @@ export async function openData(
     observer?.watch({ connections: database.connections, backlog: images.backlog, deletion })
     const watched = observer ? { blobs: observeBlobs(blobs, observer), images: observeImages(images, observer) } : { blobs, images }
     const work = { pause: createSqlWorkPause(database), workers: createSqlWorkerRegistry(database) }
-    return { lock, halt, ...watched, ...work, knownStore, database, migrated, close }
+    return { lock, reserve, halt, ...watched, ...work, knownStore, database, migrated, close }
   } catch (error) {
     lock?.release()
     throw error

@@ -8,6 +8,7 @@ import { createWorkerReport, REPORT_INTERVAL_MS } from './flow/report-worker.ts'
 import { createBulkRunner } from './flow/run-bulk-jobs.ts'
 import { recover, sweep, sweepWork } from './flow/sweep.ts'
 import { offerSetup } from './flow/set-up-server.ts'
+import { alsoWhenFull } from './flow/when-full.ts'
 import { listenOn } from './http/listen-on.ts'
 import { createServer } from './http/server.ts'
 import { createWorkerServer } from './http/worker-server.ts'
@@ -118,10 +119,20 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
   const auth = authMode(config)
   const observing = await openObserving({ ...config, role: 'server', log })
   const { observer } = observing
-  const { lock, blobs, images, pause, workers, knownStore, database, close: closeData } = await openData(config, log, { observer, anew })
+  const {
+    lock,
+    reserve,
+    blobs,
+    images,
+    pause,
+    workers,
+    knownStore,
+    database,
+    close: closeData,
+  } = await openData(config, log, { observer, anew })
   const { queue, feed } = await openMessaging(config, log, 'server', observer)
-  const deps = { blobs, images, pause, workers, knownStore, jobs: createSqlBulkJobs(database), queue, feed, log }
-  const people = accountDeps(database, config)
+  const deps = { blobs, images, pause, workers, knownStore, jobs: alsoWhenFull(createSqlBulkJobs(database), reserve), queue, feed, log }
+  const people = accountDeps(database, reserve, config)
   const limiter = await openRequestLimiter(config, log)
   await recover(deps, !isCluster(config))
   const work = isCluster(config) ? null : startProcessing(deps, config, 'server', observer)
@@ -130,6 +141,7 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
   const server = await createServer({
     ...deps,
     ...people,
+    reserve,
     overview: createSqlOverview(database),
     settings: describeSettings(),
     auth,
@@ -161,6 +173,7 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
       log,
       observeSweep('work', observer, () => sweepWork(deps)),
     ),
+    repeat('the look after the reserve of the disk', SWEEP_INTERVAL_MS, log, reserve.keep),
     repeat('the look for bulk jobs', LOOK_FOR_JOBS_INTERVAL_MS, log, () => bulk.look()),
     repeat('the sweep of accounts', SWEEP_ACCOUNTS_INTERVAL_MS, log, () => people.accounts.sweep(people.sessionLimits, ATTEMPT_RETENTION)),
   ]
@@ -175,6 +188,7 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
     listenForMetrics: observing.listen,
     async close(graceMs) {
       stopping = true
+      reserve.giveUpIfFull()
       // In hand are the bodies that are arriving and the images being developed; what waits in the queue is found in the rows again.
       const served = server.close()
       const cutOff = setTimeout(() => server.server.closeAllConnections(), graceMs)

@@ -5,7 +5,8 @@ import type { DoctorOptions } from './cli/doctor.ts'
 import { serve, work } from './cli/serve.ts'
 import { readConfig, type Config } from './config.ts'
 import { settingsHelp } from './config/help.ts'
-import { CalotypeError, StartError } from './errors.ts'
+import { toStartError } from './db/sqlite-faults.ts'
+import { CalotypeError, ERRORS, StartError, toCalotypeError } from './errors.ts'
 import { createLog } from './log.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -151,10 +152,17 @@ function settings(): Config {
   return readConfig()
 }
 
+/** Null for what nobody expected: its stack says more. */
+function sentenceOf(thrown: unknown): string | null {
+  const error = toStartError(thrown)
+  if (error instanceof StartError) return error.message
+  if (error instanceof CalotypeError && error.code !== 'internal') return error.message
+  return toCalotypeError(error).code === 'storage_full' ? ERRORS.storage_full : null
+}
+
 try {
   await program.parseAsync()
 } catch (error) {
-  const expected = error instanceof StartError || (error instanceof CalotypeError && error.code !== 'internal')
-  console.error(expected ? error.message : error)
+  console.error(sentenceOf(error) ?? error)
   process.exit(1)
 }

@@ -65,8 +65,16 @@ export const ERRORS = {
   processing_unavailable: 'No image can be processed at the moment. Those that were uploaded wait; the log of the server has the cause.',
   storage_unavailable: 'The store of the images does not answer. Try again after the time in Retry-After.',
   database_unavailable: 'The database can not be reached just now. Nothing was taken; try again after the time in Retry-After.',
-  storage_full: 'The disk of the server is full. Nothing was kept; try again when there is room.',
+  database_damaged: 'The database of the server is damaged, and nothing was taken. The log of the server says what its operator can do.',
+  storage_full:
+    'The disk of the server is full, and nothing was kept. Make room by deleting images, which works on a full disk, or by a larger disk; then try again.',
 } as const
+
+/** What an operator does about `database_damaged`, where the database is a file. */
+export const DAMAGE_REMEDIES =
+  'Delete nothing in DATA_DIR: the originals in it are whole, and no other database knows them. Copy calotype.sqlite, with -wal and -shm, ' +
+  'aside. Then put the newest backup back by `calotype restore`, in a new DATA_DIR, and run `calotype doctor` there; without a backup, ' +
+  'recover the rows by `sqlite3 calotype.sqlite .recover`.'
 
 export type ErrorCode = keyof typeof ERRORS
 
@@ -104,11 +112,14 @@ export class StartError extends Error {
   override readonly name = 'StartError'
 }
 
-// PostgreSQL: connection exceptions, too many connections, shutting down or starting up. And what sockets and the pool say.
-const UNAVAILABLE = /^(08...|53300|57P0[1-3]|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN)$/
+// PostgreSQL: connection exceptions, too many connections, shutting down or starting up. What SQLite says of a file it can't use or get
+// at (`db/sqlite-faults.ts`). And what sockets and the pool say.
+const UNAVAILABLE = /^(08...|53300|57P0[1-3]|SQLITE_UNAVAILABLE|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN)$/
 const UNAVAILABLE_MESSAGE =
   /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error)/
 const UNAVAILABLE_RETRY_SECONDS = 5
+const FOLDER_GONE =
+  'The folder of the images is not there. Nothing was taken; its operator should look whether the disk of DATA_DIR is mounted.'
 
 /** Translates what the file system and the databases say into our codes; anything unknown is `internal`, with its cause. */
 export function toCalotypeError(error: unknown): CalotypeError {
@@ -121,6 +132,10 @@ export function toCalotypeError(error: unknown): CalotypeError {
   }
   // 22021 is PostgreSQL's character_not_in_repertoire: NUL in an id, as nobody ever got one from us.
   if (code === '22021') return new CalotypeError('bad_request', undefined, { cause: error })
+  // A file that is looked for is asked about by whoever looks: here a folder of the store is gone.
+  if (code === 'ENOENT')
+    return new CalotypeError('storage_unavailable', FOLDER_GONE, { cause: error, retryAfterSeconds: UNAVAILABLE_RETRY_SECONDS })
+  if (code === 'SQLITE_CORRUPT') return new CalotypeError('database_damaged', undefined, { cause: error })
   if (UNAVAILABLE.test(code) || UNAVAILABLE_MESSAGE.test(message)) {
     return new CalotypeError('database_unavailable', undefined, { cause: error, retryAfterSeconds: UNAVAILABLE_RETRY_SECONDS })
   }

@@ -1,7 +1,7 @@
 // The composition root of the commands that look after what is kept, beside running servers or instead of one.
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { accountDeps, isCluster, openBlobs, openData, openDatabase, s3Settings, sqliteFile } from './adapters.ts'
+import { accountDeps, isCluster, openBlobs, openData, openDatabase, openReserve, s3Settings, sqliteFile } from './adapters.ts'
 import type { Config } from './config.ts'
 import { StartError } from './errors.ts'
 import type { AccountDeps } from './flow/account-deps.ts'
@@ -57,6 +57,7 @@ export async function examine(
       return null
     }
   }
+  if (options.repair) openReserve(config, log).giveUpIfFull()
   const database = await visitRows(config, log, { readOnly: !options.repair })
   const storeCode = config.s3Endpoint === '' ? 'folder_unusable' : 'store_unusable'
   const blobs = await usable(storeCode, () => openBlobs(config, log, { asVisitor: true }))
@@ -101,7 +102,7 @@ interface VisitedData {
  */
 export function adoptUnknown(config: Config, log: Logger, email: string | null, onProgress: (adopted: number) => void): Promise<Adopted> {
   return visitData(config, log, async ({ blobs, images, knownStore, database }) => {
-    const { accounts } = accountDeps(database, config)
+    const { accounts } = accountDeps(database, openReserve(config, log), config)
     const owner = email === null ? null : ((await accounts.findUser(email.toLowerCase()))?.user ?? null)
     if (email !== null && !owner) throw new StartError(`Nobody has the address ${email}. Name the owner by --owner.`)
     if (email === null && (await accounts.hasUsers()))
@@ -217,9 +218,11 @@ export async function restore(config: Config, log: Logger, folder: string, { rep
 /** Accounts alone, for commands: also beside a server that runs on this DATA_DIR, whose database takes another writer. */
 export async function openAccounts(config: Config, log: Logger): Promise<AccountDeps & { close(): Promise<void> }> {
   if (!isCluster(config)) mkdirSync(config.dataDir, { recursive: true })
+  const reserve = openReserve(config, log)
+  reserve.giveUpIfFull()
   const isBeside = !isCluster(config) && readServerInfo(config.dataDir) !== null
   const { database } = await openDatabase(config, log, { version: isBeside ? 'as it is' : 'latest' })
-  return { ...accountDeps(database, config), close: () => database.close() }
+  return { ...accountDeps(database, reserve, config), close: () => database.close() }
 }
 
 /** Brings the database up to date, and its counts, if they are not what the rows say. Returns what was done, line by line. */

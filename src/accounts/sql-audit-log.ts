@@ -1,5 +1,5 @@
 // The audit log in SQL, the same queries for both databases.
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import type { AuditLogTable } from '../db/account-tables.ts'
 import type { Database } from '../db/schema.ts'
 import type { Actor, AuditEntry, AuditLog } from './audit-log.ts'
@@ -11,7 +11,7 @@ export function createSqlAuditLog({ write, read, now }: Database): AuditLog {
       await write
         .insertInto('audit_log')
         .values(({ selectFrom }) => ({
-          id: uuidv7(),
+          id: newId(),
           at: now,
           user_id: actor.userId,
           email: actor.userId === null ? null : selectFrom('users').select('email').where('id', '=', actor.userId),

@@ -49,8 +49,17 @@ export async function ranMigrations(db: Kysely<Schema>): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
+// As SQLite and PostgreSQL say it.
+const NO_TABLE = /no such table|relation "kysely_migration" does not exist/
+
 async function checkVersion(db: Kysely<Schema>): Promise<string[]> {
-  const ran = await ranMigrations(db)
+  const ran = await ranMigrations(db).catch((error: unknown) => {
+    if (!NO_TABLE.test((error as Error).message)) throw error
+    throw new StartError(
+      'The database has no tables: no server ever ran on it, or its rows were lost. If there were any, put the newest backup back by `calotype restore`.',
+      { cause: error },
+    )
+  })
   const unknown = ran.find((name) => !(name in MIGRATIONS))
   if (unknown) throw new StartError(`${NEWER} (${unknown}).`)
   const missing = Object.keys(MIGRATIONS).find((name) => !ran.includes(name))

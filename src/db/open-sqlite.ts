@@ -3,6 +3,7 @@ import { Kysely, sql } from 'kysely'
 import { bringUpTo, type SchemaVersion } from './migrations.ts'
 import { findNamesInSqlite } from './name-search.ts'
 import type { Database, OnRoundTrip, RowsOf, Schema } from './schema.ts'
+import { toStartError } from './sqlite-faults.ts'
 import { emptyLoad, sqliteDialect, type SqliteConnection } from './sqlite-dialect.ts'
 
 export interface SqliteOptions {
@@ -54,6 +55,6 @@ export async function openSqlite(
     }
   } catch (error) {
     await write.destroy()
-    throw error
+    throw toStartError(error)
   }
 }

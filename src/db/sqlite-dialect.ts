@@ -45,8 +45,12 @@ export class SqliteConnection implements DatabaseConnection {
     this.#thread.on('message', (outcome: Outcome) => {
       const waiter = this.#waiting.get(outcome.id)
       this.#waiting.delete(outcome.id)
-      if ('error' in outcome) waiter?.reject(Object.assign(new Error(outcome.error.message), { code: outcome.error.code }))
-      else waiter?.resolve(outcome.results)
+      if ('results' in outcome) return waiter?.resolve(outcome.results)
+      const { message, code } = outcome.error
+      const error = Object.assign(new Error(message), { code, path })
+      // It was the disk, in another thread: the stack of this one says nothing.
+      if (code !== undefined) delete error.stack
+      waiter?.reject(error)
     })
     this.#thread.on('error', (error) => this.#end(error as Error))
     this.#thread.on('exit', () => this.#end(new Error('the database is closed')))

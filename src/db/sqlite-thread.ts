@@ -1,6 +1,7 @@
 // The thread that owns one SQLite connection: statements block, and a commit waits for the disk, but never the server's own loop.
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import { faultOf, type SqliteFault } from './sqlite-faults.ts'
 
 export interface Statement {
   sql: string
@@ -18,7 +19,7 @@ export interface Result {
   changes: number
 }
 
-export type Outcome = { id: number } & ({ results: Result[] } | { error: { message: string; code: string | undefined } })
+export type Outcome = { id: number } & ({ results: Result[] } | { error: { message: string; code: SqliteFault | undefined } })
 
 // Bulk statements differ by their number of rows, so the texts are many, and a prepared one takes about 60 bytes for each character
 // of its text: 200 of up to 600 rows took 97 MB. Those used last are kept, up to so many characters; the largest never are.
@@ -27,9 +28,22 @@ const MAX_KEPT_CHARACTERS = 20_000
 
 const { path, readOnly } = workerData as { path: string; readOnly: boolean }
 const port = parentPort!
-const database = new DatabaseSync(path, { readOnly, timeout: 10_000 })
-if (!readOnly) database.exec('pragma journal_mode = wal; pragma synchronous = full')
-database.exec('pragma foreign_keys = on; pragma temp_store = memory; pragma cache_size = -16000')
+
+function open(): DatabaseSync {
+  const connection = new DatabaseSync(path, { readOnly, timeout: 10_000 })
+  try {
+    if (!readOnly) connection.exec('pragma journal_mode = wal; pragma synchronous = full')
+    connection.exec('pragma foreign_keys = on; pragma temp_store = memory; pragma cache_size = -16000')
+    return connection
+  } catch (error) {
+    connection.close()
+    throw error
+  }
+}
+
+let opened: DatabaseSync | null = null
+/** At the first request: who sends it is told why the file can't be used. */
+const database = () => (opened ??= open())
 
 type Prepared = { statement: StatementSync; returnsRows: boolean }
 
@@ -44,7 +58,7 @@ function prepare(sql: string): Prepared {
     prepared.set(sql, known)
     return known
   }
-  const statement = database.prepare(sql)
+  const statement = database().prepare(sql)
   const fresh = { statement, returnsRows: statement.columns().length > 0 }
   if (sql.length > MAX_KEPT_CHARACTERS) return fresh
   prepared.set(sql, fresh)
@@ -59,7 +73,7 @@ function prepare(sql: string): Prepared {
 
 function execute({ sql, parameters }: Statement): Result {
   // SQLite has done it by itself, as on a full disk: the error that led to it is the one to be told.
-  if (sql === 'rollback' && !database.isTransaction) return { rows: [], changes: 0 }
+  if (sql === 'rollback' && !database().isTransaction) return { rows: [], changes: 0 }
   const { statement, returnsRows } = prepare(sql)
   const values = parameters as SQLInputValue[]
   if (returnsRows) return { rows: statement.all(...values), changes: 0 }
@@ -67,14 +81,15 @@ function execute({ sql, parameters }: Statement): Result {
 }
 
 function transact(statements: Statement[]): Result[] {
-  database.exec('begin immediate')
+  const connection = database()
+  connection.exec('begin immediate')
   try {
     const results = statements.map(execute)
-    database.exec('commit')
+    connection.exec('commit')
     return results
   } catch (error) {
     // A full disk has SQLite roll back by itself.
-    if (database.isTransaction) database.exec('rollback')
+    if (connection.isTransaction) connection.exec('rollback')
     throw error
   }
 }
@@ -84,13 +99,12 @@ function answer({ id, statements }: Request): Outcome {
     return { id, results: statements.length === 1 ? statements.map(execute) : transact(statements) }
   } catch (error) {
     const { message, errcode } = error as Error & { errcode?: number }
-    // 13 is SQLITE_FULL (https://sqlite.org/rescode.html)
-    return { id, error: { message, code: errcode === 13 ? 'ENOSPC' : undefined } }
+    return { id, error: { message, code: faultOf(errcode) } }
   }
 }
 
 port.on('message', (request: Request | 'close') => {
   if (request !== 'close') return port.postMessage(answer(request))
-  database.close()
+  opened?.close()
   port.close()
 })

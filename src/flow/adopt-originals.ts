@@ -1,5 +1,6 @@
 // Makes images of originals that the database does not know: what `calotype doctor --adopt` does when a database was lost.
 import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import { FORMATS, originalKey, RECIPE } from '../image.ts'
 import { formatOf, SIGNATURE_BYTES } from '../receive/signature.ts'
 import type { ImageStore, NewImage } from '../record/image-store.ts'
@@ -30,7 +31,7 @@ const BATCH_IMAGES = 500
 export async function adoptOriginals(deps: AdoptDeps, ownerId: string | null): Promise<Adopted> {
   const result: Adopted = { adopted: 0, left: [] }
   let page: NewImage[] = []
-  let batchId = uuidv7()
+  let batchId = newId()
   const record = async () => {
     if (page.length === 0) return
     const start = { id: batchId, kind: 'batch', ownerId, leaseMs: UPLOAD_LEASE_MS } as const
@@ -38,7 +39,7 @@ export async function adoptOriginals(deps: AdoptDeps, ownerId: string | null): P
     result.adopted += page.length
     deps.onProgress(result.adopted)
     page = []
-    batchId = uuidv7()
+    batchId = newId()
   }
   for await (const unknown of findUnknown(deps, null)) {
     const image = await readImage(deps.blobs, unknown)

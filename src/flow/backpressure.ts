@@ -12,8 +12,9 @@ export function createBackpressure({ images }: { images: Pick<ImageStore, 'count
   let countedAt = -Infinity
 
   return async () => {
-    if (Date.now() - countedAt > COUNT_EVERY_MS) {
-      countedAt = Date.now()
+    // Not by the wall clock: set back by an hour, it would keep an old count for as long.
+    if (performance.now() - countedAt > COUNT_EVERY_MS) {
+      countedAt = performance.now()
       counted = images.countPending()
     }
     if ((await counted) >= maxPending) throw new CalotypeError('overloaded', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS })

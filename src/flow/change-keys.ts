@@ -1,5 +1,5 @@
 // API keys made and revoked.
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import type { Scope } from '../access.ts'
 import type { Key } from '../accounts/account-store.ts'
 import type { Actor } from '../accounts/audit-log.ts'
@@ -16,7 +16,7 @@ export async function makeKey(
 ): Promise<{ key: Key; secret: string }> {
   const secret = newKey()
   const key = await accounts.addKey({
-    id: uuidv7(),
+    id: newId(),
     prefix: prefixOf(secret),
     tokenHash: hashToken(secret),
     userId,

@@ -1,6 +1,6 @@
 // Users made and changed by administrators, and passwords changed by whoever may.
 import { randomBytes } from 'node:crypto'
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import type { Role } from '../access.ts'
 import type { PasswordChange, User, UserChange } from '../accounts/account-store.ts'
 import type { Actor } from '../accounts/audit-log.ts'
@@ -25,7 +25,7 @@ export async function addUser(
   if ((await deps.accounts.findUser(email.toLowerCase())) !== null) throw new CalotypeError('email_taken')
   const given = password ?? newPassword()
   const passwordHash = await deps.passwords.hash(given, queueOf(actor))
-  const user = await deps.accounts.addUser({ id: uuidv7(), email, name, role, passwordHash })
+  const user = await deps.accounts.addUser({ id: newId(), email, name, role, passwordHash })
   await deps.audit.record({ actor, action: 'user.created', target: { kind: 'user', id: user.id }, detail: { email: user.email, role } })
   return { user, password: password === undefined ? given : null }
 }

@@ -1,6 +1,6 @@
 // Declares a batch: what of it is needed, what is here already and what would be refused is told before a byte is sent.
 import { createHash } from 'node:crypto'
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import type { Owner } from '../access.ts'
 import { CalotypeError, ERRORS } from '../errors.ts'
 import { RECIPE, type Failure } from '../image.ts'
@@ -35,7 +35,7 @@ export async function declareBatch(
   deps: UploadDeps,
   { files, ownerId, sees, key, answer, maxFileBytes, batchTtlHours }: DeclareOptions,
 ): Promise<{ batchId: string; answer: string }> {
-  const batchId = uuidv7()
+  const batchId = newId()
   const fingerprint = async () => fingerprintOf(files)
   async function take() {
     const declared = await deps.images.declare({

@@ -1,6 +1,6 @@
 // Comparing passwords: what is tried is counted first, so that guessing is slow however many servers and addresses there are.
 import { isIP } from 'node:net'
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import type { User } from '../accounts/account-store.ts'
 import { readDevice, type DeviceOwner } from '../accounts/known-device.ts'
 import type { AccountDeps } from './account-deps.ts'
@@ -52,7 +52,7 @@ async function countAndCompare(
   found: { user: User; passwordHash: string } | null,
   guesser: Guesser,
 ): Promise<boolean> {
-  const attempt = uuidv7()
+  const attempt = newId()
   const { limits, place, alsoIn } = limitsOf(email, guesser)
   const refusal = await accounts.countAttempt(attempt, limits)
   if (refusal) throw tooManyAttempts(refusal)

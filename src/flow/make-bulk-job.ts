@@ -1,5 +1,5 @@
 // A bulk action is counted, confirmed, written down; and cancelled. `run-bulk-jobs.ts` does it.
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import type { Actor, AuditLog } from '../accounts/audit-log.ts'
 import { CalotypeError } from '../errors.ts'
 import type { BulkJob, BulkJobs, ImageSelection, JobAction } from '../record/bulk-jobs.ts'
@@ -26,7 +26,7 @@ export async function makeBulkJob(
 ): Promise<BulkJob> {
   const total = await countSelection(deps, selection)
   if (total > confirmed * MOST_GROWTH) throw new CalotypeError('count_changed')
-  const job = await deps.jobs.add({ id: uuidv7(), action, selection, total, by, actor })
+  const job = await deps.jobs.add({ id: newId(), action, selection, total, by, actor })
   const which = 'ids' in selection ? {} : { filter: selection.filter }
   await deps.audit.record({
     actor,

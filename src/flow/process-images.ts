@@ -45,8 +45,6 @@ const PASSING: ErrorCode[] = ['storage_full', 'storage_unavailable', 'database_u
 const LOOK_FOR_ITS_END_MS = 500
 // A worker that dies is noticed after so long; one that lives says so three times in that.
 const LEASE_MS = 6_000
-// A chunk that waits in the queue is here in a quarter of this; one image alone takes longer to develop.
-const TAKING_MS = 20
 // Outcomes share a transaction with those of the time that so many images take, but nobody notices a tenth of a second.
 const OUTCOMES_TOGETHER = 4
 const MOST_TOGETHER_MS = 100
@@ -63,7 +61,6 @@ export function processImages(deps: ProcessDeps): Processing {
   /** Outcomes being recorded and announced: of `finishing`, those that nothing more is awaited for. */
   let outcomes = 0
   let claiming = false
-  let askedAt = -Infinity
   /** Between two outcomes, lately. */
   let outcomeEveryMs = 0
   let lastOutcomeAt = performance.now()
@@ -94,9 +91,8 @@ export function processImages(deps: ProcessDeps): Processing {
     outcomeEveryMs += (Math.min(now - lastOutcomeAt, MOST_TOGETHER_MS) - outcomeEveryMs) / OUTCOMES_TOGETHER
     lastOutcomeAt = now
     try {
-      // The last one in hand waits for no other, unless more are just coming.
-      const areComing = claiming || performance.now() - askedAt < TAKING_MS
-      const canWait = areComing || claimed.length + finishing.size > outcomes
+      // The last one in hand waits for nobody: who sends the next image may be waiting for this outcome.
+      const canWait = claiming || claimed.length + finishing.size > outcomes
       const canWaitMs = canWait ? Math.min(OUTCOMES_TOGETHER * outcomeEveryMs, MOST_TOGETHER_MS) : 0
       const changed = await persist('recording an outcome', () => images.finish({ ...result, token: lease.token }, canWaitMs))
       failpoint('outcome-recorded')
@@ -166,7 +162,6 @@ export function processImages(deps: ProcessDeps): Processing {
         await freed.promise
         continue
       }
-      askedAt = performance.now()
       // With as many more that wait here: a claim costs the same for more of them.
       const jobs = await queue.take(room() + developer.capacity)
       if (jobs.length === 0) return

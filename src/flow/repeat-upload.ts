@@ -1,5 +1,5 @@
 // Repeats of an upload: the same content under the same Idempotency-Key gets the answer of the first, and is not taken twice.
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import type { BatchKind } from '../record/batch-ledger.ts'
 import { oncePerKey } from './once-per-key.ts'
 import { fingerprintOf, renewing, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
@@ -22,7 +22,7 @@ export type Repeatable = { upload: Upload } | { batchId: string; answer: string 
 
 /** Uploads once for each key. Waits while the first upload with this key arrives; rejects with `idempotency_conflict` for other content. */
 export async function uploadOnce(deps: UploadDeps, options: RepeatableOptions): Promise<Repeatable> {
-  const batchId = uuidv7()
+  const batchId = newId()
   const { key } = options
   if (key === undefined) return uploadNow(deps, batchId, options)
   return renewing(deps, batchId, () => uploadUnlessDone(deps, batchId, key, options))

@@ -1,5 +1,5 @@
 // The first administrator of a server: a link that works once, for a day, while nobody has an account.
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import { hashToken, newToken } from '../accounts/tokens.ts'
 import { CalotypeError } from '../errors.ts'
 import type { AccountDeps } from './account-deps.ts'
@@ -27,7 +27,7 @@ export async function setUpServer(
   const tokenHash = hashToken(token)
   if (!(await deps.accounts.isSetupToken(tokenHash))) throw new CalotypeError('setup_link_invalid')
   const passwordHash = await deps.passwords.hash(password, networkOf(client.address))
-  const user = await deps.accounts.addFirstUser({ id: uuidv7(), email, name, role: 'admin', passwordHash }, tokenHash)
+  const user = await deps.accounts.addFirstUser({ id: newId(), email, name, role: 'admin', passwordHash }, tokenHash)
   const signedIn = await startSession(deps, { user, passwordHash, deviceId: null }, client)
   const actor = actorOfSession(signedIn, client)
   await deps.audit.record({

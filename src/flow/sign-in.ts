@@ -1,5 +1,5 @@
 // Signing in with e-mail and password, and out again.
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import type { Principal } from '../access.ts'
 import type { User } from '../accounts/account-store.ts'
 import type { Actor } from '../accounts/audit-log.ts'
@@ -54,7 +54,7 @@ export async function signIn(deps: AccountDeps, { email, password, client, befor
 export async function startSession({ accounts, sessionLimits }: AccountDeps, who: RightGuess, client: Client): Promise<SignedIn> {
   const { user, deviceId } = who
   const token = newToken()
-  const sessionId = uuidv7()
+  const sessionId = newId()
   await accounts.addSession({ id: sessionId, userId: user.id, tokenHash: hashToken(token), ...client }, sessionLimits)
   return { user, token, sessionId, device: deviceToken(ownerOf(who), deviceId ?? newDeviceId()) }
 }

@@ -1,5 +1,5 @@
 // Files of a declared batch, in any number of requests: what came whole stays, whatever becomes of the rest of its body.
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import type { Owner } from '../access.ts'
 import { CalotypeError, toCalotypeError } from '../errors.ts'
 import { RECIPE, type Image } from '../image.ts'
@@ -61,7 +61,7 @@ const toArrival = (file: GroupFile): Arrival => {
   const { declaredIndex: index } = file
   if (file.outcome === 'refused') return { index, failure: { code: file.code, error: file.error } }
   const { format, size, sha256 } = file
-  return { index, file: { id: uuidv7(), format, size, sha256, recipe: RECIPE } }
+  return { index, file: { id: newId(), format, size, sha256, recipe: RECIPE } }
 }
 
 /** Bytes that were stored and got no image: collected, unless someone else uses them. */

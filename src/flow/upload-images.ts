@@ -1,5 +1,5 @@
 // The journey's first half: received files are stored and recorded group by group, queued at once, acknowledged at the end.
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import { toCalotypeError, CalotypeError } from '../errors.ts'
 import { RECIPE, type Image } from '../image.ts'
 import type { ReceivedFile } from '../receive/receive-files.ts'
@@ -93,5 +93,5 @@ export async function uploadImages(
 }
 
 function toNewImage(batchId: string, ownerId: string | null, { index, name, format, size, sha256 }: ReceivedFile): NewImage {
-  return { id: uuidv7(), batchId, ownerId, batchIndex: index, name, format, size, sha256, recipe: RECIPE }
+  return { id: newId(), batchId, ownerId, batchIndex: index, name, format, size, sha256, recipe: RECIPE }
 }

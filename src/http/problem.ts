@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import type { ApiError, ApiImage } from '../api.ts'
 import { createListener, type ListenerOptions } from '../connections/create-listener.ts'
-import { CalotypeError, toCalotypeError, type ErrorCode, type ErrorDetails } from '../errors.ts'
+import { CalotypeError, DAMAGE_REMEDIES, toCalotypeError, type ErrorCode, type ErrorDetails } from '../errors.ts'
 import { collectMethods } from './methods.ts'
 import { SECURITY_HEADER_LINES, securityHeaders } from './security-headers.ts'
 
@@ -59,6 +59,7 @@ export const STATUS_OF = {
   original_damaged: 500,
   rendition_missing: 500,
   internal: 500,
+  database_damaged: 500,
   overloaded: 503,
   shutting_down: 503,
   processing_unavailable: 503,
@@ -127,7 +128,10 @@ export const problemOptions = {
 
 function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = fromFastify(thrown) ?? toCalotypeError(thrown)
-  if (error.cause !== undefined && STATUS_OF[error.code] >= 500) request.log.error({ err: error.cause, code: error.code }, 'request failed')
+  if (error.cause !== undefined && STATUS_OF[error.code] >= 500) {
+    const what = error.code === 'database_damaged' ? `the database is damaged. ${DAMAGE_REMEDIES}` : 'request failed'
+    request.log.error({ err: error.cause, code: error.code }, what)
+  }
   return sendProblem(reply, error)
 }
 

@@ -9,6 +9,7 @@ import type { Logger } from '../log.ts'
 import type { AccountDeps } from '../flow/account-deps.ts'
 import type { AllowanceDeps } from '../flow/allowance.ts'
 import type { Observer } from '../observe/observer.ts'
+import type { DiskReserve } from '../store/disk-reserve.ts'
 import { guardAccess } from './access-guard.ts'
 import { adminRoutes } from './admin.ts'
 import { adminImageRoutes, type AdminImagesDeps } from './admin-images.ts'
@@ -58,6 +59,8 @@ export interface ServerDeps extends UploadDeps, AccountDeps, AdminDeps, Allowanc
   maxConnectionsPerAddress: number | null
   log: Logger
   limits: UploadLimits
+  /** Uploads are refused while it is given up. */
+  reserve: Pick<DiskReserve, 'check'>
   corsOrigins: string[]
   mediaAccess: 'public' | 'private'
   /** Names it may be asked by, beside addresses and localhost; `*` is any. */

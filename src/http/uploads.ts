@@ -15,6 +15,7 @@ import { createWaits } from '../flow/wait-for-image.ts'
 import type { Observer } from '../observe/observer.ts'
 import { receiveFiles, type Allowance, type ReceiveOptions } from '../receive/receive-files.ts'
 import type { BatchKind } from '../record/batch-ledger.ts'
+import type { DiskReserve } from '../store/disk-reserve.ts'
 import { drainRefused } from './drain.ts'
 import { keyOf } from './idempotency-key.ts'
 import { observeFiles } from './observe-requests.ts'
@@ -30,7 +31,12 @@ export interface UploadLimits {
   batchTtlHours: number
 }
 
-type Deps = UploadDeps & AllowanceDeps & { limits: UploadLimits; observer?: Observer | undefined }
+type Deps = UploadDeps &
+  AllowanceDeps & {
+    reserve: Pick<DiskReserve, 'check'>
+    limits: UploadLimits
+    observer?: Observer | undefined
+  }
 
 const initiated = (message: (taken: number) => string) => (upload: Upload) =>
   JSON.stringify({
@@ -56,7 +62,7 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
   const waitForImage = createWaits(deps)
   fastify.addHook('preParsing', async ({ headers, raw }) => {
     received.add(raw)
-    await checkRoom()
+    await Promise.all([checkRoom(), deps.reserve.check()])
     const encoding = headers['content-encoding']
     if (encoding !== undefined && encoding !== 'identity') throw new CalotypeError('unsupported_encoding')
     if (!/^multipart\/form-data\b/i.test(headers['content-type'] ?? '')) throw new CalotypeError('not_multipart')

@@ -1,6 +1,6 @@
 // Declares a batch: its files in rows before their bytes are sent, and images at once for those whose bytes are here.
 import { sql, type Transaction } from 'kysely'
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import type { Owner, Quota } from '../access.ts'
 import type { Database, Schema } from '../db/schema.ts'
 import type { Format, Image } from '../image.ts'
@@ -51,7 +51,7 @@ function knownImages({ batchId, ownerId, files, recipe }: Declaration, here: Her
   return files.flatMap(({ name, size, sha256, refusal }, batchIndex) => {
     const known = sha256 !== null && refusal === null ? here.get(sha256) : undefined
     if (sha256 === null || known?.size !== size) return []
-    return [{ id: uuidv7(), batchId, ownerId, batchIndex, name, size, sha256, format: known.format, recipe }]
+    return [{ id: newId(), batchId, ownerId, batchIndex, name, size, sha256, format: known.format, recipe }]
   })
 }
 

@@ -2,6 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { toCalotypeError } from '../errors.ts'
 
+// After so many waits in a row that nobody joined, the next groups go at once: 15 of them, and 31, 63, 63, … after each further one.
+const MIN_VAIN_WAITS = 4
+const MAX_UNDELAYED = 63
+// A wait that began late in its interval says little about who is coming.
+const MIN_TELLING_SHARE = 0.6
+
 interface Waiting<In, Out> {
   item: In
   canWaitMs: number
@@ -12,7 +18,8 @@ interface Waiting<In, Out> {
 /**
  * `commit` gets up to `maxItems` items and returns their results in the same order, in one transaction. When a group fails, each
  * of its items is tried alone, so that one bad item fails only itself. A group of items that can all wait begins so long after the one
- * before as the most impatient of them can; a full one at once.
+ * before as the most impatient of them can; a full one at once. Waits that nobody joins become rare: who sends one item after the other,
+ * each once the one before is done, is delayed for only a few of them.
  */
 export function groupCommit<In, Out>(
   commit: (items: In[]) => Promise<Out[]>,
@@ -22,6 +29,21 @@ export function groupCommit<In, Out>(
   let running = false
   let begunAt = -Infinity
   let pausing = new AbortController()
+  let vainWaits = 0
+  /** Groups that are to go at once, although their items can wait. */
+  let undelayed = 0
+
+  /** Delays the next group for the company of others, unless nobody joined the last ones. */
+  async function waitForOthers(): Promise<void> {
+    if (undelayed > 0) return void undelayed--
+    const [before, from] = [waiting.length, performance.now()]
+    const canWaitMs = Math.min(...waiting.map((one) => one.canWaitMs))
+    await pause()
+    if (waiting.length > before) vainWaits = 0
+    else if (performance.now() - from >= canWaitMs * MIN_TELLING_SHARE) {
+      if (++vainWaits >= MIN_VAIN_WAITS) undelayed = Math.min(2 ** vainWaits - 1, MAX_UNDELAYED)
+    }
+  }
 
   /** Ends early when an item comes that can't wait so long. */
   async function pause(): Promise<void> {
@@ -47,7 +69,7 @@ export function groupCommit<In, Out>(
   async function drain() {
     running = true
     while (waiting.length > 0) {
-      if (waiting.length < maxItems && waiting.every((one) => one.canWaitMs > 0)) await pause()
+      if (waiting.length < maxItems && waiting.every((one) => one.canWaitMs > 0)) await waitForOthers()
       begunAt = performance.now()
       await settle(waiting.splice(0, maxItems))
     }

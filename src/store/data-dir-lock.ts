@@ -2,7 +2,7 @@
 import { accessSync, constants, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { StartError } from '../errors.ts'
+import { StartError, toCalotypeError } from '../errors.ts'
 
 export interface ServerInfo {
   pid: number
@@ -34,8 +34,8 @@ const held = new Set<DatabaseSync>()
 function takeLock(dataDir: string, waitMs: number): DatabaseSync | null {
   const db = new DatabaseSync(lockFile(dataDir), { timeout: waitMs })
   try {
-    // A rollback journal would leave a file behind when the holder is killed.
-    db.exec('PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE')
+    // A journal on disk would need room there, and stay behind when the holder is killed. Node's SQLite ignores OFF.
+    db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
     return db
   } catch (error) {
     db.close()
@@ -66,12 +66,21 @@ export function lockDataDir(dataDir: string, info: ServerInfo): DataDirLock {
   }
   const write = (current: ServerInfo) => {
     // Renamed into place, so that a reader never sees half of it.
-    writeFileSync(`${infoFile(dataDir)}.new`, JSON.stringify(current))
-    renameSync(`${infoFile(dataDir)}.new`, infoFile(dataDir))
+    try {
+      writeFileSync(`${infoFile(dataDir)}.new`, JSON.stringify(current))
+      renameSync(`${infoFile(dataDir)}.new`, infoFile(dataDir))
+    } catch (error) {
+      throw toStartError(dataDir, error)
+    }
+  }
+  const afterCrash = readInfo(dataDir) !== null
+  try {
+    write(info)
+  } catch (error) {
+    db.close()
+    throw error
   }
   held.add(db)
-  const afterCrash = readInfo(dataDir) !== null
-  write(info)
   return {
     afterCrash,
     announce: (url) => write({ ...info, url }),
@@ -89,8 +98,19 @@ function openDataDir(dataDir: string): DatabaseSync | null {
     accessSync(dataDir, constants.W_OK | constants.X_OK)
     return takeLock(dataDir, LOCK_WAIT_MS)
   } catch (error) {
-    throw new StartError(`DATA_DIR ${dataDir} cannot be used as a folder to write to: ${(error as Error).message}.`, { cause: error })
+    throw toStartError(dataDir, error)
   }
+}
+
+function toStartError(dataDir: string, cause: unknown): StartError {
+  if (toCalotypeError(cause).code === 'storage_full') {
+    return new StartError(
+      `The disk of DATA_DIR ${dataDir} is full. Make some room by removing other files from it, or give it more; ` +
+        'then delete images on the page, or all of them by `calotype images delete --all`.',
+      { cause },
+    )
+  }
+  return new StartError(`DATA_DIR ${dataDir} cannot be used as a folder to write to: ${(cause as Error).message}.`, { cause })
 }
 
 /** The server that holds DATA_DIR now, or null when none does. */

@@ -1,6 +1,6 @@
 // The blob store in a folder: written aside, synced, renamed, the folder synced; so a name always stands for whole bytes.
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync, mkdirSync } from 'node:fs'
 import {
   access,
   constants,
@@ -106,6 +106,11 @@ async function openStaging(folder: string, { isShared = false, asVisitor = false
   }
 }
 
+/** Somebody emptied the folder of staged files. Where the store itself is gone, there is another disk, or none: writing says so. */
+function makeAgain(folder: string, staging: string) {
+  if (PREFIXES.every((prefix) => existsSync(join(folder, prefix)))) mkdirSync(staging, { recursive: true })
+}
+
 /**
  * Opens the store in a folder, which is made where missing: `tmp/` for what is being written, and a folder for each prefix of
  * the keys. Only one process may have it open, unless it is said to be shared, and visitors.
@@ -148,7 +153,10 @@ export async function openFilesystemStore(path: string, options: FilesystemOptio
   }
 
   return {
-    stage: () => join(staging, randomUUID()),
+    stage() {
+      if (!existsSync(staging)) makeAgain(folder, staging)
+      return join(staging, randomUUID())
+    },
 
     async put(stagedPath, key, { synced = false, canBeMadeAgain = false, storedAt } = {}) {
       try {

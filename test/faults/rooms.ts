@@ -1,6 +1,18 @@
 // Places of limited size for the fault tests: a file system of so many bytes, a memory of so many; each says what it needs, and goes.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -8,9 +20,13 @@ export interface SmallDisk extends Disposable {
   folder: string
   /** Leaves so many bytes free, roughly. */
   fill(leftBytes: number): void
+  /** Leaves nothing, also while others write. */
+  fillUp(): void
   /** Makes room again. */
   free(): void
 }
+
+const PIECES_BYTES = [2 ** 20, 2 ** 12, 1]
 
 /** A tmpfs of its own. Throws, with what to do, where it may not be mounted. */
 export function mountSmallDisk(bytes: number): SmallDisk {
@@ -31,6 +47,18 @@ export function mountSmallDisk(bytes: number): SmallDisk {
     fill(leftBytes) {
       const { bavail, bsize } = statfsSync(folder)
       writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - leftBytes)))
+    },
+    fillUp() {
+      const file = openSync(ballast, 'a')
+      for (const bytes of PIECES_BYTES) {
+        try {
+          const piece = Buffer.alloc(bytes)
+          for (;;) writeSync(file, piece)
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+        }
+      }
+      closeSync(file)
     },
     free: () => rmSync(ballast, { force: true }),
     [Symbol.dispose]() {

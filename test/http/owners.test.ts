@@ -18,6 +18,7 @@ import type {
 } from '../../src/api.ts'
 import { createServer } from '../../src/http/server.ts'
 import { createLog } from '../../src/log.ts'
+import { NO_RESERVE } from '../../src/store/disk-reserve.ts'
 import { ask, END_OF_PARTS, eventually, MULTIPART, part, type Answer } from '../support/client.ts'
 import { smallPhotographs } from '../support/photographs.ts'
 import { identifyByHeader, startShared, WHO, type Shared } from '../support/principals.ts'
@@ -388,6 +389,7 @@ test('a route that does not say what it asks of who calls it fails the start', a
         ...shared.deps,
         log: createLog('silent'),
         limits,
+        reserve: NO_RESERVE,
         mediaAccess: 'public',
         pages,
         corsOrigins: ['https://other.example'],

@@ -60,3 +60,28 @@ test('of items that can wait, the most impatient one decides', { timeout: 10_000
   assert.ok(performance.now() - begun < 5_000)
   assert.deepEqual(groups, [['a'], ['b', 'c']])
 })
+
+test('waits that nobody joins are not made again and again', async () => {
+  const { groups, add } = recorder()
+  const begun = performance.now()
+  for (let item = 0; item < 30; item++) await add(String(item), 100)
+  const alone = performance.now() - begun
+  assert.ok(alone < 2_000, `30 items, one after the other, took ${alone.toFixed(0)} ms`)
+  assert.equal(groups.length, 30)
+})
+
+test('waits are made again once one of them has found company', async () => {
+  const { groups, add } = recorder()
+  // The first goes at once, the next four wait in vain, and the 15 after them go at once.
+  for (let item = 0; item < 20; item++) await add(String(item), 100)
+  const first = add('first', 2_000)
+  await wait(30)
+  await Promise.all([first, add('second', 100)])
+  const last = add('third', 200)
+  await wait(30)
+  await Promise.all([last, add('fourth', 200)])
+  assert.deepEqual(groups.slice(20), [
+    ['first', 'second'],
+    ['third', 'fourth'],
+  ])
+})

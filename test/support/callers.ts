@@ -9,6 +9,7 @@ import { hashToken } from '../../src/accounts/tokens.ts'
 import { addPrincipal } from '../../src/http/principal.ts'
 import { createServer, type Patience } from '../../src/http/server.ts'
 import { createLog } from '../../src/log.ts'
+import { NO_RESERVE } from '../../src/store/disk-reserve.ts'
 import { PASSWORD } from './accounts.ts'
 import { END_OF_PARTS, MULTIPART, part } from './client.ts'
 import { photograph } from './photographs.ts'
@@ -77,7 +78,17 @@ export async function startCallers({
     const deps = { ...shared.deps, auth: 'required' as const, trustProxy }
     const pages = { folder, imageOrigins: [], maxFileBytes: limits.maxFileBytes }
     return createServer(
-      { ...deps, log: createLog('silent'), limits, mediaAccess, pages, corsOrigins: [], obstacle: () => null, isStopping: () => false },
+      {
+        ...deps,
+        log: createLog('silent'),
+        limits,
+        reserve: NO_RESERVE,
+        mediaAccess,
+        pages,
+        corsOrigins: [],
+        obstacle: () => null,
+        isStopping: () => false,
+      },
       (server) => {
         addPrincipal(server, deps)
         server.addHook('onRoute', ({ method, url }) => void routes.push(...[method].flat().map((one) => `${one} ${url}`)))

@@ -28,6 +28,7 @@ import { createSqlKnownStore } from '../../src/record/sql-known-store.ts'
 import { createSqlWorkPause } from '../../src/record/sql-work-pause.ts'
 import { createSqlWorkerRegistry } from '../../src/record/sql-worker-registry.ts'
 import { openFilesystemStore } from '../../src/store/filesystem.ts'
+import { NO_RESERVE } from '../../src/store/disk-reserve.ts'
 
 export const WHO = 'x-who'
 
@@ -124,7 +125,17 @@ export async function startShared(): Promise<Shared> {
   const routes: string[] = []
   const open = (mediaAccess: 'public' | 'private') =>
     createServer(
-      { ...deps, log, limits, mediaAccess, pages, corsOrigins: ['https://other.example'], obstacle: () => null, isStopping: () => false },
+      {
+        ...deps,
+        log,
+        limits,
+        reserve: NO_RESERVE,
+        mediaAccess,
+        pages,
+        corsOrigins: ['https://other.example'],
+        obstacle: () => null,
+        isStopping: () => false,
+      },
       (server) => {
         identifyByHeader(server)
         server.addHook('onRoute', ({ method, url }) => void routes.push(...[method].flat().map((one) => `${one} ${url}`)))

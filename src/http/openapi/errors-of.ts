@@ -19,7 +19,7 @@ export interface RouteKind {
 export function errorsOf({ method, url, access, identifies, isChecked }: RouteKind, { errors = [] }: Operation): ErrorCode[] {
   const codes = new Set<ErrorCode>(errors)
   const asksWho = access !== 'public' || identifies
-  if (asksWho) for (const code of ['unauthorized', 'database_unavailable'] as const) codes.add(code)
+  if (asksWho) for (const code of ['unauthorized', 'database_unavailable', 'database_damaged'] as const) codes.add(code)
   if (asksWho && access !== 'media') codes.add('too_many_requests')
   if (access !== 'public' && access !== 'media') codes.add('forbidden')
   if (!isSafe({ method })) for (const code of ['origin_not_allowed', 'shutting_down'] as const) codes.add(code)
