@@ -188,7 +188,8 @@ onEachTopology({ ...SMALL, BLOB_GRACE_SECONDS: '0' }, (calotype) => {
     const server = await startIn(t, env)
     const images = await allFinal(server)
     assert.ok(images.length > 0 && images.every((image) => image.code === 'original_missing'))
-    assert.equal((await ask<ApiError>(server, `/api/images/${images[0]!.id}/original`)).status, 404)
+    const original = await ask<ApiError>(server, `/api/images/${images[0]!.id}/original`)
+    assert.deepEqual([original.status, original.body.code], [500, 'original_missing'])
   })
 
   test('what is no whole backup, and a place that is not empty, are refused', async (t) => {
