@@ -71,3 +71,46 @@ test('failed images make room for the next ones while their outcomes wait for ea
     5_000,
   )
 })
+
+test('the outcome of an image that came alone waits for no other', async (t) => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'calotype-test-'))
+  const { database, close } = await openOnSqlite()
+  const store = await openFilesystemStore(dataDir, { isShared: false })
+  const [queue, feed] = [createMemoryQueue(), createMemoryFeed({ history: 100 })]
+  const sqlStore = createSqlImageStore(database)
+  const delays: (number | undefined)[] = []
+  const images: ProcessDeps['images'] = {
+    ...sqlStore,
+    async finish(result, canWaitMs) {
+      delays.push(canWaitMs)
+      return sqlStore.finish(result, 0)
+    },
+  }
+  const blobs: ProcessDeps['blobs'] = { ...store, checkout: async (key) => ({ path: join(dataDir, key), release: async () => {} }) }
+  const developer: ProcessDeps['developer'] = {
+    capacity: CAPACITY,
+    develop: async () => ({ outcome: 'failed', failure: { code: 'invalid_image', error: 'It is none.' } }),
+    stats: () => ({ children: [], developed: 0, replaced: 0, bytesInFlight: 0 }),
+    close: async () => {},
+  }
+  const log = createLog('silent')
+  const processing = processImages({ blobs, images, queue, feed, developer, pause: { current: async () => null }, worker: 'test', log })
+  t.after(async () => {
+    await processing.stop()
+    await queue.close()
+    await feed.close()
+    await store.close()
+    await close()
+    await rm(dataDir, { recursive: true })
+  })
+
+  for (const content of CONTENTS) {
+    const sent = delays.length
+    await queue.add(toJobs(await upload(sqlStore, content)))
+    await eventually('its outcome is recorded', async () => delays.length > sent, 5_000)
+  }
+  assert.deepEqual(
+    delays,
+    CONTENTS.map(() => 0),
+  )
+})
