@@ -50,6 +50,8 @@ test('failed images make room for the next ones while their outcomes wait for ea
     obstacle: () => null,
     whenAble: async () => {},
     stats: () => ({ children: [], developed: 0, replaced: 0, bytesInFlight: 0 }),
+    obstacle: () => null,
+    whenAble: async () => {},
     close: async () => {},
   }
   const log = createLog('silent')
@@ -91,6 +93,8 @@ test('the outcome of an image that came alone waits for no other', async (t) => 
     capacity: CAPACITY,
     develop: async () => ({ outcome: 'failed', failure: { code: 'invalid_image', error: 'It is none.' } }),
     stats: () => ({ children: [], developed: 0, replaced: 0, bytesInFlight: 0 }),
+    obstacle: () => null,
+    whenAble: async () => {},
     close: async () => {},
   }
   const log = createLog('silent')
