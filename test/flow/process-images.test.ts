@@ -50,8 +50,6 @@ test('failed images make room for the next ones while their outcomes wait for ea
     obstacle: () => null,
     whenAble: async () => {},
     stats: () => ({ children: [], developed: 0, replaced: 0, bytesInFlight: 0 }),
-    obstacle: () => null,
-    whenAble: async () => {},
     close: async () => {},
   }
   const log = createLog('silent')
