@@ -32,8 +32,10 @@ import { NO_RESERVE } from '../../src/store/disk-reserve.ts'
 
 export const WHO = 'x-who'
 
-const key = (userId: string, role: Principal['role'], scopes: Principal['scopes']): Principal => {
-  return { via: 'key', userId, role, scopes, credentialId: `key of ${userId}` }
+const KEY_OF = 'key of '
+
+const key = (userId: string, role: Principal['role'], scopes: Principal['scopes'], who = userId): Principal => {
+  return { via: 'key', userId, role, scopes, credentialId: `${KEY_OF}${who}` }
 }
 
 const MEMBER_SCOPES = new Set(['upload', 'read', 'delete'] as const)
@@ -42,9 +44,11 @@ const MEMBER_SCOPES = new Set(['upload', 'read', 'delete'] as const)
 function principalOf(who: string): Principal {
   if (who === 'guest') return { via: 'nobody', userId: null, role: 'member', scopes: new Set(), credentialId: null }
   if (who === 'root') return key('root', 'admin', new Set(SCOPES))
-  if (who === 'root-reads') return key('root', 'admin', new Set(['read']))
+  if (who === 'root-reads') return key('root', 'admin', new Set(['read']), who)
   return key(who, 'member', MEMBER_SCOPES)
 }
+
+const whose = async (credentialIds: string[]) => new Map(credentialIds.map((id) => [id, principalOf(id.slice(KEY_OF.length))]))
 
 export const identifyByHeader: Identify = (fastify) => {
   fastify.decorateRequest('principal')
@@ -98,7 +102,8 @@ export async function startShared(): Promise<Shared> {
     settings: [],
     queue: createMemoryQueue(),
     feed: createMemoryFeed({ history: 20_000 }),
-    accounts: createSqlAccountStore(database),
+    // What is held open is looked at every few seconds: nobody here has a row.
+    accounts: { ...createSqlAccountStore(database), whose },
     audit: createSqlAuditLog(database),
     passwords: createPasswords(),
     sessionLimits: { idleMs: 3_600_000, maxMs: 3_600_000 },
