@@ -234,7 +234,7 @@ describe('refused by the header', () => {
   })
   test('an original that is gone is no fault of the image', async () => {
     const job = await darkroom.job(Buffer.alloc(0), 'png')
-    await assert.rejects(developImage({ ...job, originalPath: `${job.originalPath}-gone` }, MAX_PIXELS), { code: 'internal' })
+    await assert.rejects(developImage({ ...job, originalPath: `${job.originalPath}-gone` }, MAX_PIXELS), { code: 'storage_unavailable' })
   })
 })
 
