@@ -44,13 +44,15 @@ export class SqliteConnection implements DatabaseConnection {
     this.#thread = new Worker(new URL('./sqlite-thread.ts', import.meta.url), { workerData: { path, readOnly } })
     this.#thread.on('message', (outcome: Outcome) => {
       const waiter = this.#waiting.get(outcome.id)
+      // Under `node --watch` threads also tell what they have loaded.
+      if (!waiter) return
       this.#waiting.delete(outcome.id)
-      if ('results' in outcome) return waiter?.resolve(outcome.results)
+      if ('results' in outcome) return waiter.resolve(outcome.results)
       const { message, code } = outcome.error
       const error = Object.assign(new Error(message), { code, path })
       // It was the disk, in another thread: the stack of this one says nothing.
       if (code !== undefined) delete error.stack
-      waiter?.reject(error)
+      waiter.reject(error)
     })
     this.#thread.on('error', (error) => this.#end(error as Error))
     this.#thread.on('exit', () => this.#end(new Error('the database is closed')))
