@@ -1,9 +1,10 @@
 // What is measured: a server of the bench's own, a cluster of its own, or one that runs already; behind one interface.
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { startCluster } from '../test/support/cluster.ts'
 import { processesOfGroup } from '../test/support/processes.ts'
-import { startServer } from '../test/support/server.ts'
+import { startServer, type Server } from '../test/support/server.ts'
 import { countStatements, watchCluster, type Asked } from './asked.ts'
 import { usageOfTrees } from './process-tree.ts'
 import { emptyFolder } from './scratch.ts'
@@ -44,10 +45,26 @@ export const startSubject = (options: SubjectOptions): Promise<Subject> =>
 
 const SETTINGS = { LOG_LEVEL: 'warn' }
 
+const LOOK_EVERY_MS = 50
+const LOOKS_ALIKE = 6
+const MAX_LOOKS = 200
+
+/** A server is ready before its children are, and what it probes the system with are children, too: resolves once they stay the same. */
+async function childrenStarted(server: Server): Promise<void> {
+  let [before, alike] = ['', 0]
+  for (let look = 0; look < MAX_LOOKS && alike < LOOKS_ALIKE; look++) {
+    const now = server.pids().join()
+    alike = now === before && now.includes(',') ? alike + 1 : 0
+    before = now
+    await wait(LOOK_EVERY_MS)
+  }
+}
+
 async function startEmbedded({ root, env = {}, counted = false }: SubjectOptions): Promise<Subject> {
   const dataDir = await mkdtemp(join(root, 'data-'))
   const counting = counted ? await countStatements(root) : null
   const server = await startServer({ dataDir, env: { ...SETTINGS, ...env, ...counting?.env } })
+  await childrenStarted(server)
   const signalChildren = (signal: NodeJS.Signals) => {
     const children = server.pids().filter((pid) => pid !== server.pid)
     if (children.length === 0) throw new Error('The server has no children to freeze.')
