@@ -105,7 +105,8 @@ async function probeStore(blobs: BlobStore, isFolder: boolean, found: (code: Fin
     const isSame = piece.equals(bytes.subarray(start, start + 20)) && hash === createHash('sha256').update(bytes).digest('hex')
     if (!isSame) found(isFolder ? 'folder_unusable' : 'store_unusable', 'What was just stored reads differently.')
   } catch (error) {
-    const isSilent = error instanceof CalotypeError && error.code === 'storage_unavailable'
+    // A folder answers at once: what it refuses is no silence.
+    const isSilent = !isFolder && error instanceof CalotypeError && error.code === 'storage_unavailable'
     const code = isSilent ? 'not_looked_at' : isFolder ? 'folder_unusable' : 'store_unusable'
     found(code, `A file could not be stored and read: ${reasonOf(error)}`)
   } finally {
