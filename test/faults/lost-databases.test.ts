@@ -73,6 +73,7 @@ onEachTopology((topology, open) => {
       await using subject = await open({ env: { LOG_LEVEL: 'warn' }, envOf: { serve: { METRICS_PORT: '0' } } })
       const kept = new Kept()
       await send(subject, kept, await smallPhotographs(3, { seed: 10 }))
+      await allFinal(subject)
       await end(subject, 'SIGKILL')
       await loseDatabase(subject)
       await subject.revive()
@@ -95,7 +96,8 @@ onEachTopology((topology, open) => {
       await wait(SWEPT_MS)
       assertKept(subject, kept)
       assert.ok(existsSync(join(subject.dataDir, originalKey(hashOf(own!)))))
-      const expected = ['deletion_halted', 'unknown_original', 'unknown_original', 'unknown_original']
+      const times = (count: number, code: FindingCode) => Array.from({ length: count }, () => code)
+      const expected = ['deletion_halted', ...times(6, 'orphan'), ...times(3, 'unknown_original')]
       assert.deepEqual((await storeFindings(subject)).sort(), expected)
       assert.deepEqual((await storeFindings(subject, '--repair')).sort(), expected)
       assertKept(subject, kept)
