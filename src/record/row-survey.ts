@@ -53,7 +53,7 @@ export interface RowSurvey {
   countOriginals(): Promise<number>
   /** Those whose hash begins with `prefix` and comes after `after`, in order. */
   originals(prefix: string, after: string, limit: number): Promise<HeldOriginal[]>
-  /** Hashes of some originals that images use and that are not known to be lost, spread over all of them; all, if there are no more. */
+  /** Hashes of originals that images use and that are not known to be lost: the first by hash, as hashes are random. */
   sampleOriginals(limit: number): Promise<string[]>
   /** The one with this hash as it is now; null if no image uses it any more. */
   original(sha256: string): Promise<HeldOriginal | null>
