@@ -46,7 +46,7 @@ async function sync(path: string) {
 }
 
 /** Renames a file to a name whose folder may not be there yet: 512 made at each first start would take as long as all else of it. */
-async function moveTo(target: string, path: string) {
+async function moveTo(target: string, path: string, onNewFolder: (folder: string) => void) {
   try {
     await rename(path, target)
   } catch (error) {
@@ -56,6 +56,7 @@ async function moveTo(target: string, path: string) {
     await mkdir(shard).catch((failure: unknown) => {
       if (codeOf(failure) !== 'EEXIST') throw failure
     })
+    onNewFolder(shard)
     await rename(path, target)
   }
 }
@@ -165,7 +166,7 @@ export async function openFilesystemStore(path: string, options: FilesystemOptio
         const durably = options.isShared || !canBeMadeAgain
         if (durably && !synced) await sync(stagedPath)
         const target = join(folder, key)
-        await moveTo(target, stagedPath)
+        await moveTo(target, stagedPath, folders.forget)
         failpoint('blob-renamed')
         if (durably) await folders.sync(dirname(target))
         failpoint('blob-in-place')

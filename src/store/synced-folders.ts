@@ -51,6 +51,15 @@ export function createFolders(root: string) {
 
   return {
     sync: syncShared,
+    /** After `folder` was made: one of its name that was held may have been removed. */
+    forget(folder: string) {
+      const descriptor = descriptors.get(folder)
+      if (descriptor === undefined) return
+      descriptors.delete(folder)
+      const close = () => closeSync(descriptor)
+      // A sync that runs holds its number, which another file may get once it is closed.
+      void (running.get(folder)?.current ?? Promise.resolve()).then(close, close)
+    },
     close() {
       for (const descriptor of descriptors.values()) closeSync(descriptor)
     },
