@@ -170,6 +170,8 @@ export interface AccountStore {
   /** Who has these sessions and keys now, by their ids. Those that have ended are not in it. */
   whose(credentialIds: string[], limits: SessionLimits): Promise<Map<string, Principal>>
 
+  /** The limit that makes a guess wait the longest at the moment; null where it need not wait. Nothing is counted. */
+  refusalOf(limits: AttemptLimit[]): Promise<AttemptRefusal | null>
   /**
    * Counts a guess before it is looked at, exactly: of many at once, on however many servers, no more than the limits allow are counted.
    * Returns the limit that makes it wait the longest: then it is not counted. Otherwise a right guess is told to `forgive`.

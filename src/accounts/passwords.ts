@@ -10,6 +10,8 @@ export const MAX_PASSWORD_LENGTH = 200
 const COST = { N: 2 ** 15, r: 8, p: 3 }
 const SALT_BYTES = 16
 const HASH_BYTES = 32
+/** Compared with where there is no hash, so that it takes as long as a real one. */
+const NOBODYS = ['scrypt', COST.N, COST.r, COST.p, 'A'.repeat(22), 'A'.repeat(43)].join('$')
 const MAX_AT_ONCE = 2
 /** Of one address: about two seconds of work. */
 const MAX_WAITING_PER_ADDRESS = 20
@@ -22,8 +24,11 @@ const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)
 export interface Passwords {
   /** With salt and costs in it: later ones may cost more. Throws `overloaded` when the address has asked for very many at once. */
   hash(password: string, address: string): Promise<string>
-  /** Whether it is the one; takes as long without a hash to compare with, and is then false. Throws as `hash` does. */
-  verify(password: string, hash: string | null, address: string): Promise<boolean>
+  /**
+   * Whether it is the one; takes as long without a hash to compare with, and is then false. `admit` runs when its turn has come: where it
+   * rejects, nothing is hashed. Throws as `hash` does.
+   */
+  verify(password: string, hash: string | null, address: string, admit: () => Promise<void>): Promise<boolean>
 }
 
 export function createPasswords(): Passwords {
@@ -34,26 +39,23 @@ export function createPasswords(): Passwords {
     retryAfterSeconds: RETRY_SECONDS,
   })
 
-  async function hash(password: string, address: string): Promise<string> {
-    const salt = randomBytes(SALT_BYTES)
-    const { N, r, p } = COST
-    const derived = await inTurn(address, () => derive(normal(password), salt, HASH_BYTES, withMemory(COST)))
-    return ['scrypt', N, r, p, salt.toString('base64url'), derived.toString('base64url')].join('$')
-  }
-
   return {
-    hash,
-    async verify(password, stored, address) {
-      if (stored === null) {
-        // As long as a real one, and never right.
-        await hash(password, address)
-        return false
-      }
-      const [, N, r, p, salt = '', expected = ''] = stored.split('$')
+    async hash(password, address) {
+      const salt = randomBytes(SALT_BYTES)
+      const { N, r, p } = COST
+      const derived = await inTurn(address, () => derive(normal(password), salt, HASH_BYTES, withMemory(COST)))
+      return ['scrypt', N, r, p, salt.toString('base64url'), derived.toString('base64url')].join('$')
+    },
+
+    async verify(password, stored, address, admit) {
+      const [, N, r, p, salt = '', expected = ''] = (stored ?? NOBODYS).split('$')
       const right = Buffer.from(expected, 'base64url')
       const cost = withMemory({ N: Number(N), r: Number(r), p: Number(p) })
-      const derived = await inTurn(address, () => derive(normal(password), Buffer.from(salt, 'base64url'), right.length, cost))
-      return timingSafeEqual(derived, right)
+      const derived = await inTurn(address, async () => {
+        await admit()
+        return derive(normal(password), Buffer.from(salt, 'base64url'), right.length, cost)
+      })
+      return timingSafeEqual(derived, right) && stored !== null
     },
   }
 }

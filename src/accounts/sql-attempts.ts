@@ -3,35 +3,44 @@ import { sql, type Kysely } from 'kysely'
 import type { Database, Schema } from '../db/schema.ts'
 import type { AccountStore, AttemptLimit, AttemptRefusal, AttemptRetention, AttemptSubject } from './account-store.ts'
 
-type Attempts = Pick<AccountStore, 'countAttempt' | 'forgive' | 'forgetAttempts'>
+type Attempts = Pick<AccountStore, 'refusalOf' | 'countAttempt' | 'forgive' | 'forgetAttempts'>
 
 /** More than any limit lets anybody make in its window. */
 const MAX_COUNTED = 500
 
+/** Milliseconds until the limit lets another guess through, of the ages of those made, the newest first. */
+function waitMsOf({ windowMs, free, delayMs }: AttemptLimit, all: number[]): number {
+  const ages = all.filter((age) => age < windowMs)
+  const [newest, oldestThatCounts] = [ages[0], ages[free - 1]]
+  if (newest === undefined || oldestThatCounts === undefined) return 0
+  return delayMs ? delayMs(ages.length - free + 1) - newest : windowMs - oldestThatCounts
+}
+
+/** In one order for all, so that two guesses never wait for each other. */
+const subjectsOf = (limits: AttemptLimit[]) => [...new Set(limits.map(({ subject }) => toText(subject)))].sort()
+
 const toText = ({ kind, id }: AttemptSubject) => `${kind}:${id}`
 
 export function sqlAttempts({ write, read, now, isRemote }: Database): Attempts {
-  /** Milliseconds until the limit lets another guess through. */
-  async function waitMsOf(db: Kysely<Schema>, { subject, windowMs, free, delayMs }: AttemptLimit): Promise<number> {
-    const ages = await db
-      .selectFrom('login_attempts')
-      .select(sql<number>`${now} - at`.as('age_ms'))
-      .where('subject', '=', toText(subject))
-      .where('at', '>', sql<number>`${now} - ${windowMs}`)
-      .orderBy('at', 'desc')
-      .limit(MAX_COUNTED)
-      .execute()
-    const newest = ages[0]
-    const oldestThatCounts = ages[free - 1]
-    if (newest === undefined || oldestThatCounts === undefined) return 0
-    if (delayMs) return delayMs(ages.length - free + 1) - newest.age_ms
-    return windowMs - oldestThatCounts.age_ms
-  }
-
+  /** Of the limit that lets another guess through last; null where all let it through now. One query. */
   async function refusalBy(db: Kysely<Schema>, limits: AttemptLimit[]): Promise<AttemptRefusal | null> {
+    const subjects = subjectsOf(limits)
+    const rows = await db
+      .selectFrom('login_attempts')
+      .select(['subject', sql<number>`${now} - at`.as('age_ms')])
+      .where('subject', 'in', subjects)
+      .where('at', '>', sql<number>`${now} - ${Math.max(...limits.map(({ windowMs }) => windowMs))}`)
+      .orderBy('at', 'desc')
+      .limit(MAX_COUNTED * subjects.length)
+      .execute()
+    const ages = Map.groupBy(rows, ({ subject }) => subject)
     let longest: AttemptRefusal | null = null
     for (const limit of limits) {
-      const waitMs = await waitMsOf(db, limit)
+      const own = ages.get(toText(limit.subject)) ?? []
+      const waitMs = waitMsOf(
+        limit,
+        own.map(({ age_ms }) => age_ms),
+      )
       const retryAfterSeconds = Math.ceil(waitMs / 1000)
       if (waitMs > 0 && retryAfterSeconds > (longest?.retryAfterSeconds ?? 0)) longest = { limit, retryAfterSeconds }
     }
@@ -45,12 +54,10 @@ export function sqlAttempts({ write, read, now, isRemote }: Database): Attempts 
   }
 
   return {
+    refusalOf: (limits) => refusalBy(read, limits),
+
     async countAttempt(id, limits) {
-      // Whoever is refused costs a lookup, and neither a lock nor a transaction.
-      const refused = await refusalBy(read, limits)
-      if (refused) return refused
-      // In one order for all, so that two guesses never wait for each other.
-      const subjects = [...new Set(limits.map(({ subject }) => toText(subject)))].sort()
+      const subjects = subjectsOf(limits)
       return write.transaction().execute(async (trx) => {
         await lock(trx, subjects)
         const late = await refusalBy(trx, limits)

@@ -1,7 +1,7 @@
 // Comparing passwords: what is tried is counted first, so that guessing is slow however many servers and addresses there are.
 import { isIP } from 'node:net'
 import { newId } from '../new-id.ts'
-import type { User } from '../accounts/account-store.ts'
+import type { AttemptRefusal, User } from '../accounts/account-store.ts'
 import { readDevice, type DeviceOwner } from '../accounts/known-device.ts'
 import type { AccountDeps } from './account-deps.ts'
 import { limitsOf, tooManyAttempts, type Guesser } from './guess-limits.ts'
@@ -54,9 +54,13 @@ async function countAndCompare(
 ): Promise<boolean> {
   const attempt = newId()
   const { limits, place, alsoIn } = limitsOf(email, guesser)
-  const refusal = await accounts.countAttempt(attempt, limits)
-  if (refusal) throw tooManyAttempts(refusal)
-  const matches = await passwords.verify(password, found?.passwordHash ?? null, networkOf(address))
+  const refuse = (refusal: AttemptRefusal | null) => {
+    if (refusal) throw tooManyAttempts(refusal)
+  }
+  // Whoever is refused costs a lookup. Counting is a transaction: a flood of them would stand in everybody's way, so it is done in turn.
+  refuse(await accounts.refusalOf(limits))
+  const count = async () => refuse(await accounts.countAttempt(attempt, limits))
+  const matches = await passwords.verify(password, found?.passwordHash ?? null, networkOf(address), count)
   const isRight = matches && found?.user.disabledAt === null
   if (isRight) await accounts.forgive(attempt, place, alsoIn)
   return isRight

@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { PASSWORD, setUp } from '../support/accounts.ts'
 import { startCluster } from '../support/cluster.ts'
+import { query } from '../support/data-dir.ts'
 import { askFrom } from '../support/from-address.ts'
 import { processesOfGroup } from '../support/processes.ts'
 import { startServer, type Server } from '../support/server.ts'
@@ -68,6 +69,27 @@ test('a burst of set-ups and sign-ins takes turns with a sign-in from elsewhere'
   assert.equal(status, 200)
   assert.deepEqual(new Set(answers.map((answer) => answer.status)), new Set([403, 401]))
   assert.ok(answeredBefore <= MAX_ANSWERED_BEFORE, `${answeredBefore} of ${BURST.logins} wrong sign-ins were answered before the right one`)
+})
+
+test('a guess is counted only when its turn has come, so that a flood of them keeps nobody waiting for the database', async () => {
+  await using server = await startServer({ env: ENV })
+  await setUp(server, EMAIL)
+  const addresses = Array.from({ length: 6 }, (_, i) => `127.0.3.${i + 1}`)
+  let answered = 0
+  const flood = addresses.flatMap((address) =>
+    Array.from({ length: 5 }, async (_, i) => {
+      const answer = await signInFrom(address, server, `${address}-${i}@example.org`, 'wrong')
+      answered += 1
+      return answer.status
+    }),
+  )
+  const { status } = await signInFrom(OWNER, server)
+  const [row] = await query<{ counted: number }>(server, 'select count(distinct attempt_id) as counted from login_attempts')
+  const before = answered
+  assert.equal(status, 200)
+  // Two are being hashed, and as many may just have been answered.
+  assert.ok(row!.counted <= before + 4, `${row!.counted} guesses were counted, ${before} answered`)
+  assert.deepEqual(new Set(await Promise.all(flood)), new Set([401]))
 })
 
 test('who has too many passwords to be hashed is refused, and nobody else', async () => {
