@@ -21,24 +21,35 @@ export type FileStatus = (typeof FILE_STATUSES)[number]
 /** Final states are announced to every watcher, however slow. */
 export const isFinal = (status: Status) => status === 'completed' || status === 'error' || status === 'aborted'
 
-/** What development made of an original. Sides in pixels of the developed image (of one frame, if animated). */
-export interface Rendition {
-  width: number
-  height: number
-  /** Bytes of the developed image and of its thumbnail. */
-  imageSize: number
-  thumbnailSize: number
-  /** Base64 of a thumbhash (https://evanw.github.io/thumbhash/). */
-  thumbhash: string
-}
-
-/** Why development failed: a stable code and a sentence for a person. */
+/** Why an image could not be processed: a stable code and a sentence for a person. */
 export interface Failure {
   code: ErrorCode
   error: string
 }
 
-/** One upload of one file. Many images may share an original (the same bytes) and then share its development. */
+/** One output of an original, as it lies in the blob store. */
+export interface Rendition {
+  /** The eager preset it was made for. */
+  preset: string
+  /** `rendition/operation.ts`. */
+  operation: string
+  /** Pixels; of one frame, if animated. */
+  width: number
+  height: number
+  /** Bytes. */
+  size: number
+}
+
+/** What processing found out about an original's pixels, whatever is made of them. */
+export interface Picture {
+  /** Pixels, upright; of one frame, if animated. Null where a version before this one processed it. */
+  width: number | null
+  height: number | null
+  /** Base64 of a thumbhash (https://evanw.github.io/thumbhash/). */
+  thumbhash: string
+}
+
+/** One upload of one file. Many images may share an original (the same bytes), and then share its renditions. */
 export interface Image {
   id: string
   batchId: string
@@ -53,30 +64,20 @@ export interface Image {
   size: number
   /** Of the original, hex. */
   sha256: string
-  /** Version of the recipe it is developed by. */
+  /** What it is to become: the id of a recipe (`rendition/presets.ts`). */
   recipe: string
   status: Status
   /** Milliseconds since 1970, UTC. */
   uploadedAt: number
   finishedAt: number | null
-  rendition: Rendition | null
+  /** Once it is completed. */
+  outcome: Outcome | null
   failure: Failure | null
 }
 
-/** The unit of work: an original and a recipe. Developed once, however many images share it. */
-export interface Development {
-  sha256: string
-  recipe: string
-  format: Format
+/** What everybody is told of a completed image. */
+export interface Outcome extends Picture {
+  /** Of its `image` preset, and the operation of each preset that has an address on the wire. */
+  image: Pick<Rendition, 'operation' | 'width' | 'height'>
+  thumbnail: Pick<Rendition, 'operation'>
 }
-
-/** Version of the default recipe (`process/recipe.ts`): raise it when its outputs change. */
-export const RECIPE = 'v1'
-
-// Keys in the blob store. 256 folders by the first byte of the hash keep folders small: 4,000 files each at a million.
-export const originalKey = (sha256: string) => `originals/${sha256.slice(0, 2)}/${sha256}`
-export const imageKey = (d: Development) => `renditions/${d.sha256.slice(0, 2)}/${d.sha256}-${d.recipe}.${FORMATS[d.format].extension}`
-export const thumbnailKey = (d: Omit<Development, 'format'>) => `renditions/${d.sha256.slice(0, 2)}/${d.sha256}-${d.recipe}-thumbnail.webp`
-
-/** The hash a key of the blob store belongs to, or null for a file that is none of ours. */
-export const sha256OfKey = (key: string) => /\/([0-9a-f]{64})(?:[-.]|$)/.exec(key)?.[1] ?? null

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import type { Config } from '../config.ts'
 import { StartError } from '../errors.ts'
-import { originalKey } from '../image.ts'
+import { originalKey } from '../rendition/keys.ts'
 import { createLog } from '../log.ts'
 import { createProgress } from './progress.ts'
 

@@ -1,7 +1,8 @@
 // Makes images of originals that the database does not know: what `calotype doctor --adopt` does when a database was lost.
 import { v7 as uuidv7 } from 'uuid'
 import { newId } from '../new-id.ts'
-import { FORMATS, originalKey, RECIPE } from '../image.ts'
+import { FORMATS, RECIPE } from '../image.ts'
+import { originalKey } from '../rendition/keys.ts'
 import { formatOf, SIGNATURE_BYTES } from '../receive/signature.ts'
 import type { ImageStore, NewImage } from '../record/image-store.ts'
 import type { BlobStore } from '../store/blob-store.ts'

@@ -1,6 +1,6 @@
 // At each start: whether the database and the store are those that were last used together. What one lacks is never a reason to delete.
 import { randomUUID } from 'node:crypto'
-import { originalKey } from '../image.ts'
+import { originalKey } from '../rendition/keys.ts'
 import type { Logger } from '../log.ts'
 import type { DeletionHalt, HaltReason, KnownStore, UnknownOriginals } from '../record/known-store.ts'
 import type { RowSurvey } from '../record/row-survey.ts'

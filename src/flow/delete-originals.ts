@@ -1,6 +1,6 @@
 // The one way by which bytes leave the store: by a row that says so, from the store that the rows belong to, and not if they are newer.
 import { failpoint } from '../failpoints.ts'
-import { imageKey, originalKey, thumbnailKey } from '../image.ts'
+import { imageKey, originalKey, thumbnailKey } from '../rendition/keys.ts'
 import type { Logger } from '../log.ts'
 import type { Collectable, ImageStore } from '../record/image-store.ts'
 import type { HaltReason, KnownStore } from '../record/known-store.ts'

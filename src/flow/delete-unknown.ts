@@ -1,5 +1,5 @@
 // Deletes what the database does not know: only what `calotype doctor --repair --delete-unknown` was told to, by a person who saw how much.
-import { originalKey, sha256OfKey } from '../image.ts'
+import { originalKey, sha256OfKey } from '../rendition/keys.ts'
 import type { ImageStore } from '../record/image-store.ts'
 import type { UnknownOriginals } from '../record/known-store.ts'
 import type { RowSurvey } from '../record/row-survey.ts'

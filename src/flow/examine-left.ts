@@ -1,5 +1,5 @@
 // Examines the bytes that are left when the rows in use have been compared: those of released rows, and those that no row speaks of.
-import { originalKey, sha256OfKey } from '../image.ts'
+import { originalKey, sha256OfKey } from '../rendition/keys.ts'
 import { inWords, type Report } from './findings.ts'
 import { isNewer, unknownAmong, type FindDeps, type UnknownOriginal } from './unknown-originals.ts'
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import { CalotypeError, ERRORS, type ErrorCode } from '../errors.ts'
-import { originalKey } from '../image.ts'
+import { originalKey } from '../rendition/keys.ts'
 import type { HeldOriginal, RowSurvey } from '../record/row-survey.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import { mend, type Finding, type Report } from './findings.ts'

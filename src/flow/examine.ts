@@ -1,5 +1,5 @@
 // Compares rows and bytes in both directions, a 256th of them at a time; beside a running server, by looking twice before it speaks.
-import { imageKey, originalKey, thumbnailKey } from '../image.ts'
+import { imageKey, originalKey, thumbnailKey } from '../rendition/keys.ts'
 import type { HeldDevelopment, HeldOriginal, RowSurvey } from '../record/row-survey.ts'
 import type { BlobStat } from '../store/blob-store.ts'
 import { atOnce } from './at-once.ts'

@@ -1,7 +1,8 @@
 // Groups the files of one upload as they arrive, and stores, records, announces and queues each group before the next.
 import { CalotypeError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
-import { originalKey, type Image } from '../image.ts'
+import { type Image } from '../image.ts'
+import { originalKey } from '../rendition/keys.ts'
 import type { ReceivedFile, RefusedFile } from '../receive/receive-files.ts'
 import { releaseUnused } from './release-unused.ts'
 import { announce, type UploadDeps } from './upload.ts'

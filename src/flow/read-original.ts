@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { CalotypeError, toCalotypeError, type ErrorCode } from '../errors.ts'
-import { originalKey, type Image } from '../image.ts'
+import { type Image } from '../image.ts'
+import { originalKey } from '../rendition/keys.ts'
 import type { ImageStore } from '../record/image-store.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 

@@ -1,5 +1,6 @@
 // After a crash: developed images that the disk had not yet written when the power went are developed again from their originals.
-import { imageKey, thumbnailKey, type Development } from '../image.ts'
+import { type Development } from '../image.ts'
+import { imageKey, thumbnailKey } from '../rendition/keys.ts'
 import type { Recent, RowSurvey } from '../record/row-survey.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import { atOnce } from './at-once.ts'

@@ -2,7 +2,7 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ERRORS, StartError } from '../errors.ts'
-import { originalKey } from '../image.ts'
+import { originalKey } from '../rendition/keys.ts'
 import type { RowArchive } from '../record/row-archive.ts'
 import type { RowSurvey } from '../record/row-survey.ts'
 import type { BlobStore } from '../store/blob-store.ts'

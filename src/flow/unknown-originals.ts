@@ -1,5 +1,5 @@
 // Finds originals in the store that the database does not know. Rows precede bytes: each was recorded in another database, or a later copy.
-import { originalKey, sha256OfKey } from '../image.ts'
+import { originalKey, sha256OfKey } from '../rendition/keys.ts'
 import type { ImageStore } from '../record/image-store.ts'
 import type { UnknownOriginals } from '../record/known-store.ts'
 import type { BlobStat, BlobStore } from '../store/blob-store.ts'

@@ -5,7 +5,7 @@ import { mkdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promis
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import type { ApiError, ApiImage } from '../../src/api.ts'
-import { imageKey, originalKey, thumbnailKey } from '../../src/image.ts'
+import { imageKey, originalKey, thumbnailKey } from '../../src/rendition/keys.ts'
 import { allFinal, ask, eventually, listImages, upload } from '../support/client.ts'
 import { doctor, calotype as command } from '../support/command.ts'
 import { audit, change } from '../support/data-dir.ts'

@@ -4,7 +4,8 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import pg from 'pg'
-import { type Format, imageKey, originalKey, type Status, thumbnailKey } from '../../src/image.ts'
+import { type Format, type Status } from '../../src/image.ts'
+import { imageKey, originalKey, thumbnailKey } from '../../src/rendition/keys.ts'
 
 /** Where rows and files lie; the server need not run. */
 export interface DataAt {
