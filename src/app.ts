@@ -17,6 +17,7 @@ import { observeDeveloper, observeSweep } from './observe/observe-steps.ts'
 import type { Observer } from './observe/observer.ts'
 import { openObserving } from './observe/open-observing.ts'
 import { createChildPool } from './process/child-pool.ts'
+import { RECIPE } from './rendition/presets.ts'
 import { createSqlBulkJobs } from './record/sql-bulk-jobs.ts'
 import { createSqlOverview } from './record/sql-overview.ts'
 import type { WorkerRegistry, WorkerReport } from './record/worker-registry.ts'
@@ -131,7 +132,19 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
     close: closeData,
   } = await openData(config, log, { observer, anew })
   const { queue, feed } = await openMessaging(config, log, 'server', observer)
-  const deps = { blobs, images, pause, workers, knownStore, jobs: alsoWhenFull(createSqlBulkJobs(database), reserve), queue, feed, log }
+  await images.addRecipe(RECIPE)
+  const deps = {
+    recipe: RECIPE,
+    blobs,
+    images,
+    pause,
+    workers,
+    knownStore,
+    jobs: alsoWhenFull(createSqlBulkJobs(database), reserve),
+    queue,
+    feed,
+    log,
+  }
   const people = accountDeps(database, reserve, config)
   const limiter = await openRequestLimiter(config, log)
   await recover(deps, !isCluster(config))
@@ -212,7 +225,8 @@ export async function createWorker(config: Config, log: Logger): Promise<App> {
   const { observer } = observing
   const { blobs, images, pause, workers, close: closeData } = await openData(config, log, { observer })
   const { queue, feed } = await openMessaging(config, log, 'worker', observer)
-  const deps = { blobs, images, pause, workers, queue, feed, log }
+  await images.addRecipe(RECIPE)
+  const deps = { recipe: RECIPE, blobs, images, pause, workers, queue, feed, log }
   const work = startProcessing(deps, config, 'worker', observer)
   let stopping = false
   const server = await createWorkerServer({ images, developer: work.developer, log, isStopping: () => stopping })

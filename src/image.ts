@@ -33,9 +33,9 @@ export interface Rendition {
   preset: string
   /** `rendition/operation.ts`. */
   operation: string
-  /** Pixels; of one frame, if animated. */
-  width: number
-  height: number
+  /** Pixels; of one frame, if animated. Null for thumbnails that a version before this one made. */
+  width: number | null
+  height: number | null
   /** Bytes. */
   size: number
 }
@@ -78,6 +78,6 @@ export interface Image {
 /** What everybody is told of a completed image. */
 export interface Outcome extends Picture {
   /** Of its `image` preset, and the operation of each preset that has an address on the wire. */
-  image: Pick<Rendition, 'operation' | 'width' | 'height'>
+  image: Pick<Rendition, 'operation' | 'size'> & { width: number; height: number }
   thumbnail: Pick<Rendition, 'operation'>
 }

@@ -14,12 +14,14 @@ import { deleteUnknown as deleteAllUnknown, findAllUnknown, type Unknown } from 
 import { examine as examineAll, type Examined, type ExamineOptions } from './flow/examine.ts'
 import { examineSurroundings, type Surroundings } from './flow/examine-surroundings.ts'
 import { reasonOf, type FindingCode, type Report } from './flow/findings.ts'
-import { giveUpLost, restore as restoreAll } from './flow/restore.ts'
+import { giveUpLost, restore as restoreAll, settlingOf } from './flow/restore.ts'
 import type { Logger } from './log.ts'
+import { LATEST } from './db/migrations.ts'
 import type { Database } from './db/schema.ts'
 import type { ImageStore } from './record/image-store.ts'
 import type { DeletionHalt, KnownStore, UnknownOriginals } from './record/known-store.ts'
 import type { RowSurvey } from './record/row-survey.ts'
+import { RECIPE } from './rendition/presets.ts'
 import type { BlobStore } from './store/blob-store.ts'
 import { createSqlKnownStore } from './record/sql-known-store.ts'
 import { createSqlImageStore } from './record/sql-image-store.ts'
@@ -107,7 +109,7 @@ export function adoptUnknown(config: Config, log: Logger, email: string | null, 
     if (email !== null && !owner) throw new StartError(`Nobody has the address ${email}. Name the owner by --owner.`)
     if (email === null && (await accounts.hasUsers()))
       throw new StartError('Whose images are they to be? Name the owner: --owner <address>.')
-    const adopted = await adoptOriginals({ blobs, images, onProgress }, owner?.id ?? null)
+    const adopted = await adoptOriginals({ blobs, images, recipe: RECIPE, onProgress }, owner?.id ?? null)
     if (adopted.left.length === 0) await useTogether({ blobs, knownStore })
     return adopted
   })
@@ -188,9 +190,11 @@ export async function restore(config: Config, log: Logger, folder: string, { rep
       // Rows go into the tables they were taken from, which are then brought up to date as any others.
       const then = await openDatabase(config, log, { version: { upTo: manifest.schema } })
       const archive = createSqlRowArchive(then.database)
-      const lost = await restoreAll({ blobs, archive, onProgress }, folder, manifest).finally(() => then.database.close())
+      const isLatest = manifest.schema === LATEST
+      const lost = await restoreAll({ blobs, archive, onProgress }, folder, manifest, isLatest).finally(() => then.database.close())
       const { database } = await openDatabase(config, log)
       try {
+        if (!isLatest) await createSqlRowArchive(database).settle(settlingOf(manifest))
         const survey = createSqlRowSurvey(database)
         await giveUpLost(survey, lost)
         for (const { sha256, code } of lost)
@@ -250,8 +254,11 @@ export async function deleteAllImages(config: Config, log: Logger): Promise<{ de
     for (;;) {
       const { images: page } = await images.list({ sort: 'newest', limit: 1_000 }, null)
       if (page.length === 0) break
-      for (const image of page) await images.delete(image.id, null)
-      deleted += page.length
+      const gone = await images.deleteMany(
+        page.map(({ id }) => id),
+        null,
+      )
+      deleted += gone.length
       log.info({ deleted }, 'deleting images')
     }
     await images.forgetDeclared()

@@ -60,39 +60,19 @@ export interface ImagesTable {
   format: Format
   size: number
   sha256: string
+  /** Of `recipe_outputs`. */
   recipe: string
   status: Status
   uploaded_at: number
   finished_at: number | null
-  /** Why it failed, while its status is `error`; beside the development's, so that it can be counted by the row alone. */
+  /** Why it failed, while its status is `error`; beside that of its original or rendition, so that it can be counted by the row alone. */
   code: ErrorCode | null
 }
 
-/** One original and one recipe: the unit of work, shared by all images with the same bytes. */
-export interface DevelopmentsTable {
-  sha256: string
-  recipe: string
-  format: Format
-  status: 'pending' | 'processing' | 'completed' | 'error'
-  finished_at: number | null
-  width: number | null
-  height: number | null
-  image_size: number | null
-  thumbnail_size: number | null
-  thumbhash: string | null
-  code: ErrorCode | null
-  error: string | null
-  /** While processing: who has it, and until when. A result is taken only from who has it. */
-  lease_token: string | null
-  lease_until: number | null
-  /** How often it was claimed, for the outcome it has or since the one before. */
-  attempts: Generated<number>
-  /** When it was claimed last, and by which process. */
-  started_at: number | null
-  worker: string | null
-}
-
-/** The bytes of an original in the blob store. */
+/**
+ * The bytes of an original in the blob store, what processing found in them, and the work on them: all pending renditions of one original
+ * are claimed together.
+ */
 export interface OriginalsTable {
   sha256: string
   size: number
@@ -103,6 +83,52 @@ export interface OriginalsTable {
   released_at: number | null
   /** Set while its bytes are being removed: who uploads them again now has to wait. */
   collecting_at: number | null
+  /** By signature; null until an image uses it. */
+  format: Format | null
+  /** `idle`: no rendition is pending. `failed`: by a fault of its bytes, whatever is made of them. */
+  status: Generated<'idle' | 'pending' | 'processing' | 'failed'>
+  /** Of its pixels, upright; null until it was processed by a version that records them. */
+  width: number | null
+  height: number | null
+  thumbhash: string | null
+  /** Why it failed. Stays while it is tried again, until there is another outcome. */
+  code: ErrorCode | null
+  error: string | null
+  /** Who claimed it last. A result is taken only under the token of the claim, while it is `processing`. */
+  lease_token: string | null
+  lease_until: number | null
+  /** How often it was claimed, for the outcome it has or since the one before. */
+  attempts: Generated<number>
+  /** When it was claimed last, and by which process; and when the outcome came. */
+  started_at: number | null
+  worker: string | null
+  finished_at: number | null
+}
+
+/** One output of an original, shared by all images with the same bytes. */
+export interface RenditionsTable {
+  sha256: string
+  /** Canonical (`rendition/operation.ts`): its format, its key in the blob store and its pixels follow from it. */
+  operation: string
+  status: 'pending' | 'completed' | 'error'
+  /** Pixels; of one frame, if animated. */
+  width: number | null
+  height: number | null
+  bytes: number | null
+  /** A fault of this operation. Stays while it is tried again. */
+  code: ErrorCode | null
+  error: string | null
+}
+
+/** What images are to become: rows of one recipe are written together, and never changed. */
+export interface RecipeOutputsTable {
+  recipe: string
+  /** Of the original. */
+  format: Format
+  preset: string
+  /** Of the preset. */
+  generation: string
+  operation: string
 }
 
 /** Repeats of an upload get the answer of the first. */

@@ -17,7 +17,11 @@ const MIGRATIONS: Record<string, () => Promise<Migration>> = {
   '0009-last-failures': () => import('./migrations/0009-last-failures.ts'),
   '0010-known-store': () => import('./migrations/0010-known-store.ts'),
   '0011-bounds': () => import('./migrations/0011-bounds.ts'),
+  '0012-renditions': () => import('./migrations/0012-renditions.ts'),
 }
+
+/** The newest version of the tables: the name of its migration. */
+export const LATEST = Object.keys(MIGRATIONS).at(-1)!
 
 async function getMigrations(): Promise<Record<string, Migration>> {
   const loaded = Object.entries(MIGRATIONS).map(([name, load]): [string, Migration] => [name, { up: async (db) => (await load()).up(db) }])

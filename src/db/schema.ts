@@ -13,12 +13,13 @@ import type { JobsTable, PausesTable, WorkersTable } from './admin-tables.ts'
 import type {
   BatchesTable,
   DeclaredFilesTable,
-  DevelopmentsTable,
   IdempotencyKeysTable,
   ImagesTable,
   KeptFilesView,
   KeptImagesView,
   OriginalsTable,
+  RecipeOutputsTable,
+  RenditionsTable,
 } from './journey-tables.ts'
 import type { KnownStoreTable } from './store-tables.ts'
 
@@ -26,8 +27,9 @@ export interface Schema {
   batches: BatchesTable
   declared_files: DeclaredFilesTable
   images: ImagesTable
-  developments: DevelopmentsTable
   originals: OriginalsTable
+  recipe_outputs: RecipeOutputsTable
+  renditions: RenditionsTable
   known_store: KnownStoreTable
   idempotency_keys: IdempotencyKeysTable
   kept_images: KeptImagesView
@@ -46,7 +48,8 @@ export interface Schema {
 
 export type ImageRow = Selectable<ImagesTable>
 export type DeclaredFileRow = Selectable<DeclaredFilesTable>
-export type DevelopmentRow = Selectable<DevelopmentsTable>
+export type OriginalRow = Selectable<OriginalsTable>
+export type RenditionRow = Selectable<RenditionsTable>
 
 /** The rows that each of several queries returns. */
 export type RowsOf<Queries extends readonly Compilable<unknown>[]> = {

@@ -1,7 +1,8 @@
 // Makes images of originals that the database does not know: what `calotype doctor --adopt` does when a database was lost.
 import { v7 as uuidv7 } from 'uuid'
 import { newId } from '../new-id.ts'
-import { FORMATS, RECIPE } from '../image.ts'
+import { FORMATS } from '../image.ts'
+import type { Recipe } from '../rendition/presets.ts'
 import { originalKey } from '../rendition/keys.ts'
 import { formatOf, SIGNATURE_BYTES } from '../receive/signature.ts'
 import type { ImageStore, NewImage } from '../record/image-store.ts'
@@ -12,7 +13,9 @@ import { findUnknown, type UnknownOriginal } from './unknown-originals.ts'
 
 export interface AdoptDeps {
   blobs: BlobStore
-  images: Pick<ImageStore, 'known' | 'record'>
+  images: Pick<ImageStore, 'known' | 'record' | 'addRecipe'>
+  /** What they are to become. */
+  recipe: Recipe
   onProgress(adopted: number): void
 }
 
@@ -31,6 +34,7 @@ const BATCH_IMAGES = 500
  */
 export async function adoptOriginals(deps: AdoptDeps, ownerId: string | null): Promise<Adopted> {
   const result: Adopted = { adopted: 0, left: [] }
+  await deps.images.addRecipe(deps.recipe)
   let page: NewImage[] = []
   let batchId = newId()
   const record = async () => {
@@ -43,7 +47,7 @@ export async function adoptOriginals(deps: AdoptDeps, ownerId: string | null): P
     batchId = newId()
   }
   for await (const unknown of findUnknown(deps, null)) {
-    const image = await readImage(deps.blobs, unknown)
+    const image = await readImage(deps, unknown)
     if (typeof image === 'string') result.left.push({ sha256: unknown.sha256, why: image })
     else page.push({ ...image, batchId, ownerId, batchIndex: page.length })
     if (page.length === BATCH_IMAGES) await record()
@@ -53,7 +57,7 @@ export async function adoptOriginals(deps: AdoptDeps, ownerId: string | null): P
 }
 
 async function readImage(
-  blobs: BlobStore,
+  { blobs, recipe }: Pick<AdoptDeps, 'blobs' | 'recipe'>,
   { sha256, size, modifiedAt }: UnknownOriginal,
 ): Promise<Omit<NewImage, 'batchId' | 'ownerId' | 'batchIndex'> | 'damaged' | 'unsupported'> {
   const key = originalKey(sha256)
@@ -64,5 +68,5 @@ async function readImage(
   if (!format) return 'unsupported'
   const uploadedAt = Math.round(modifiedAt)
   const name = `adopted-${sha256.slice(0, 12)}.${FORMATS[format].extension}`
-  return { id: uuidv7({ msecs: uploadedAt }), name, format, size, sha256, recipe: RECIPE, uploadedAt }
+  return { id: uuidv7({ msecs: uploadedAt }), name, format, size, sha256, recipe, uploadedAt }
 }

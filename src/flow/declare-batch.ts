@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { newId } from '../new-id.ts'
 import type { Owner } from '../access.ts'
 import { CalotypeError, ERRORS } from '../errors.ts'
-import { RECIPE, type Failure } from '../image.ts'
+import type { Failure } from '../image.ts'
 import { tooLarge } from '../receive/too-large.ts'
 import type { Declared } from '../record/batch-ledger.ts'
 import { oncePerKey } from './once-per-key.ts'
@@ -44,7 +44,7 @@ export async function declareBatch(
       ttlMs: batchTtlHours * 60 * 60 * 1000,
       ownerId,
       sees,
-      recipe: RECIPE,
+      recipe: deps.recipe,
       ...(key !== undefined && { idempotency: { key, fingerprint: fingerprintOf(files), answer } }),
     })
     await announceInBatch(

@@ -1,6 +1,6 @@
 // The one way by which bytes leave the store: by a row that says so, from the store that the rows belong to, and not if they are newer.
 import { failpoint } from '../failpoints.ts'
-import { imageKey, originalKey, thumbnailKey } from '../rendition/keys.ts'
+import { originalKey, renditionKey } from '../rendition/keys.ts'
 import type { Logger } from '../log.ts'
 import type { Collectable, ImageStore } from '../record/image-store.ts'
 import type { HaltReason, KnownStore } from '../record/known-store.ts'
@@ -18,7 +18,7 @@ export interface DeleteDeps {
 const PAGE = 500
 const MAX_LOOKS_AT_ONCE = 8
 
-/** Removes the bytes of originals that were released at least `graceMs` ago, with all that was developed from them. Returns how many. */
+/** Removes the bytes of originals that were released at least `graceMs` ago, with all that was made of them. Returns how many. */
 export async function collect(deps: DeleteDeps, graceMs: number): Promise<number> {
   const { images } = deps
   let collected = 0
@@ -51,10 +51,7 @@ async function deleteOriginals(deps: DeleteDeps, originals: Collectable[]): Prom
   const kept = new Set(newer.map(({ sha256 }) => sha256))
   const going = originals.filter(({ sha256 }) => !kept.has(sha256))
   await blobs.delete(
-    going.flatMap(({ sha256, developments }) => [
-      originalKey(sha256),
-      ...developments.flatMap((development) => [imageKey(development), thumbnailKey(development)]),
-    ]),
+    going.flatMap(({ sha256, operations }) => [originalKey(sha256), ...operations.map((operation) => renditionKey(sha256, operation))]),
   )
   if (newer.length > 0) {
     await keepAndHalt(

@@ -57,8 +57,7 @@ async function faultOf(blobs: BlobStore, { sha256, size }: { sha256: string; siz
 const LOST: (ErrorCode | null)[] = ['original_missing', 'original_damaged']
 
 /** Whether its images say already that it is lost. */
-export const isKnownLost = ({ developments }: HeldOriginal) =>
-  developments.length > 0 && developments.every(({ status, code }) => status === 'error' && LOST.includes(code))
+export const isKnownLost = ({ status, code }: HeldOriginal) => status === 'failed' && LOST.includes(code)
 
 interface Deps {
   blobs: BlobStore
@@ -81,7 +80,7 @@ export async function examineOriginal(
   const held = await survey.original(sha256)
   if (!held) return 'lost'
   const finding = (code: Finding['code'], what: string) => ({ code, what, about: originalKey(sha256) })
-  const again = async () => void (await survey.redevelop(held.developments))
+  const again = async () => void (await survey.takeBack([sha256]))
   if (!fault) {
     if (known) await mend({ report, repair }, finding('original_back', `An original that was lost is back: ${originalKey(sha256)}`), again)
     return 'sound'

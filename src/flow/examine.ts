@@ -1,6 +1,6 @@
 // Compares rows and bytes in both directions, a 256th of them at a time; beside a running server, by looking twice before it speaks.
-import { imageKey, originalKey, thumbnailKey } from '../rendition/keys.ts'
-import type { HeldDevelopment, HeldOriginal, RowSurvey } from '../record/row-survey.ts'
+import { originalKey, renditionKey } from '../rendition/keys.ts'
+import type { HeldOriginal, RowSurvey } from '../record/row-survey.ts'
 import type { BlobStat } from '../store/blob-store.ts'
 import { atOnce } from './at-once.ts'
 import type { DeleteDeps } from './delete-originals.ts'
@@ -64,12 +64,6 @@ export async function examine(deps: ExamineDeps, options: ExamineOptions): Promi
 type Listed = Map<string, BlobStat>
 
 const pagesOf = (keys: string[]) => Array.from({ length: Math.ceil(keys.length / PAGE) }, (_, at) => keys.slice(at * PAGE, (at + 1) * PAGE))
-
-const renditionsOf = ({ imageSize, thumbnailSize, ...development }: HeldDevelopment) =>
-  [
-    { key: imageKey(development), size: imageSize },
-    { key: thumbnailKey(development), size: thumbnailSize },
-  ] as const
 
 class Examination {
   readonly examined: Examined = { originals: 0, hashed: 0, knownLost: 0, young: 0, accepted: 0 }
@@ -182,15 +176,15 @@ class Examination {
   }
 
   async #original(original: HeldOriginal, originals: Listed, renditions: Listed) {
-    const { sha256, size, developments } = original
+    const { sha256, size, renditions: held } = original
     const key = originalKey(sha256)
     const listed = originals.get(key)
     originals.delete(key)
-    const incomplete = developments.filter((development) => {
-      if (development.status !== 'completed') return false
-      const sizes = renditionsOf(development).map((rendition) => ({ ...rendition, found: renditions.get(rendition.key)?.size }))
-      for (const rendition of sizes) renditions.delete(rendition.key)
-      return sizes.some((rendition) => rendition.found !== rendition.size)
+    const missing = held.filter(({ operation, status, size: stored }) => {
+      const key = renditionKey(sha256, operation)
+      const found = renditions.get(key)?.size
+      renditions.delete(key)
+      return status === 'completed' && found !== stored
     })
     const isChosen = this.#choose()
     if (isChosen || isKnownLost(original) || listed?.size !== size) {
@@ -199,7 +193,7 @@ class Examination {
       if (state === 'known lost') this.examined.knownLost++
       if (state !== 'sound') return
     }
-    for (const { recipe } of incomplete) await this.#renditions(sha256, recipe)
+    for (const { operation } of missing) await this.#rendition(sha256, operation)
   }
 
   /** Exactly as many as the sample has, each with the same chance (Knuth, TAOCP 2, 3.4.2, algorithm S). */
@@ -211,20 +205,18 @@ class Examination {
   }
 
   /** Looked at again: it may have been developed, or deleted, since it was listed. */
-  async #renditions(sha256: string, recipe: string) {
+  async #rendition(sha256: string, operation: string) {
     const { blobs, survey } = this.#deps
-    const missing = await this.#look(`renditions of ${sha256}`, async () => {
+    const key = renditionKey(sha256, operation)
+    const what = await this.#look(key, async () => {
       const held = await survey.original(sha256)
-      const development = held?.developments.find((one) => one.recipe === recipe && one.status === 'completed')
-      for (const { key, size } of development ? renditionsOf(development) : []) {
-        const found = await sizeOfBlob(blobs, key)
-        if (found === null) return { key, what: `A developed image is missing: ${key}` }
-        if (found !== size) return { key, what: `A developed image has ${found} bytes where ${size} were stored: ${key}` }
-      }
-      return undefined
+      const rendition = held?.renditions.find((one) => one.operation === operation && one.status === 'completed')
+      if (!rendition) return null
+      const found = await sizeOfBlob(blobs, key)
+      if (found === null) return `A developed image is missing: ${key}`
+      return found === rendition.size ? null : `A developed image has ${found} bytes where ${rendition.size} were stored: ${key}`
     })
-    if (!missing) return
-    const finding = { code: 'rendition_missing', what: missing.what, about: missing.key } as const
-    await mend(this.#mend, finding, () => survey.redevelop([{ sha256, recipe }]))
+    if (!what) return
+    await mend(this.#mend, { code: 'rendition_missing', what, about: key }, () => survey.remake([{ sha256, operation }]))
   }
 }

@@ -1,18 +1,15 @@
 // The journey's second half: takes hints, claims rows, has originals developed, stores and records the outcomes, announces them.
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CalotypeError, ERRORS, type ErrorCode } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
-import { RECIPE, type Development, type Failure, type Image, type Rendition } from '../image.ts'
-import { imageKey, originalKey, thumbnailKey } from '../rendition/keys.ts'
+import type { Image } from '../image.ts'
 import type { Logger } from '../log.ts'
 import type { Developer } from '../process/developer.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
 import type { Job, JobQueue } from '../queue/job-queue.ts'
-import type { Finished, ImageStore } from '../record/image-store.ts'
+import type { Finished, ImageStore, Work } from '../record/image-store.ts'
 import type { WorkPause } from '../record/work-pause.ts'
 import type { BlobStore } from '../store/blob-store.ts'
-import { hashOfBlob } from './examine-original.ts'
+import { makeAndStore } from './make-and-store.ts'
 import { toJobs } from './upload.ts'
 
 export interface ProcessDeps {
@@ -39,9 +36,8 @@ export interface Processing {
 // Outcomes on their way to disk and rows, beside what is being developed: beyond, nothing more is begun.
 const MAX_FINISHING = 64
 const MOST_WORTH_WAITING_FOR = 4
-// When the database or the disk refuses: nothing is lost by waiting, so nothing is given up.
+// When the database refuses: nothing is lost by waiting, so nothing is given up.
 const RETRY_MS = 1_000
-const PASSING: ErrorCode[] = ['storage_full', 'storage_unavailable', 'database_unavailable']
 // While there is a pause and something to do.
 const LOOK_FOR_ITS_END_MS = 500
 // A worker that dies is noticed after so long; one that lives says so three times in that.
@@ -52,11 +48,12 @@ const MOST_TOGETHER_MS = 100
 
 export function processImages(deps: ProcessDeps): Processing {
   const { images, queue, feed, developer, pause, worker, log } = deps
-  // Who holds what this process claims: a result under another token comes too late.
-  const lease = { token: randomUUID(), ms: LEASE_MS, worker }
-  const claimed: Development[] = []
+  const lease = { ms: LEASE_MS, worker }
+  const claimed: Work[] = []
+  /** Claimed, and neither finished nor given back. */
+  const held = new Set<Work>()
   /** Begun, and come back undone as the processing was stopped. */
-  const interrupted: Development[] = []
+  const interrupted: Work[] = []
   const finishing = new Set<Promise<void>>()
   let developing = 0
   /** Outcomes being recorded and announced: of `finishing`, those that nothing more is awaited for. */
@@ -86,7 +83,7 @@ export function processImages(deps: ProcessDeps): Processing {
     return action().catch(() => null)
   }
 
-  async function finish(result: Outcome) {
+  async function finish(result: Finished) {
     outcomes++
     const now = performance.now()
     outcomeEveryMs += (Math.min(now - lastOutcomeAt, MOST_TOGETHER_MS) - outcomeEveryMs) / OUTCOMES_TOGETHER
@@ -95,18 +92,21 @@ export function processImages(deps: ProcessDeps): Processing {
       // The last one in hand waits for nobody: who sends the next image may be waiting for this outcome.
       const canWait = claiming || claimed.length + finishing.size > outcomes
       const canWaitMs = canWait ? Math.min(OUTCOMES_TOGETHER * outcomeEveryMs, MOST_TOGETHER_MS) : 0
-      const changed = await persist('recording an outcome', () => images.finish({ ...result, token: lease.token }, canWaitMs))
+      const changed = await persist('recording an outcome', () => images.finish(result, canWaitMs))
       failpoint('outcome-recorded')
       if (!changed) return
       for (const image of changed) logOutcome(log, image)
       await feed.publish(changed)
+      // Renditions that were asked for meanwhile.
+      const waiting = changed.filter(({ status }) => status === 'pending')
+      if (waiting.length > 0) await queue.add(toJobs(waiting))
       failpoint('outcome-announced')
     } finally {
       outcomes--
     }
   }
 
-  function begin(development: Development) {
+  function begin(work: Work) {
     developing++
     let done = false
     const release = () => {
@@ -115,11 +115,11 @@ export function processImages(deps: ProcessDeps): Processing {
       free()
     }
     // Developed or not: while its outcome waits for others, a child goes on with the next image.
-    const outcome = developAndStore(deps, development, release, () => stopped).finally(release)
-    const ended = outcome.then((result) => {
-      if (result) return finish(result)
-      if (!stopped) return handBack([development])
-      interrupted.push(development)
+    const outcome = makeAndStore(deps, work, release, () => stopped).finally(release)
+    const ended = outcome.then(async (result) => {
+      if (result) return finish(result).finally(() => held.delete(work))
+      if (!stopped) return handBack([work])
+      interrupted.push(work)
     })
     const whole = ended.finally(() => {
       finishing.delete(whole)
@@ -137,13 +137,14 @@ export function processImages(deps: ProcessDeps): Processing {
     const hashes = [...new Set(jobs.map((job) => job.sha256))]
     for (;;) {
       claiming = true
-      const taken = await persist('claiming work', () => images.claim(hashes, RECIPE, lease)).finally(() => (claiming = false))
+      const taken = await persist('claiming work', () => images.claim(hashes, lease)).finally(() => (claiming = false))
       failpoint('work-claimed')
       if (!taken) return
-      claimed.push(...taken.developments)
+      claimed.push(...taken.works)
+      for (const work of taken.works) held.add(work)
       await feed.publish(taken.images)
       // What gets nothing may be paused: it is held until it may go on.
-      if (taken.developments.length > 0 || !(await pause.current().catch(() => null))) return
+      if (taken.works.length > 0 || !(await pause.current().catch(() => null))) return
       if (!stopped) await Promise.race([freed.promise, sleep(LOOK_FOR_ITS_END_MS)])
       if (stopped) return queue.add(jobs)
     }
@@ -172,18 +173,20 @@ export function processImages(deps: ProcessDeps): Processing {
   }
 
   /** For others to take now, not only when the lease has run out. */
-  async function handBack(developments: Development[]) {
-    if (developments.length === 0) return
-    const hashes = developments.map((development) => development.sha256)
-    const back = await persist('giving back work', () => images.giveBack(hashes, RECIPE, lease.token))
+  async function handBack(works: Work[]) {
+    if (works.length === 0) return
+    const back = await persist('giving back work', () => images.giveBack(works))
+    for (const work of works) held.delete(work)
     if (!back) return
     await feed.publish(back)
     await queue.add(toJobs(back))
   }
 
   const renewing = setInterval(() => {
-    if (finishing.size + claimed.length === 0) return
-    images.renew(lease).catch((error: unknown) => log.warn({ err: error }, 'the lease could not be renewed'))
+    if (held.size === 0) return
+    images
+      .renew([...new Set([...held].map(({ token }) => token))], lease)
+      .catch((error: unknown) => log.warn({ err: error }, 'the lease could not be renewed'))
   }, LEASE_MS / 3)
   const working = work()
 
@@ -206,53 +209,4 @@ function logOutcome(log: Logger, { id, batchId, sha256, failure }: Image) {
   const image = { image: id, batch: batchId, sha256 }
   if (failure) log.info({ ...image, code: failure.code }, 'image failed')
   else log.debug(image, 'image completed')
-}
-
-type Outcome = Omit<Finished, 'token'> & ({ rendition: Rendition } | { failure: Failure })
-
-/** Null when it was interrupted: the work is pending again at the next start. `developed` is called when the pixels are done. */
-async function developAndStore(
-  { blobs, developer, log }: ProcessDeps,
-  development: Development,
-  developed: () => void,
-  isStopped: () => boolean,
-): Promise<Outcome | null> {
-  const { sha256, recipe, format } = development
-  const failed = (code: ErrorCode, error: string = ERRORS[code]): Outcome => ({ sha256, recipe, failure: { code, error } })
-  for (;;) {
-    const [imagePath, thumbnailPath] = [blobs.stage(), blobs.stage()]
-    try {
-      const original = await blobs.checkout(originalKey(sha256))
-      failpoint('original-at-hand')
-      try {
-        const result = await developer.develop({ sha256, format, recipe, originalPath: original.path, imagePath, thumbnailPath })
-        if (result.outcome === 'interrupted') return null
-        if (result.outcome === 'developed') {
-          developed()
-          failpoint('image-developed')
-          await Promise.all([
-            blobs.put(imagePath, imageKey(development), { canBeMadeAgain: true }),
-            blobs.put(thumbnailPath, thumbnailKey(development), { canBeMadeAgain: true }),
-          ])
-          failpoint('outputs-stored')
-          return { sha256, recipe, rendition: result.rendition }
-        }
-        // Bytes that went bad in the store are not the fault of who sent them.
-        if (result.failure.code === 'invalid_image' && (await hashOfBlob(blobs, originalKey(sha256))) !== sha256)
-          return failed('original_damaged')
-        if (!PASSING.includes(result.failure.code)) return failed(result.failure.code, result.failure.error)
-        log.warn({ sha256, code: result.failure.code }, 'development waits for the store')
-      } finally {
-        await original.release()
-      }
-    } catch (error) {
-      await Promise.all([blobs.discard(imagePath), blobs.discard(thumbnailPath)])
-      const code = error instanceof CalotypeError ? error.code : 'internal'
-      log.error({ err: error, sha256 }, 'an image could not be developed')
-      if (code === 'not_found') return failed('original_missing')
-      if (!PASSING.includes(code)) return failed('internal')
-    }
-    if (isStopped()) return null
-    await sleep(RETRY_MS)
-  }
 }

@@ -1,6 +1,6 @@
 // What became of an image, step by step, from its row and that of its development.
 import { FORMATS, type Image } from '../image.ts'
-import type { Work } from '../record/image-store.ts'
+import type { WorkDone } from '../record/image-store.ts'
 
 export interface TimelineStep {
   step: 'received' | 'recorded' | 'started' | 'finished' | 'failed' | 'aborted'
@@ -13,7 +13,7 @@ export interface TimelineStep {
 }
 
 /** Oldest first. An image of bytes that were developed for another one before has no `started` of its own. */
-export function readTimeline(image: Image, work: Work): TimelineStep[] {
+export function readTimeline(image: Image, work: WorkDone): TimelineStep[] {
   const { uploadedAt } = image
   const recorded: TimelineStep = { step: 'recorded', at: uploadedAt, worker: null, detail: `File ${image.batchIndex + 1} of its upload` }
   const steps = [...received(image), recorded, ...developed(image, work)]
@@ -32,7 +32,7 @@ function received({ id, uploadedAt, size, format }: Image): TimelineStep[] {
 /** Of a UUID of version 7: its first 48 bits (RFC 9562). */
 const timeOf = (id: string): number | null => (id[14] === '7' ? Number.parseInt(id.slice(0, 13).replace('-', ''), 16) : null)
 
-function developed(image: Image, work: Work): TimelineStep[] {
+function developed(image: Image, work: WorkDone): TimelineStep[] {
   const { status, uploadedAt } = image
   const { startedAt, finishedAt, worker, attempts } = work
   if (status === 'aborted' || startedAt === null) return outcome(image, work)
@@ -47,18 +47,18 @@ function developed(image: Image, work: Work): TimelineStep[] {
   return [...(isOwn ? [start(image, work)] : []), ...outcome(image, work)]
 }
 
-function start({ uploadedAt }: Image, { startedAt, worker, attempts }: Work): TimelineStep {
+function start({ uploadedAt }: Image, { startedAt, worker, attempts }: WorkDone): TimelineStep {
   const isShared = startedAt! < uploadedAt
   const detail = isShared ? 'In hand already for another image of the same bytes' : attempts > 1 ? `Attempt ${attempts}` : null
   return { step: 'started', at: Math.max(startedAt!, uploadedAt), worker, detail }
 }
 
-function outcome({ status, finishedAt, uploadedAt, rendition, failure }: Image, work: Work): TimelineStep[] {
+function outcome({ status, finishedAt, uploadedAt, outcome: done, failure }: Image, work: WorkDone): TimelineStep[] {
   if (finishedAt === null) return []
   const isKnown = work.finishedAt !== null && work.finishedAt < uploadedAt
   const end = { at: finishedAt, worker: isKnown ? null : work.worker }
   if (status === 'error') return [{ step: 'failed', ...end, detail: failure?.error ?? null }]
   if (status !== 'completed') return []
-  const made = rendition && `${rendition.width} × ${rendition.height} pixels, ${rendition.imageSize} bytes`
+  const made = done && `${done.image.width} × ${done.image.height} pixels, ${done.image.size} bytes`
   return [{ step: 'finished', ...end, detail: isKnown ? `The same bytes were developed before: ${made}` : made }]
 }

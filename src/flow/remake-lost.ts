@@ -1,7 +1,6 @@
 // After a crash: developed images that the disk had not yet written when the power went are developed again from their originals.
-import { type Development } from '../image.ts'
-import { imageKey, thumbnailKey } from '../rendition/keys.ts'
-import type { Recent, RowSurvey } from '../record/row-survey.ts'
+import { renditionKey } from '../rendition/keys.ts'
+import type { Recent, RenditionId, RowSurvey } from '../record/row-survey.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import { atOnce } from './at-once.ts'
 
@@ -16,16 +15,16 @@ const AT_ONCE = 8
  */
 export async function remakeLost({ blobs, survey }: { blobs: BlobStore; survey: RowSurvey }): Promise<number> {
   let remade = 0
-  let after: Pick<Development, 'sha256' | 'recipe'> | null = null
+  let after: RenditionId | null = null
   for (;;) {
     const page: Recent[] = await survey.recentlyCompleted(UNWRITTEN_MS, after, PAGE)
     const lost: Recent[] = []
-    await atOnce(AT_ONCE, page, async (development) => {
-      const [image, thumbnail] = await Promise.all([blobs.stat(imageKey(development)), blobs.stat(thumbnailKey(development))])
+    await atOnce(AT_ONCE, page, async (rendition) => {
+      const found = await blobs.stat(renditionKey(rendition.sha256, rendition.operation))
       // A file whose bytes were not written yet is empty, short, or not there.
-      if (image?.size !== development.imageSize || thumbnail?.size !== development.thumbnailSize) lost.push(development)
+      if (found?.size !== rendition.size) lost.push(rendition)
     })
-    if (lost.length > 0) await survey.redevelop(lost)
+    if (lost.length > 0) await survey.remake(lost)
     remade += lost.length
     if (page.length < PAGE) return remade
     after = page.at(-1)!

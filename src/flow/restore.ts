@@ -3,7 +3,7 @@ import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ERRORS, StartError } from '../errors.ts'
 import { originalKey } from '../rendition/keys.ts'
-import type { RowArchive } from '../record/row-archive.ts'
+import type { RowArchive, Settling } from '../record/row-archive.ts'
 import type { RowSurvey } from '../record/row-survey.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import { atOnce } from './at-once.ts'
@@ -20,16 +20,23 @@ export interface RestoreDeps {
 const AT_ONCE = 8
 
 /**
- * The rows are loaded as they were, except that what was developed waits to be developed again, if the bytes are those of the backup.
+ * The rows are loaded as they were; those of an older version (not `isLatest`) have to be brought up to date and settled afterwards.
  * Returns the originals that are not what was uploaded, for `giveUpLost`. Throws StartError for a backup that is not as its manifest
  * says, and for a database that is not empty. Originals that are in the store already stay.
  */
-export async function restore({ blobs, archive, onProgress }: RestoreDeps, folder: string, manifest: Manifest): Promise<LostOriginal[]> {
+export async function restore(
+  { blobs, archive, onProgress }: RestoreDeps,
+  folder: string,
+  manifest: Manifest,
+  isLatest: boolean,
+): Promise<LostOriginal[]> {
   for (const { table, sha256 } of manifest.tables) {
     const file = rowsFile(folder, table)
     if ((await hashOfFile(file)) !== sha256) throw new StartError(`${file} is not what its manifest says: this backup is damaged.`)
   }
-  if (!(await archive.isEmpty())) throw new StartError('There are rows in the database. A backup is restored into an empty place only.')
+  const tables = manifest.tables.map(({ table }) => table)
+  if (!(await archive.isEmpty(tables)))
+    throw new StartError('There are rows in the database. A backup is restored into an empty place only.')
   const hasFiles = manifest.originals === 'files'
   const lost = new Map<string, LostOriginal>()
   for await (const fault of readLines<LostOriginal>(faultsFile(folder))) lost.set(fault.sha256, fault)
@@ -41,15 +48,12 @@ export async function restore({ blobs, archive, onProgress }: RestoreDeps, folde
       onProgress(++restored, manifest.original_count)
     })
   }
-  await archive.load(
-    readPages(
-      folder,
-      manifest.tables.map(({ table }) => table),
-    ),
-    { developAgain: hasFiles },
-  )
+  await archive.load(readPages(folder, tables), isLatest ? settlingOf(manifest) : null)
   return [...lost.values()]
 }
+
+/** What was made of originals is there only if the store is the one that was backed up. */
+export const settlingOf = (manifest: Manifest): Settling => ({ remakeAll: manifest.originals === 'files' })
 
 /** What is wrong with it, if anything is. */
 async function restoreOriginal(blobs: BlobStore, folder: string, sha256: string): Promise<LostOriginal['code'] | null> {

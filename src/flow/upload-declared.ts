@@ -2,8 +2,9 @@
 import { newId } from '../new-id.ts'
 import type { Owner } from '../access.ts'
 import { CalotypeError, toCalotypeError } from '../errors.ts'
-import { RECIPE, type Image } from '../image.ts'
+import type { Image } from '../image.ts'
 import type { Arrival, Arrived } from '../record/batch-ledger.ts'
+import type { Recipe } from '../rendition/presets.ts'
 import type { Rejected } from '../record/image-store.ts'
 import { FileGroups, type GroupFile } from './file-groups.ts'
 import { releaseUnused } from './release-unused.ts'
@@ -20,7 +21,11 @@ export async function uploadDeclared(deps: UploadDeps, batchId: string, files: I
 
   async function recordGroup(group: GroupFile[]) {
     if (group.length === 0) return []
-    const arrived = await deps.images.arrive(batchId, group.map(toArrival), owner)
+    const arrived = await deps.images.arrive(
+      batchId,
+      group.map((file) => toArrival(file, deps.recipe)),
+      owner,
+    )
     const isNew: Image[] = []
     for (const [at, outcome] of arrived.entries()) {
       const { index, declaredIndex, name } = group[at]!
@@ -57,11 +62,11 @@ export async function uploadDeclared(deps: UploadDeps, batchId: string, files: I
   }
 }
 
-const toArrival = (file: GroupFile): Arrival => {
+const toArrival = (file: GroupFile, recipe: Recipe): Arrival => {
   const { declaredIndex: index } = file
   if (file.outcome === 'refused') return { index, failure: { code: file.code, error: file.error } }
   const { format, size, sha256 } = file
-  return { index, file: { id: newId(), format, size, sha256, recipe: RECIPE } }
+  return { index, file: { id: newId(), format, size, sha256, recipe } }
 }
 
 /** Bytes that were stored and got no image: collected, unless someone else uses them. */

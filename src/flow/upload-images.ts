@@ -1,7 +1,7 @@
 // The journey's first half: received files are stored and recorded group by group, queued at once, acknowledged at the end.
 import { newId } from '../new-id.ts'
 import { toCalotypeError, CalotypeError } from '../errors.ts'
-import { RECIPE, type Image } from '../image.ts'
+import type { Image } from '../image.ts'
 import type { ReceivedFile } from '../receive/receive-files.ts'
 import type { BatchKind } from '../record/batch-ledger.ts'
 import type { NewImage, Received } from '../record/image-store.ts'
@@ -65,7 +65,7 @@ export async function uploadImages(
     if (!isLast && !idempotency) renewal ??= renew(deps, batchId)
     const entry = {
       ...start,
-      images: group.flatMap((file) => (file.outcome === 'received' ? toNewImage(batchId, ownerId, file) : [])),
+      images: group.flatMap((file) => (file.outcome === 'received' ? toNewImage(deps, batchId, ownerId, file) : [])),
       ...(isLast && { received: received() }),
     }
     const recorded = await deps.images.record(entry, hasCompany() ? TOGETHER_MS : 0)
@@ -92,6 +92,7 @@ export async function uploadImages(
   }
 }
 
-function toNewImage(batchId: string, ownerId: string | null, { index, name, format, size, sha256 }: ReceivedFile): NewImage {
-  return { id: newId(), batchId, ownerId, batchIndex: index, name, format, size, sha256, recipe: RECIPE }
+function toNewImage({ recipe }: UploadDeps, batchId: string, ownerId: string | null, file: ReceivedFile): NewImage {
+  const { index, name, format, size, sha256 } = file
+  return { id: newId(), batchId, ownerId, batchIndex: index, name, format, size, sha256, recipe }
 }

@@ -8,12 +8,15 @@ import type { Job, JobQueue } from '../queue/job-queue.ts'
 import type { ReceivedFile, RefusedFile } from '../receive/receive-files.ts'
 import type { BatchKind } from '../record/batch-ledger.ts'
 import type { ImageStore, Rejected } from '../record/image-store.ts'
+import type { Recipe } from '../rendition/presets.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 
 /** An upload whose server has not said for so long that it still arrives is given up; one that lives says so three times in that. */
 export const UPLOAD_LEASE_MS = 15_000
 
 export interface UploadDeps {
+  /** What uploads are to become. */
+  recipe: Recipe
   blobs: BlobStore
   images: ImageStore
   queue: JobQueue

@@ -3,17 +3,22 @@ import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fresh from 'fresh'
-import { seesOf, type Owner } from '../access.ts'
+import { seesOf } from '../access.ts'
 import { CalotypeError } from '../errors.ts'
 import { findOriginal, readOriginal, type ByteRange, type ReadOriginalDeps } from '../flow/read-original.ts'
 import { FORMATS, type Image } from '../image.ts'
-import { imageKey, originalKey, thumbnailKey } from '../rendition/keys.ts'
+import type { ImageStore } from '../record/image-store.ts'
+import { parseOperation } from '../rendition/operation.ts'
+import type { Recipe } from '../rendition/presets.ts'
+import { originalKey, renditionKey } from '../rendition/keys.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import { sendProblem } from './problem.ts'
-import { imageFile, thumbnailFile } from './wire.ts'
+import { mediaFile, mediaFolder } from './wire.ts'
 
 export interface MediaDeps extends ReadOriginalDeps {
-  images: { get(id: string, owner: Owner): Promise<Image | null> }
+  images: Pick<ImageStore, 'get' | 'findRendition'>
+  /** Its presets have an address each. */
+  recipe: Recipe
   blobs: Pick<BlobStore, 'read' | 'stat' | 'link'>
   /** `public`: a developed image is for everyone who knows its URL, which nobody guesses. `private`: for who sees the image. */
   mediaAccess?: 'public' | 'private'
@@ -41,46 +46,37 @@ const PRIVATE = 'private, no-cache'
 
 type FileRequest = FastifyRequest<{ Params: { file: string } }>
 
-/** Adds `/media/images/:file`, `/media/thumbnails/:file` and `/api/images/:id/original`. */
+/** Adds `/media/images/:file`, `/media/thumbnails/:file`, a folder for each further preset, and `/api/images/:id/original`. */
 export async function mediaRoutes(fastify: FastifyInstance, deps: MediaDeps): Promise<void> {
-  const { images, blobs, mediaAccess = 'public' } = deps
+  const { images, blobs, recipe, mediaAccess = 'public' } = deps
   const isPrivate = mediaAccess === 'private'
   const cacheControl = isPrivate ? PRIVATE : IMMUTABLE
 
-  /** The image a file name belongs to, if that is exactly the name it has now. */
-  async function imageOf({ params: { file }, principal }: FileRequest, nameOf: (image: Image) => string) {
+  /** What a file name stands for, if that is exactly the name it has. */
+  async function find({ params: { file }, principal }: FileRequest, preset: string) {
     if (isPrivate && !principal.scopes.has('read')) throw new CalotypeError('not_found')
     const id = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=-)/.exec(file)?.[0]
-    const image = id === undefined ? null : await images.get(id, isPrivate ? seesOf(principal) : null)
-    if (image?.status !== 'completed' || image.rendition === null || nameOf(image) !== file) throw new CalotypeError('not_found')
-    return { image, rendition: image.rendition }
+    const found = id === undefined ? null : await images.findRendition(id, preset, isPrivate ? seesOf(principal) : null)
+    if (found === null || mediaFile(found.image, found.rendition) !== file) throw new CalotypeError('not_found')
+    return found
   }
 
   // Both methods by one handler: Fastify's own HEAD would read the whole file to throw it away.
   const method = ['GET', 'HEAD']
 
-  fastify.route<{ Params: { file: string } }>({
-    method,
-    url: '/media/images/:file',
-    config: { access: 'media' },
-    async handler(request, reply) {
-      const { image, rendition } = await imageOf(request, imageFile)
-      const { type } = FORMATS[image.format]
-      return sendBlob(request, reply, blobs, { ...renditionOf(deps, image, imageKey(image), rendition.imageSize), type, cacheControl })
-    },
-  })
-
-  fastify.route<{ Params: { file: string } }>({
-    method,
-    url: '/media/thumbnails/:file',
-    config: { access: 'media' },
-    async handler(request, reply) {
-      const { image, rendition } = await imageOf(request, thumbnailFile)
-      const { type } = FORMATS.webp
-      const thumbnail = renditionOf(deps, image, thumbnailKey(image), rendition.thumbnailSize)
-      return sendBlob(request, reply, blobs, { ...thumbnail, type, cacheControl })
-    },
-  })
+  for (const preset of new Set(recipe.outputs.map((output) => output.preset))) {
+    fastify.route<{ Params: { file: string } }>({
+      method,
+      url: `/media/${mediaFolder(preset)}/:file`,
+      config: { access: 'media' },
+      async handler(request, reply) {
+        const { image, rendition } = await find(request, preset)
+        const { type } = FORMATS[parseOperation(rendition.operation).format]
+        const key = renditionKey(image.sha256, rendition.operation)
+        return sendBlob(request, reply, blobs, { ...renditionBlob(deps, image, key, rendition.size), type, cacheControl })
+      },
+    })
+  }
 
   fastify.route<{ Params: { id: string } }>({
     method,
@@ -104,8 +100,8 @@ export async function mediaRoutes(fastify: FastifyInstance, deps: MediaDeps): Pr
   })
 }
 
-/** A developed image or a thumbnail: `rendition_missing` where it is not there any more. */
-function renditionOf(
+/** `rendition_missing` where it is not there any more. */
+function renditionBlob(
   { images, blobs, onLoss }: MediaDeps,
   image: Image,
   key: string,

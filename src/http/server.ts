@@ -141,7 +141,7 @@ export async function createServer(
   await server.register(adminQueueRoutes, deps)
   await server.register(adminJobRoutes, deps)
   const onLoss = tellLosses(log, deps.observer)
-  await server.register(mediaRoutes, { images, blobs, mediaAccess, onLoss })
+  await server.register(mediaRoutes, { images, blobs, recipe: deps.recipe, mediaAccess, onLoss })
   await server.register(uploadRoutes, deps)
   await server.register(batchRoutes, deps)
   await server.register(imageRoutes, deps)

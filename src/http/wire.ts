@@ -1,13 +1,15 @@
 // From an image to the wire: what clients are sent about it, and the addresses its bytes have.
 import type { ApiImage, ApiNotification } from '../api.ts'
-import { FORMATS, type Image } from '../image.ts'
+import { FORMATS, type Image, type Rendition } from '../image.ts'
 import type { ImageEvent } from '../publish/event-feed.ts'
+import { parseOperation } from '../rendition/operation.ts'
 
-/** `<image id>-<recipe>.<ext>` below `/media/images/`. Names the image, never the hash of its content. */
-export const imageFile = (image: Image) => `${image.id}-${image.recipe}.${FORMATS[image.format].extension}`
+/** `<image id>-<recipe>.<ext>`, below the folder of a preset. Names the image, never the hash of its content. */
+export const mediaFile = ({ id, recipe }: Pick<Image, 'id' | 'recipe'>, { operation }: Pick<Rendition, 'operation'>) =>
+  `${id}-${recipe}.${FORMATS[parseOperation(operation).format].extension}`
 
-/** `<image id>-<recipe>.webp` below `/media/thumbnails/`. */
-export const thumbnailFile = (image: Image) => `${image.id}-${image.recipe}.webp`
+/** Where the renditions of a preset are served, below `/media/`. */
+export const mediaFolder = (preset: string) => ({ image: 'images', thumbnail: 'thumbnails' })[preset] ?? preset
 
 /** An image as `GET /api/images/:id`, the lists and the uploads show it. */
 export function toApiImage(image: Image): ApiImage {
@@ -22,9 +24,9 @@ export function toApiImage(image: Image): ApiImage {
     finished_at: image.finishedAt === null ? null : new Date(image.finishedAt).toISOString(),
     upload_time: uploadTime(image),
     ...mediaUrls(image),
-    thumbhash: image.rendition?.thumbhash ?? null,
-    width: image.rendition?.width ?? null,
-    height: image.rendition?.height ?? null,
+    thumbhash: image.outcome?.thumbhash ?? null,
+    width: image.outcome?.image.width ?? null,
+    height: image.outcome?.image.height ?? null,
     error: image.failure?.error ?? null,
     code: image.failure?.code ?? null,
   }
@@ -50,10 +52,11 @@ export function toNotification({ seq, image }: ImageEvent): ApiNotification {
 
 const jobId = (image: Image) => `${image.batchId}-${image.batchIndex}`
 
-const mediaUrls = (image: Image) =>
-  image.status === 'completed'
-    ? { image: `/media/images/${imageFile(image)}`, thumbnail: `/media/thumbnails/${thumbnailFile(image)}` }
-    : { image: null, thumbnail: null }
+function mediaUrls(image: Image) {
+  if (image.outcome === null) return { image: null, thumbnail: null }
+  const urlOf = (preset: 'image' | 'thumbnail') => `/media/${mediaFolder(preset)}/${mediaFile(image, image.outcome![preset])}`
+  return { image: urlOf('image'), thumbnail: urlOf('thumbnail') }
+}
 
 /** Never negative, should the clock have been set back meanwhile. */
 const uploadTime = ({ uploadedAt, finishedAt }: Image) =>

@@ -67,18 +67,18 @@ export function observeImages(images: ImageStore, { tell }: Observer): ImageStor
         () => images.declare(declaration),
         (took) => tell({ what: 'declared', batchId: declaration.batchId, took }),
       ),
-    claim: (hashes, recipe, lease) =>
+    claim: (hashes, lease) =>
       timed(
-        () => images.claim(hashes, recipe, lease),
+        () => images.claim(hashes, lease),
         (took, claimed) => {
-          const taken = claimed.developments.map(({ sha256 }) => sha256)
+          const taken = claimed.works.map(({ sha256 }) => sha256)
           if (taken.length > 0) tell({ what: 'claimed', hashes: taken, images: claimed.images, took })
         },
       ),
-    giveBack: (hashes, recipe, token) =>
+    giveBack: (works) =>
       timed(
-        () => images.giveBack(hashes, recipe, token),
-        () => tell({ what: 'given-back', hashes }),
+        () => images.giveBack(works),
+        () => tell({ what: 'given-back', hashes: works.map(({ sha256 }) => sha256) }),
       ),
     finish: (result, ...when) =>
       timed(

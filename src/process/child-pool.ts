@@ -238,8 +238,7 @@ class ChildPool implements Developer {
   /** Unless it is developed, nothing is left at the paths; whoever could write there has ended. */
   async #finish(task: Task, result: DevelopResult): Promise<void> {
     if (result.outcome !== 'developed') {
-      const { imagePath, thumbnailPath } = task.job
-      await Promise.all([imagePath, thumbnailPath].map((path) => rm(path, { force: true }).catch(() => {})))
+      await Promise.all(task.job.outputs.map(({ path }) => rm(path, { force: true }).catch(() => {})))
     }
     task.resolve(result)
   }

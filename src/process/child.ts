@@ -7,7 +7,7 @@ import type { DevelopJob } from './developer.ts'
 import { giveWay } from './give-way.ts'
 import type { MemoryEstimate } from './memory-estimate.ts'
 import type { FromChild, ToChild } from './messages.ts'
-import { developImage } from './recipe.ts'
+import { makeRenditions } from './make-renditions.ts'
 
 const [maxPixels, shareBytes, roomBytes] = process.argv.slice(2).map(Number) as [number, number, number]
 const waiting: { id: number; job: DevelopJob }[] = []
@@ -59,11 +59,11 @@ function develop(id: number, job: DevelopJob): Promise<void> {
       send({ say: 'encoded', id })
       next()
     }
-    developImage(job, maxPixels, { admit, encoded })
+    makeRenditions(job, maxPixels, { admit, encoded })
       .then(
-        (rendition) => {
+        (made) => {
           failpoint('child-done', job.sha256)
-          send({ say: 'done', id, result: { outcome: 'developed', rendition } })
+          send({ say: 'done', id, result: { outcome: 'developed', ...made } })
         },
         (error: CalotypeError) => {
           if (lacksThreads(error)) return send({ say: 'unable', reason: String(error.cause) })

@@ -1,25 +1,26 @@
 // The contract of the process step: pixels are touched only behind it.
-import type { Format, Failure, Rendition } from '../image.ts'
+import type { Failure, Format, Picture } from '../image.ts'
 
-/** Paths and a recipe, never bytes. */
+/** Paths and operations, never bytes. */
 export interface DevelopJob {
   /** SHA-256 of the original; for logs. */
   sha256: string
   /** By signature; a decoder that finds another format than this fails the image. */
   format: Format
-  recipe: string
   originalPath: string
-  /** Where the developed image and the thumbnail are written; in an existing folder, no file there yet. */
-  imagePath: string
-  thumbnailPath: string
+  /** What is to be made (`rendition/operation.ts`), and where it is written: in an existing folder, no file there yet. */
+  outputs: { operation: string; path: string }[]
 }
 
+/** An output that was made, or why it can't be. */
+export type MadeOutput = { operation: string } & ({ width: number; height: number; size: number } | { failure: Failure })
+
 /**
- * `developed`: both outputs are written at the paths of the job, not synced. `failed`: for good, with its reason; nothing is
+ * `developed`: the outputs are written at the paths of the job, not synced. `failed`: for good, with its reason; nothing is
  * left at the paths. `interrupted`: the developer was closed first, or can start no process; the image is still to be developed.
  */
 export type DevelopResult =
-  { outcome: 'developed'; rendition: Rendition } | { outcome: 'failed'; failure: Failure } | { outcome: 'interrupted' }
+  { outcome: 'developed'; picture: Picture; outputs: MadeOutput[] } | { outcome: 'failed'; failure: Failure } | { outcome: 'interrupted' }
 
 export interface DeveloperStats {
   /** None while there is an obstacle. */

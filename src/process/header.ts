@@ -13,6 +13,9 @@ const MAX_SIDE = 16_384
 const MAX_FRAMES = 500
 
 export interface Header {
+  /** Pixels, upright; of one frame. */
+  width: number
+  height: number
   /** 1 for a still image. */
   frames: number
   /** Of all frames. */
@@ -29,9 +32,9 @@ export interface Header {
 /**
  * Reads the header of an original. Throws `invalid_image` if it can't be read or is of another format than expected,
  * `too_many_frames`, `metadata_too_large`, `no_still_image`, and `image_too_large` for a side, or for the pixels of all frames beyond
- * `maxPixels`.
+ * `maxPixels`. `widest`: of what is to be made of it, in pixels.
  */
-export async function readHeader(path: string, format: Format, maxPixels: number): Promise<Header> {
+export async function readHeader(path: string, format: Format, maxPixels: number, widest: number): Promise<Header> {
   let avif: AvifFacts | undefined
   try {
     checkStructure(path, format, { maxFrames: MAX_FRAMES, maxSide: MAX_SIDE })
@@ -64,12 +67,16 @@ export async function readHeader(path: string, format: Format, maxPixels: number
     )
   }
   const animated = format === 'gif' || frames > 1
+  const upright = metadata.autoOrient
   return {
+    width: upright.width,
+    // Of an animation sharp tells the height of all frames, one below the other, only if it was told to read them.
+    height: upright.height,
     frames,
     pixels,
     animated,
     srgb: isSrgb(metadata.icc),
     limitedGrey: avif?.isLimitedMonochrome ?? false,
-    memory: estimateMemory(metadata, format, frames),
+    memory: estimateMemory(metadata, format, frames, widest),
   }
 }

@@ -1,7 +1,6 @@
 // What developing an original takes in memory at its peak, guessed from its header.
 import type { Metadata } from 'sharp'
 import type { Format } from '../image.ts'
-import { IMAGE_WIDTH } from './outputs.ts'
 
 /** Buffers of libvips and of the encoders, however small the picture. */
 const BASE_BYTES = 12 * 2 ** 20
@@ -19,9 +18,9 @@ export interface MemoryEstimate {
 /** Of the estimate on the high side: what was measured below took 0.65 of it or more, but for a baseline JPEG, which takes little. */
 const LEAST_SHARE = 0.6
 
-/** A still WebP is estimated as if it were lossless, which its header doesn't tell; a lossy one takes next to nothing. */
-export function estimateMemory(metadata: Metadata, format: Format, frames: number): MemoryEstimate {
-  const most = estimateBytes(metadata, format, frames)
+/** `widest`: of what is to be made of it, in pixels. A still WebP is estimated as if it were lossless, which its header doesn't tell; a lossy one takes next to nothing. */
+export function estimateMemory(metadata: Metadata, format: Format, frames: number, widest: number): MemoryEstimate {
+  const most = estimateBytes(metadata, format, frames, widest)
   return { most, least: format === 'webp' && frames === 1 ? 0 : LEAST_SHARE * most }
 }
 
@@ -31,12 +30,12 @@ export function estimateMemory(metadata: Metadata, format: Format, frames: numbe
  * WebP 22 to 55, AVIF 704 (4:2:0) or 890 (4:4:4); of 12 MP a lossless WebP 63, an AVIF of 4:4:4 222, a PNG of 16 bits and alpha 59, interlaced 135; a JPEG
  * of 1500×16,000 80; a GIF of 25 MP 149; 40 frames of 1200×800 as GIF 59, as WebP 194.
  */
-function estimateBytes(metadata: Metadata, format: Format, frames: number): number {
+function estimateBytes(metadata: Metadata, format: Format, frames: number, widest: number): number {
   const { width, height, depth } = metadata
   const channels = metadata.channels === 1 ? 3 : metadata.channels
   const sampleBytes = depth === 'uchar' ? 1 : 2
   const pixels = width * height
-  const developed = pixels * Math.min(1, IMAGE_WIDTH / metadata.autoOrient.width) ** 2
+  const developed = pixels * Math.min(1, widest / metadata.autoOrient.width) ** 2
   if (format === 'gif') return Math.ceil(BASE_BYTES + 6 * pixels + 1.5 * developed * frames)
   if (frames > 1) return Math.ceil(BASE_BYTES + 8 * pixels + 5 * developed * frames)
 

@@ -7,7 +7,7 @@ import { failpoint } from '../failpoints.ts'
 import type { Failure, Image } from '../image.ts'
 import type { Arrival, Arrived, ArrivedFile } from './batch-ledger.ts'
 import type { NewImage } from './image-store.ts'
-import { holdOriginals, insertImages, joinDevelopments } from './record-uploads.ts'
+import { insertImages, joinOriginals } from './record-uploads.ts'
 import { decodeName, encodeName, isOf, selectImages, slices, toImageWithOutcome } from './rows.ts'
 
 /** What changes where a file of this batch stands takes its row first, so that one such change follows the other. */
@@ -104,8 +104,7 @@ export function receiveDeclared(database: Database, batchId: string, arrivals: A
     const images = [...places.accepted.values()]
     const inserted = new Map<string, Image>()
     if (images.length > 0) {
-      await holdOriginals(trx, images)
-      const recorded = await insertImages(trx, now, images, await joinDevelopments(trx, images), quota)
+      const recorded = await insertImages(trx, now, images, await joinOriginals(trx, images), quota)
       for (const image of recorded) inserted.set(image.id, image)
     }
     const update = (indexes: number[]) =>

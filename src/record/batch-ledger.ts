@@ -1,6 +1,7 @@
 // The contract of the ledger: batches, the files that were declared for them, and where each file stands.
 import type { Owner } from '../access.ts'
 import type { Failure, FileStatus, Image } from '../image.ts'
+import type { Recipe } from '../rendition/presets.ts'
 
 export type BatchKind = 'sync' | 'async' | 'batch'
 
@@ -50,7 +51,7 @@ export interface Declaration {
    */
   sees: Owner
   /** Of the images of files that are known. */
-  recipe: string
+  recipe: Recipe
   /** Binds an idempotency key that was reserved for this batch to what was declared and to what was answered. */
   idempotency?: { key: string; fingerprint: string; answer: (declared: Declared) => string }
 }
@@ -63,7 +64,7 @@ export interface Declared {
 }
 
 /** What its image would be; its name is as it was declared. */
-export type ArrivedFile = Pick<Image, 'id' | 'format' | 'size' | 'sha256' | 'recipe'>
+export type ArrivedFile = Pick<Image, 'id' | 'format' | 'size' | 'sha256'> & { recipe: Recipe }
 
 /** A file that was sent to a declared batch, with its place in the declaration: its bytes are stored, or it was refused. */
 export type Arrival = { index: number | null } & ({ file: ArrivedFile } | { failure: Failure })

@@ -1,109 +1,114 @@
-// The life of a development in rows: pending, claimed, finished; each step in bulk, with the images that share it.
-import { uncountUsage } from './usage.ts'
+// The life of work in rows: pending, claimed, finished; each step in bulk, with the images that share it.
 import { sql, type Kysely, type UpdateQueryBuilder, type UpdateResult } from 'kysely'
 import type { Database, ImageRow, Schema } from '../db/schema.ts'
-import type { Development, Image } from '../image.ts'
-import type { Finished, Lease } from './image-store.ts'
-import { IMAGE_COLUMNS, toImage } from './rows.ts'
+import type { Format, Image } from '../image.ts'
+import { newId } from '../new-id.ts'
+import { derivedStates } from './image-states.ts'
+import type { Finished, Lease, Work } from './image-store.ts'
+import { IMAGE_COLUMNS, operationFor, outcomeOf, selectImages, toImage, toImageWithOutcome, type OutcomeColumns } from './rows.ts'
+import { uncountUsage } from './usage.ts'
 
 type ImagesUpdate = UpdateQueryBuilder<Schema, 'images', 'images', UpdateResult>
 
-/** One transaction for all claims; each gets what it asked for, is still wanted and is not in other hands. */
-export async function claimDevelopments(
+/** One transaction: what is asked for, still wanted and not in other hands. */
+export async function claimWork(
   { write, transact, now, canSkipLocked }: Database,
-  claims: { hashes: string[]; recipe: string; lease: Lease }[],
-): Promise<{ developments: Development[]; images: Image[] }[]> {
-  const results = await transact(
-    claims.flatMap(({ hashes, recipe, lease }) => {
-      const claimable = write
-        .selectFrom('developments')
-        .select('developments.sha256')
-        .where('developments.sha256', 'in', hashes)
-        .where('developments.recipe', '=', recipe)
-        .where('developments.status', '=', 'pending')
-        .where(({ not, exists, selectFrom }) => not(exists(selectFrom('pauses').select('pauses.id').where('pauses.until_at', '>', now))))
-        // An image may have been deleted, or its upload cut off, while the hint waited.
-        .where(({ exists, selectFrom }) =>
-          exists(
-            selectFrom('images')
-              .select('images.id')
-              .whereRef('images.sha256', '=', 'developments.sha256')
-              .whereRef('images.recipe', '=', 'developments.recipe')
-              .where('images.status', '=', 'pending'),
-          ),
-        )
-      return [
-        write
-          .updateTable('developments')
-          .set(({ eb, ref }) => ({
-            status: 'processing',
-            lease_token: lease.token,
-            lease_until: sql<number>`${now} + ${lease.ms}`,
-            // What was finished begins anew.
-            attempts: eb
-              .case()
-              .when(ref('finished_at'), 'is', null)
-              .then(eb(ref('attempts'), '+', 1))
-              .else(1)
-              .end(),
-            finished_at: null,
-            started_at: now,
-            worker: lease.worker,
-          }))
-          .where('sha256', 'in', canSkipLocked ? claimable.forUpdate().skipLocked() : claimable)
-          .where('recipe', '=', recipe)
-          .returning(['sha256', 'recipe', 'format']),
-        write
-          .updateTable('images')
-          .set({ status: 'processing' })
-          .where('sha256', 'in', hashes)
-          .where('recipe', '=', recipe)
-          .where('status', '=', 'pending')
-          .where(({ exists, selectFrom }) =>
-            exists(
-              selectFrom('developments')
-                .select('developments.sha256')
-                .whereRef('developments.sha256', '=', 'images.sha256')
-                .whereRef('developments.recipe', '=', 'images.recipe')
-                .where('developments.status', '=', 'processing')
-                .where('developments.lease_token', '=', lease.token),
-            ),
-          )
-          .returning(IMAGE_COLUMNS),
-      ]
-    }),
-  )
-  return claims.map((_, at) => ({
-    developments: results[2 * at] as Development[],
-    images: (results[2 * at + 1] as ImageRow[]).map((row) => toImage(row, null, null)),
-  }))
+  hashes: string[],
+  lease: Lease,
+): Promise<{ works: Work[]; images: Image[] }> {
+  const token = newId()
+  const claimable = write
+    .selectFrom('originals')
+    .select('originals.sha256')
+    .where('originals.sha256', 'in', hashes)
+    .where('originals.status', '=', 'pending')
+    .where(({ not, exists, selectFrom }) => not(exists(selectFrom('pauses').select('pauses.id').where('pauses.until_at', '>', now))))
+    // An image may have been deleted, or its upload cut off, while the hint waited.
+    .where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('images').select('images.id').whereRef('images.sha256', '=', 'originals.sha256').where('images.status', '=', 'pending'),
+      ),
+    )
+  const [originals, renditions, images] = await transact([
+    write
+      .updateTable('originals')
+      .set(({ eb, ref }) => ({
+        status: 'processing',
+        lease_token: token,
+        lease_until: sql<number>`${now} + ${lease.ms}`,
+        // What was finished begins anew.
+        attempts: eb
+          .case()
+          .when(ref('finished_at'), 'is', null)
+          .then(eb(ref('attempts'), '+', 1))
+          .else(1)
+          .end(),
+        finished_at: null,
+        started_at: now,
+        worker: lease.worker,
+      }))
+      .where('sha256', 'in', canSkipLocked ? claimable.forUpdate().skipLocked() : claimable)
+      .returning(['sha256', 'format']),
+    write
+      .selectFrom('renditions')
+      .innerJoin('originals', 'originals.sha256', 'renditions.sha256')
+      .select(['renditions.sha256', 'renditions.operation'])
+      .where('renditions.sha256', 'in', hashes)
+      .where('renditions.status', '=', 'pending')
+      .where('originals.lease_token', '=', token)
+      .orderBy('renditions.operation'),
+    write
+      .updateTable('images')
+      .set({ status: 'processing' })
+      .where('sha256', 'in', hashes)
+      .where('status', '=', 'pending')
+      .where(({ exists, selectFrom }) =>
+        exists(
+          selectFrom('originals')
+            .select('originals.sha256')
+            .whereRef('originals.sha256', '=', 'images.sha256')
+            .where('originals.lease_token', '=', token),
+        ),
+      )
+      .returning(IMAGE_COLUMNS),
+  ])
+  const operations = Map.groupBy(renditions, ({ sha256 }) => sha256)
+  return {
+    works: originals.map(({ sha256, format }) => ({
+      sha256,
+      format: format as Format,
+      operations: (operations.get(sha256) ?? []).map(({ operation }) => operation),
+      token,
+    })),
+    images: (images as ImageRow[]).map((row) => toImage(row, null, null)),
+  }
 }
 
-export async function renewLease({ write, now }: Database, { token, ms }: Lease): Promise<void> {
+export async function renewLease({ write, now }: Database, tokens: string[], { ms }: Lease): Promise<void> {
   await write
-    .updateTable('developments')
+    .updateTable('originals')
     .set({ lease_until: sql<number>`${now} + ${ms}` })
     .where('status', '=', 'processing')
-    .where('lease_token', '=', token)
+    .where('lease_token', 'in', tokens)
     .execute()
 }
 
 /** Claimed work that was not begun goes back; it does not count as an attempt. */
-export async function giveBackDevelopments({ write, transact }: Database, hashes: string[], recipe: string, token: string) {
+export async function giveBackWork({ write, transact }: Database, works: Pick<Work, 'sha256' | 'token'>[]): Promise<Image[]> {
+  const hashes = works.map(({ sha256 }) => sha256)
   const [, rows] = await transact([
     write
-      .updateTable('developments')
+      .updateTable('originals')
       .set(({ eb, ref }) => ({ status: 'pending', lease_token: null, lease_until: null, attempts: eb(ref('attempts'), '-', 1) }))
       .where('sha256', 'in', hashes)
-      .where('recipe', '=', recipe)
       .where('status', '=', 'processing')
-      .where('lease_token', '=', token),
+      .where('lease_token', 'in', [...new Set(works.map(({ token }) => token))]),
     waitAgain(write, (query) => query.where('images.sha256', 'in', hashes)),
   ])
   return rows.map((row) => toImage(row, null, null))
 }
 
-/** Images that show `processing` though their development is pending again. */
+/** Images that show `processing` though their work is pending again. */
 const waitAgain = (write: Kysely<Schema>, limit: (query: ImagesUpdate) => ImagesUpdate) =>
   limit(
     write
@@ -112,73 +117,132 @@ const waitAgain = (write: Kysely<Schema>, limit: (query: ImagesUpdate) => Images
       .where('images.status', '=', 'processing')
       .where(({ exists, selectFrom }) =>
         exists(
-          selectFrom('developments')
-            .select('developments.sha256')
-            .whereRef('developments.sha256', '=', 'images.sha256')
-            .whereRef('developments.recipe', '=', 'images.recipe')
-            .where('developments.status', '=', 'pending'),
+          selectFrom('originals')
+            .select('originals.sha256')
+            .whereRef('originals.sha256', '=', 'images.sha256')
+            .where('originals.status', '=', 'pending'),
         ),
       ),
   ).returning(IMAGE_COLUMNS)
 
-/** The outcomes as a table of values; the casts tell PostgreSQL the types, which it takes from the first row. */
-function outcomeTable(results: Finished[]) {
+/** A table of values; the casts tell PostgreSQL the types, which it takes from the first row. */
+function valuesTable<Column extends string>(name: string, types: Record<Column, string>, rows: Record<Column, unknown>[]) {
+  const columns = Object.keys(types) as Column[]
+  const values = rows.map((row) => sql`(${sql.join(columns.map((column) => sql`cast(${row[column]} as ${sql.raw(types[column])})`))})`)
+  const named = sql.join(columns.map((column, at) => sql`${sql.ref(`column${at + 1}`)} as ${sql.ref(column)}`))
+  return sql`(select ${named} from (values ${sql.join(values)}) as given) as ${sql.ref(name)}`
+}
+
+const OUTPUT = {
+  sha256: 'text',
+  token: 'text',
+  operation: 'text',
+  width: 'integer',
+  height: 'integer',
+  bytes: 'bigint',
+  code: 'text',
+  error: 'text',
+}
+
+/** Of work that is still held under its token. */
+function finishRenditions(write: Kysely<Schema>, results: Finished[]) {
+  const rows = results.flatMap((result) =>
+    'failure' in result
+      ? []
+      : result.outputs.map((output) => {
+          const { sha256, token } = result
+          const made = 'failure' in output ? { width: null, height: null, size: null } : output
+          const failure = 'failure' in output ? output.failure : { code: null, error: null }
+          const { width, height, size: bytes } = made
+          return { sha256, token, operation: output.operation, width, height, bytes, ...failure }
+        }),
+  )
+  if (rows.length === 0) return null
+  const finish = sql`
+    update renditions set status = case when made.code is null then 'completed' else 'error' end,
+      width = made.width, height = made.height, bytes = made.bytes, code = made.code, error = made.error
+    from ${valuesTable('made', OUTPUT, rows)}, originals
+    where renditions.sha256 = made.sha256 and renditions.operation = made.operation
+      and originals.sha256 = made.sha256 and originals.status = 'processing' and originals.lease_token = made.token`
+  return { compile: () => finish.compile(write) }
+}
+
+const OUTCOME = { sha256: 'text', token: 'text', width: 'integer', height: 'integer', thumbhash: 'text', code: 'text', error: 'text' }
+
+function finishOriginals({ write, now }: Database, results: Finished[]) {
   const rows = results.map((result) => {
-    const rendition = 'rendition' in result ? result.rendition : null
-    const failure = 'failure' in result ? result.failure : null
-    return sql`(cast(${result.sha256} as text), cast(${result.recipe} as text), cast(${rendition ? 'completed' : 'error'} as text),
-      cast(${rendition?.width ?? null} as integer), cast(${rendition?.height ?? null} as integer),
-      cast(${rendition?.imageSize ?? null} as bigint), cast(${rendition?.thumbnailSize ?? null} as bigint),
-      cast(${rendition?.thumbhash ?? null} as text), cast(${failure?.code ?? null} as text), cast(${failure?.error ?? null} as text), cast(${result.token} as text))`
+    const { sha256, token } = result
+    const { width, height, thumbhash } = 'picture' in result ? result.picture : { width: null, height: null, thumbhash: null }
+    const { code, error } = 'failure' in result ? result.failure : { code: null, error: null }
+    return { sha256, token, width, height, thumbhash, code, error }
   })
-  return sql`(values ${sql.join(rows)}) as outcome`
+  const isPending = sql`exists (select 1 from renditions where renditions.sha256 = originals.sha256 and renditions.status = 'pending')`
+  const finish = sql`
+    update originals set finished_at = ${now}, lease_until = null, code = outcome.code, error = outcome.error,
+      status = case when outcome.code is not null then 'failed' when ${isPending} then 'pending' else 'idle' end,
+      width = coalesce(outcome.width, originals.width), height = coalesce(outcome.height, originals.height),
+      thumbhash = coalesce(outcome.thumbhash, originals.thumbhash)
+    from ${valuesTable('outcome', OUTCOME, rows)}
+    where originals.sha256 = outcome.sha256 and originals.status = 'processing' and originals.lease_token = outcome.token`
+  return { compile: () => finish.compile(write) }
 }
 
 /** One transaction for all outcomes; each gets the images it decided. A token that no longer holds the work decides nothing. */
-export async function finishDevelopments({ write, transact, now }: Database, results: Finished[]): Promise<Image[][]> {
+export async function finishWork(database: Database, results: Finished[]): Promise<Image[][]> {
+  const { write, transact, now } = database
   const hashes = results.map((result) => result.sha256)
   const tokens = [...new Set(results.map((result) => result.token))]
-  const finish = sql`
-    update developments set status = outcome.column3, finished_at = ${now}, width = outcome.column4, height = outcome.column5,
-      image_size = outcome.column6, thumbnail_size = outcome.column7, thumbhash = outcome.column8, code = outcome.column9,
-      error = outcome.column10
-    from ${outcomeTable(results)}
-    where developments.sha256 = outcome.column1 and developments.recipe = outcome.column2 and developments.status = 'processing'
-      and developments.lease_token = outcome.column11
-  `
-  const [, rows] = await transact([
-    { compile: () => finish.compile(write) },
-    write
-      .updateTable('images')
-      .from('developments')
-      .set(({ ref }) => ({ status: ref('developments.status'), finished_at: now, code: ref('developments.code') }))
-      .whereRef('developments.sha256', '=', 'images.sha256')
-      .whereRef('developments.recipe', '=', 'images.recipe')
-      .where('developments.status', 'in', ['completed', 'error'])
-      .where('developments.lease_token', 'in', tokens)
-      .where('images.sha256', 'in', hashes)
-      // One that failed before, for a passing reason, is healed by a later upload of the same bytes.
-      .where('images.status', 'in', ['pending', 'processing', 'error'])
-      .where(({ or, eb, ref }) =>
-        or([eb('images.status', '<>', ref('developments.status')), eb('images.code', '<>', ref('developments.code'))]),
-      )
-      .returning(IMAGE_COLUMNS),
-  ])
-  const changed = Map.groupBy(rows, (row) => `${row.sha256}-${row.recipe}`)
-  return results.map((result) =>
-    (changed.get(`${result.sha256}-${result.recipe}`) ?? []).map((row) =>
-      toImage(row, 'rendition' in result ? result.rendition : null, 'failure' in result ? result.failure : null),
-    ),
-  )
+  const images = write
+    .updateTable('images')
+    .from(
+      derivedStates(write)
+        .where('images.sha256', 'in', hashes)
+        // One that failed before, for a passing reason, is healed by a later upload of the same bytes.
+        .where('images.status', 'in', ['pending', 'processing', 'error'])
+        .where('originals.lease_token', 'in', tokens)
+        .where('originals.lease_until', 'is', null)
+        .as('state'),
+    )
+    .set(({ ref }) => ({
+      status: ref('state.status'),
+      code: ref('state.code'),
+      finished_at: sql<number | null>`case when state.status in ('completed', 'error') then ${now} end`,
+    }))
+    .whereRef('images.id', '=', 'state.id')
+    // What failed and waits to be tried again shows why it failed until there is a new outcome.
+    .where(
+      sql<boolean>`(images.status <> state.status and (images.status <> 'error' or state.status = 'completed') or images.code <> state.code)`,
+    )
+    .returning([...IMAGE_COLUMNS, operationFor('image').as('image_operation'), operationFor('thumbnail').as('thumbnail_operation')])
+  const renditions = finishRenditions(write, results)
+  const originals = finishOriginals(database, results)
+  const rows = renditions ? (await transact([renditions, originals, images]))[2] : (await transact([originals, images]))[1]
+  const changed = Map.groupBy(rows, (row) => row.sha256)
+  return Promise.all(results.map((result) => Promise.all((changed.get(result.sha256) ?? []).map((row) => withOutcome(write, row, result)))))
+}
+
+type Decided = ImageRow & Pick<OutcomeColumns, 'image_operation' | 'thumbnail_operation'>
+
+/** Most often the result says it all; what an earlier one made, or a fault of one of several outputs, is read. */
+async function withOutcome(db: Kysely<Schema>, row: Decided, result: Finished): Promise<Image> {
+  if ('failure' in result) return toImage(row, null, result.failure)
+  if (row.status !== 'completed' && row.status !== 'error') return toImage(row, null, null)
+  const made = result.outputs.find(({ operation }) => operation === row.image_operation)
+  if (row.status === 'error' || !made || 'failure' in made) {
+    return toImageWithOutcome(await selectImages(db).where('images.id', '=', row.id).executeTakeFirstOrThrow())
+  }
+  const { width: original_width, height: original_height, thumbhash } = result.picture
+  const { width, height, size: bytes } = made
+  return toImage(row, outcomeOf({ ...row, width, height, bytes, original_width, original_height, thumbhash }), null)
 }
 
 // Whatever ends its worker ten times, without a word, would do so for ever.
 const MAX_ATTEMPTS = 10
 
 /** What a worker that ended had claimed is pending again; what ended too many has failed. */
-export async function reclaimDevelopments({ write, transact, now }: Database, isOnlyServer: boolean): Promise<Image[]> {
+export async function reclaimWork({ write, transact, now }: Database, isOnlyServer: boolean): Promise<Image[]> {
   const lost = await write
-    .selectFrom('developments')
+    .selectFrom('originals')
     .select('sha256')
     .where('status', '=', 'processing')
     .$if(!isOnlyServer, (query) => query.where('lease_until', '<', now))
@@ -186,12 +250,14 @@ export async function reclaimDevelopments({ write, transact, now }: Database, is
     .execute()
   if (lost.length === 0) return []
   const expired = write
-    .updateTable('developments')
+    .updateTable('originals')
     .where('status', '=', 'processing')
     .$if(!isOnlyServer, (query) => query.where('lease_until', '<', now))
   const failure = { code: 'processing_crashed', error: 'The image ended every worker that took it, and was given up.' } as const
   const [, , failed, waiting] = await transact([
-    expired.set({ status: 'error', finished_at: now, lease_token: null, ...failure }).where('attempts', '>=', MAX_ATTEMPTS),
+    expired
+      .set({ status: 'failed', finished_at: now, lease_token: null, lease_until: null, ...failure })
+      .where('attempts', '>=', MAX_ATTEMPTS),
     expired.set({ status: 'pending', lease_token: null, lease_until: null }),
     write
       .updateTable('images')
@@ -199,11 +265,10 @@ export async function reclaimDevelopments({ write, transact, now }: Database, is
       .where('images.status', 'in', ['pending', 'processing'])
       .where(({ exists, selectFrom }) =>
         exists(
-          selectFrom('developments')
-            .select('developments.sha256')
-            .whereRef('developments.sha256', '=', 'images.sha256')
-            .whereRef('developments.recipe', '=', 'images.recipe')
-            .where('developments.status', '=', 'error'),
+          selectFrom('originals')
+            .select('originals.sha256')
+            .whereRef('originals.sha256', '=', 'images.sha256')
+            .where('originals.status', '=', 'failed'),
         ),
       )
       .returning(IMAGE_COLUMNS),

@@ -202,16 +202,7 @@ export async function collectableOriginals({ write, now }: Database, graceMs: nu
       )
       // Looked at again: an upload may have come between.
       .where('released_at', '<=', before)
-      .where(({ not, exists, selectFrom }) =>
-        not(
-          exists(
-            selectFrom('developments')
-              .select('developments.sha256')
-              .whereRef('developments.sha256', '=', 'originals.sha256')
-              .where('developments.status', '=', 'processing'),
-          ),
-        ),
-      )
+      .where('status', '<>', 'processing')
       .where(({ not, exists, selectFrom }) =>
         not(exists(selectFrom('known_store').select('known_store.id').where('known_store.halted_at', 'is not', null))),
       )
@@ -219,13 +210,13 @@ export async function collectableOriginals({ write, now }: Database, graceMs: nu
       .execute()
     const hashes = marked.map((row) => row.sha256)
     if (hashes.length === 0) return []
-    const developments = await trx.selectFrom('developments').select(['sha256', 'recipe', 'format']).where('sha256', 'in', hashes).execute()
-    const bySha256 = Map.groupBy(developments, (development) => development.sha256)
+    const renditions = await trx.selectFrom('renditions').select(['sha256', 'operation']).where('sha256', 'in', hashes).execute()
+    const bySha256 = Map.groupBy(renditions, ({ sha256 }) => sha256)
     return marked.map(({ sha256, size, released_at }) => ({
       sha256,
       size,
       releasedAt: released_at ?? 0,
-      developments: bySha256.get(sha256) ?? [],
+      operations: (bySha256.get(sha256) ?? []).map(({ operation }) => operation),
     }))
   })
 }
@@ -239,7 +230,7 @@ export async function keepOriginals(db: Kysely<Schema>, hashes: string[]): Promi
 export function forgetOriginals(db: Kysely<Schema>, hashes: string[]): Promise<void> {
   return db.transaction().execute(async (trx) => {
     for (const slice of slices(hashes)) {
-      await trx.deleteFrom('developments').where('sha256', 'in', slice).execute()
+      await trx.deleteFrom('renditions').where('sha256', 'in', slice).execute()
       await trx.deleteFrom('originals').where('sha256', 'in', slice).where('collecting_at', 'is not', null).execute()
     }
   })

@@ -8,7 +8,7 @@ import type { Declaration, Declared, FileToDeclare } from './batch-ledger.ts'
 import { countDeclared } from './declared-usage.ts'
 import { keepAnswer } from './idempotency.ts'
 import type { NewImage } from './image-store.ts'
-import { insertImages, joinDevelopments } from './record-uploads.ts'
+import { insertImages, joinOriginals } from './record-uploads.ts'
 import { encodeName, isOf, slices } from './rows.ts'
 
 // A statement of more is no quicker, and making its text would hold the server up for longer.
@@ -22,27 +22,20 @@ async function holdKnown(trx: Transaction<Schema>, { canSkipLocked }: Database, 
   for (const slice of slices([...new Set(hashes)].sort(), FILES_A_STATEMENT)) {
     const rows = await trx
       .selectFrom('originals')
-      .innerJoin('developments', 'developments.sha256', 'originals.sha256')
-      .select(['originals.sha256', 'originals.size', 'developments.format'])
+      .select(['originals.sha256', 'originals.size', 'originals.format'])
       .where('originals.sha256', 'in', slice)
       // Others are about to be removed, or not here yet.
       .where('originals.released_at', 'is', null)
       .where('originals.collecting_at', 'is', null)
       .$if(sees !== null, (query) =>
         query.where(({ exists, selectFrom }) =>
-          exists(
-            selectFrom('images')
-              .select('images.id')
-              .whereRef('images.sha256', '=', 'developments.sha256')
-              .whereRef('images.recipe', '=', 'developments.recipe')
-              .where(isOf(sees, 'images')),
-          ),
+          exists(selectFrom('images').select('images.id').whereRef('images.sha256', '=', 'originals.sha256').where(isOf(sees, 'images'))),
         ),
       )
       .orderBy('originals.sha256')
       .$if(canSkipLocked, (query) => query.forUpdate('originals'))
       .execute()
-    for (const { sha256, size, format } of rows) here.set(sha256, { size, format })
+    for (const { sha256, size, format } of rows) if (format !== null) here.set(sha256, { size, format })
   }
   return here
 }
@@ -97,7 +90,7 @@ export function declareBatch(database: Database, declaration: Declaration, quota
 
     const images = new Map<number, Image>()
     if (known.length > 0) {
-      const recorded = await insertImages(trx, now, known, await joinDevelopments(trx, known), quota)
+      const recorded = await insertImages(trx, now, known, await joinOriginals(trx, known), quota)
       for (const image of recorded) images.set(image.batchIndex, image)
     }
     let first = 0

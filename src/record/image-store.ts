@@ -1,6 +1,7 @@
 // The contract of the record step: the rows are the truth. What resolves here is committed and synced.
 import type { Owner } from '../access.ts'
-import type { Development, Failure, Format, Image, Rendition, Status } from '../image.ts'
+import type { Failure, Format, Image, Picture, Rendition, Status } from '../image.ts'
+import type { Recipe } from '../rendition/presets.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { BatchKind, BatchLedger } from './batch-ledger.ts'
 
@@ -26,10 +27,8 @@ export interface NewBatch {
 }
 
 /** Uploaded when the database's clock says as it is recorded, unless it is known to have been before. */
-export interface NewImage extends Pick<
-  Image,
-  'id' | 'batchId' | 'ownerId' | 'batchIndex' | 'name' | 'format' | 'size' | 'sha256' | 'recipe'
-> {
+export interface NewImage extends Pick<Image, 'id' | 'batchId' | 'ownerId' | 'batchIndex' | 'name' | 'format' | 'size' | 'sha256'> {
+  recipe: Recipe
   /** Milliseconds since 1970; not counted as an upload of today. */
   uploadedAt?: number
 }
@@ -51,24 +50,37 @@ export interface Entry {
   received?: Received
 }
 
-/** An outcome, and the token under which the work was claimed. */
-export type Finished = Pick<Development, 'sha256' | 'recipe'> & { token: string } & ({ rendition: Rendition } | { failure: Failure })
-
-/** Who claims, and for how long; renewed while it works. By the database's clock. */
-export interface Lease {
+/** All that is to be made of one original: what one claim takes, and what a child gets. */
+export interface Work {
+  sha256: string
+  format: Format
+  /** Canonical (`rendition/operation.ts`). */
+  operations: string[]
+  /** Of the claim: an outcome is taken only under it, and only until the work has passed into other hands. */
   token: string
+}
+
+/** One output that was made, or the reason why it can't be. */
+export type Output = Pick<Rendition, 'operation'> & ({ width: number; height: number; size: number } | { failure: Failure })
+
+/** What became of work: a fault of the bytes, or what they show and what was made of them. */
+export type Finished = Pick<Work, 'sha256' | 'token'> & ({ failure: Failure } | { picture: Picture; outputs: Output[] })
+
+/** Who claims, and for how long, by the database's clock; renewed while it works. */
+export interface Lease {
   ms: number
   /** The process, as it calls itself. */
   worker: string
 }
 
-/** An original that is to be deleted, with all that was developed from it. */
+/** An original that is to be deleted, with all that was made of it. */
 export interface Collectable {
   sha256: string
   size: number
   /** Milliseconds since 1970, by the database's clock. Bytes that were stored after it are not to be deleted. */
   releasedAt: number
-  developments: Development[]
+  /** Operations of its renditions. */
+  operations: string[]
 }
 
 /** Where work is found again: what the queue is told. */
@@ -95,8 +107,8 @@ export interface ImageFilter {
   to?: number
 }
 
-/** What was done for an image so far: with all images of the same bytes, whose development it is. */
-export interface Work {
+/** What was done for an image so far, together with all images of the same bytes. */
+export interface WorkDone {
   /** For the outcome it has, or since the one before. */
   attempts: number
   startedAt: number | null
@@ -145,7 +157,7 @@ export type Reservation =
  */
 export interface ImageStore extends BatchLedger {
   /**
-   * Records a group; groups that wait at the same time share statements and commit. An image whose original is developed already
+   * Records a group; groups that wait at the same time share statements and commit. An image whose renditions are all there
    * is completed (or failed) at once. Rejects with `overloaded` when the bytes of one are just being removed: upload again. One that can
    * wait for others is recorded together with them, up to `canWaitMs` after those before.
    */
@@ -159,19 +171,22 @@ export interface ImageStore extends BatchLedger {
   /** Removes the rows of aborted batches. Returns how many images went. */
   sweepAborted(): Promise<number>
 
+  /** Its outputs have rows from now on, so that images can be recorded with it. */
+  addRecipe(recipe: Recipe): Promise<void>
+
   /**
-   * Takes work: what is still wanted among `hashes`, and not in other hands, becomes `processing`. Returns it, and the images that changed.
-   * While there is a pause, nothing.
+   * Takes work: of those of `hashes` that are still wanted and not in other hands, all pending renditions, whatever recipe asks for them.
+   * Returns it, and the images that became `processing`. Nothing while there is a pause. Each claim has a token of its own.
    */
-  claim(hashes: string[], recipe: string, lease: Lease): Promise<{ developments: Development[]; images: Image[] }>
-  /** Whatever is still held under this token is held for so much longer. */
-  renew(lease: Lease): Promise<void>
+  claim(hashes: string[], lease: Lease): Promise<{ works: Work[]; images: Image[] }>
+  /** Whatever is still held under these tokens is held for so much longer. */
+  renew(tokens: string[], lease: Lease): Promise<void>
   /** Claimed work that was not begun is `pending` again. Returns the images that changed. */
-  giveBack(hashes: string[], recipe: string, token: string): Promise<Image[]>
+  giveBack(works: Pick<Work, 'sha256' | 'token'>[]): Promise<Image[]>
   /**
    * Records an outcome, for every image that waits for it; nothing, if the work has passed into other hands. Returns the images that
-   * changed. One that can wait for others is recorded together with them, up to `canWaitMs` later; where every statement is a round trip,
-   * up to a quarter of a second.
+   * changed: one whose renditions were asked for meanwhile is `pending` again. May be delayed by up to `canWaitMs` to share a commit;
+   * where every statement is a round trip, by up to a quarter of a second.
    */
   finish(result: Finished, canWaitMs?: number): Promise<Image[]>
   /**
@@ -187,13 +202,15 @@ export interface ImageStore extends BatchLedger {
   backlog(): Promise<{ pending: number; processing: number; oldestPendingMs: number }>
 
   get(id: string, owner: Owner): Promise<Image | null>
+  /** An image that is completed, with what was made for one of its presets; null where either is not there. */
+  findRendition(id: string, preset: string, owner: Owner): Promise<{ image: Image; rendition: Rendition } | null>
   /** The image at this place of a batch. */
   getInBatch(batchId: string, index: number, owner: Owner): Promise<Image | null>
   /** Those of `ids` that are there, in this order. */
   getMany(ids: string[], owner: Owner): Promise<Image[]>
   list(query: ListQuery, owner: Owner): Promise<Page>
   /** Of those of `ids` that are there, by their id. */
-  workOf(ids: string[]): Promise<Map<string, Work>>
+  workOf(ids: string[]): Promise<Map<string, WorkDone>>
   /** How many the list has with this filter. */
   count(filter: ImageFilter, owner: Owner): Promise<number>
   /** Adds up what was counted since: a sweep's work, so that asking stays quick. The counts are right before and after. */
@@ -203,7 +220,7 @@ export interface ImageStore extends BatchLedger {
   /** Counts anew where they differ; nobody changes rows meanwhile. Returns what differed. */
   recount(): Promise<CountDifference[]>
   /**
-   * Failed images of the same bytes are `pending` again, whoever has them: they share their development. Returns them, to be announced;
+   * Failed images of the same bytes are `pending` again, whoever has them: they share their renditions. Returns them, to be announced;
    * null if there is no such image; rejects with `not_retryable`.
    */
   retry(id: string, owner: Owner): Promise<Image[] | null>

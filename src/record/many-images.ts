@@ -43,8 +43,12 @@ export async function retryImages({ write }: Database, ids: string[], owner: Own
   for (const slice of inTransactions(ids)) {
     const images = await retryConflicts(() =>
       write.transaction().execute(async (trx) => {
-        const failed = trx.selectFrom('images').select(['sha256', 'recipe']).where('id', 'in', slice).where('status', '=', 'error')
-        return retryFailed(trx, await failed.where(isOf(owner, 'images')).execute())
+        const failed = trx.selectFrom('images').select('sha256').where('id', 'in', slice).where('status', '=', 'error')
+        const rows = await failed.where(isOf(owner, 'images')).execute()
+        return retryFailed(
+          trx,
+          rows.map(({ sha256 }) => sha256),
+        )
       }),
     )
     retried.push(...images)

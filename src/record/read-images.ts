@@ -4,9 +4,9 @@ import type { Owner } from '../access.ts'
 import type { Database, NamesFound, Schema } from '../db/schema.ts'
 import { patternOf } from '../db/name-search.ts'
 import type { ErrorCode } from '../errors.ts'
-import type { Image, Status } from '../image.ts'
+import type { Image, Rendition, Status } from '../image.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
-import type { ImageFilter, ListQuery, Page, Sort, Work } from './image-store.ts'
+import type { ImageFilter, ListQuery, Page, Sort, WorkDone } from './image-store.ts'
 import { encodeName, failureOf, fitting, isListedFor, isOf, selectImages, slices, toImageWithOutcome } from './rows.ts'
 
 type SortColumn = 'uploaded_at' | 'name' | 'size'
@@ -150,15 +150,22 @@ export async function countImages(database: Database, filter: ImageFilter, owner
   return Number(images)
 }
 
-export async function workOf(db: Kysely<Schema>, ids: string[]): Promise<Map<string, Work>> {
-  const work = new Map<string, Work>()
+export async function workOf(db: Kysely<Schema>, ids: string[]): Promise<Map<string, WorkDone>> {
+  const work = new Map<string, WorkDone>()
   for (const slice of slices(ids)) {
     const rows = await db
       .selectFrom('images')
-      .innerJoin('developments', (join) =>
-        join.onRef('developments.sha256', '=', 'images.sha256').onRef('developments.recipe', '=', 'images.recipe'),
-      )
-      .select(['images.id', 'attempts', 'started_at', 'developments.finished_at', 'worker', 'developments.code', 'error'])
+      .innerJoin('originals', 'originals.sha256', 'images.sha256')
+      .select(['images.id', 'attempts', 'started_at', 'originals.finished_at', 'worker'])
+      // Of the original, or else of a rendition: also while it is tried again.
+      .select(({ selectFrom }) => [
+        sql<ErrorCode | null>`coalesce(originals.code, ${selectFrom('renditions')
+          .select(({ fn }) => fn.min('renditions.code').as('code'))
+          .whereRef('renditions.sha256', '=', 'images.sha256')})`.as('code'),
+        sql<string | null>`coalesce(originals.error, ${selectFrom('renditions')
+          .select(({ fn }) => fn.min('renditions.error').as('error'))
+          .whereRef('renditions.sha256', '=', 'images.sha256')})`.as('error'),
+      ])
       .where('images.id', 'in', slice)
       .execute()
     for (const { id, attempts, started_at: startedAt, finished_at: finishedAt, worker, ...row } of rows)
@@ -181,6 +188,34 @@ async function countKept(db: Kysely<Schema>, owner: Owner, statuses: Status[] | 
 export async function getImage(db: Kysely<Schema>, id: string, owner: Owner): Promise<Image | null> {
   const row = await selectImages(db).where('images.id', '=', id).where(isOf(owner, 'images')).executeTakeFirst()
   return row ? toImageWithOutcome(row) : null
+}
+
+/** An image that is completed, with what was made for one of its presets. */
+export async function findRendition(
+  db: Kysely<Schema>,
+  id: string,
+  preset: string,
+  owner: Owner,
+): Promise<{ image: Image; rendition: Rendition } | null> {
+  const row = await selectImages(db)
+    .innerJoin('recipe_outputs', (join) =>
+      join
+        .onRef('recipe_outputs.recipe', '=', 'images.recipe')
+        .onRef('recipe_outputs.format', '=', 'images.format')
+        .on('recipe_outputs.preset', '=', preset),
+    )
+    .innerJoin('renditions as made', (join) =>
+      join.onRef('made.sha256', '=', 'images.sha256').onRef('made.operation', '=', 'recipe_outputs.operation'),
+    )
+    .select(['recipe_outputs.operation as made_operation', 'made.width as made_width', 'made.height as made_height', 'made.bytes as made_bytes'])
+    .where('images.id', '=', id)
+    .where('images.status', '=', 'completed')
+    .where('made.status', '=', 'completed')
+    .where(isOf(owner, 'images'))
+    .executeTakeFirst()
+  if (!row) return null
+  const { made_operation: operation, made_width: width, made_height: height, made_bytes: size } = row
+  return { image: toImageWithOutcome(row), rendition: { preset, operation, width, height, size: size ?? 0 } }
 }
 
 export async function getImageInBatch(db: Kysely<Schema>, batchId: string, index: number, owner: Owner): Promise<Image | null> {

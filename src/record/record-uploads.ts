@@ -1,14 +1,15 @@
 // Records what was received: many uploads that wait at the same time become one transaction with one statement a table.
 import { sql, type Transaction } from 'kysely'
 import type { Quota } from '../access.ts'
-import type { Database, DevelopmentRow, ImageRow, Schema } from '../db/schema.ts'
+import type { Database, ImageRow, OriginalRow, RenditionRow, Schema } from '../db/schema.ts'
 import { CalotypeError, type ErrorCode } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
-import type { Image } from '../image.ts'
+import type { Failure, Image, Outcome, Status } from '../image.ts'
+import { operationsOf } from '../rendition/presets.ts'
 import { givenUp, keepAnswer } from './idempotency.ts'
 import type { Entry, NewBatch, NewImage, Received, Rejected } from './image-store.ts'
 import { countUsage } from './usage.ts'
-import { encodeName, failureOf, renditionOf, slices, toImage } from './rows.ts'
+import { encodeName, failureOf, outcomeOf, slices, toImage } from './rows.ts'
 
 type Now = Database['now']
 
@@ -52,53 +53,129 @@ export const beingRemoved = () =>
     retryAfterSeconds: 1,
   })
 
-export async function holdOriginals(trx: Transaction<Schema>, images: NewImage[]) {
-  for (const slice of slices(distinctOriginals(images))) {
-    const held = await trx
-      .insertInto('originals')
-      .values(slice.map(({ sha256, size }) => ({ sha256, size, released_at: null, collecting_at: null })))
-      .onConflict((conflict) => conflict.column('sha256').doUpdateSet({ released_at: null }))
-      .returning('collecting_at')
-      .execute()
-    if (held.some((original) => original.collecting_at !== null)) throw beingRemoved()
-  }
+/** An original that new images use, with those of its renditions that their recipes ask for. */
+export interface JoinedOriginal {
+  original: OriginalRow
+  /** By operation. */
+  renditions: Map<string, RenditionRow>
 }
 
-export async function joinDevelopments(trx: Transaction<Schema>, images: NewImage[]): Promise<Map<string, DevelopmentRow>> {
-  const joined = new Map<string, DevelopmentRow>()
+/**
+ * Each original of these images has its row, is in use, and has work for every rendition that is not there yet; what failed for a reason
+ * that may pass is tried again. Rejects with `overloaded` when the bytes of one are just being removed.
+ */
+export async function joinOriginals(trx: Transaction<Schema>, images: NewImage[]): Promise<Map<string, JoinedOriginal>> {
+  const joined = new Map<string, JoinedOriginal>()
   for (const slice of slices(distinctOriginals(images))) {
-    const rows = await trx
-      .insertInto('developments')
-      .values(slice.map(({ sha256, recipe, format }) => ({ sha256, recipe, format, status: 'pending' as const })))
-      .onConflict((conflict) =>
-        conflict.columns(['sha256', 'recipe']).doUpdateSet(({ eb, and, ref }) => ({
-          // What the bytes themselves caused would only happen again; a crash or a deadline deserves another try. The reason stays
-          // until there is a new outcome: images that failed for it show it.
-          status: eb
-            .case()
-            .when(and([eb(ref('developments.status'), '=', 'error'), eb(ref('developments.code'), 'in', WORTH_ANOTHER_TRY)]))
-            .then('pending' as const)
-            .else(ref('developments.status'))
-            .end(),
-        })),
-      )
-      .returningAll()
-      .execute()
-    for (const row of rows) joined.set(row.sha256, row)
+    for (const original of await holdOriginals(trx, slice)) joined.set(original.sha256, { original, renditions: new Map() })
   }
+  const wanted = new Map(
+    images.flatMap(({ sha256, format, recipe }) =>
+      operationsOf(recipe, format).map((operation) => [`${sha256} ${operation}`, { sha256, operation }] as const),
+    ),
+  )
+  for (const slice of slices([...wanted].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, rendition]) => rendition))) {
+    for (const rendition of await joinRenditions(trx, slice)) joined.get(rendition.sha256)!.renditions.set(rendition.operation, rendition)
+  }
+  await wake(trx, joined)
   return joined
 }
 
-/** Images of originals that are held and developments that are joined. Throws `quota_exceeded`. */
+/**
+ * What the bytes themselves caused would only happen again; a crash or a deadline deserves another try. The reason stays until there is a
+ * new outcome: images that failed for it show it.
+ */
+async function holdOriginals(trx: Transaction<Schema>, images: NewImage[]): Promise<OriginalRow[]> {
+  const held = await trx
+    .insertInto('originals')
+    .values(images.map(({ sha256, size, format }) => ({ sha256, size, format, status: 'pending' as const, released_at: null })))
+    .onConflict((conflict) =>
+      conflict.column('sha256').doUpdateSet(({ eb, and, or, ref }) => ({
+        released_at: null,
+        format: ref('excluded.format'),
+        status: eb
+          .case()
+          .when(
+            or([
+              // Expected, and never used before.
+              and([eb(ref('originals.status'), '=', 'idle'), eb(ref('originals.format'), 'is', null)]),
+              and([eb(ref('originals.status'), '=', 'failed'), eb(ref('originals.code'), 'in', WORTH_ANOTHER_TRY)]),
+            ]),
+          )
+          .then('pending' as const)
+          .else(ref('originals.status'))
+          .end(),
+      })),
+    )
+    .returningAll()
+    .execute()
+  if (held.some((original) => original.collecting_at !== null)) throw beingRemoved()
+  return held
+}
+
+function joinRenditions(trx: Transaction<Schema>, renditions: { sha256: string; operation: string }[]): Promise<RenditionRow[]> {
+  return trx
+    .insertInto('renditions')
+    .values(renditions.map(({ sha256, operation }) => ({ sha256, operation, status: 'pending' as const })))
+    .onConflict((conflict) =>
+      conflict.columns(['sha256', 'operation']).doUpdateSet(({ eb, and, ref }) => ({
+        status: eb
+          .case()
+          .when(and([eb(ref('renditions.status'), '=', 'error'), eb(ref('renditions.code'), 'in', WORTH_ANOTHER_TRY)]))
+          .then('pending' as const)
+          .else(ref('renditions.status'))
+          .end(),
+      })),
+    )
+    .returningAll()
+    .execute()
+}
+
+const isPending = ({ status }: RenditionRow) => status === 'pending'
+
+/** Originals that were done with, and have renditions to be made since. */
+async function wake(trx: Transaction<Schema>, joined: Map<string, JoinedOriginal>) {
+  const woken = [...joined.values()].filter(
+    ({ original, renditions }) => original.status === 'idle' && [...renditions.values()].some(isPending),
+  )
+  for (const slice of slices(woken)) {
+    const hashes = slice.map(({ original }) => original.sha256)
+    await trx.updateTable('originals').set({ status: 'pending' }).where('sha256', 'in', hashes).where('status', '=', 'idle').execute()
+    for (const { original } of slice) original.status = 'pending'
+  }
+}
+
+interface State {
+  status: Status
+  outcome: Outcome | null
+  failure: Failure | null
+}
+
+/** As `image-states.ts` has it, for an image that is being recorded. */
+function stateOf({ recipe, format }: NewImage, { original, renditions }: JoinedOriginal): State {
+  const own = operationsOf(recipe, format).map((operation) => renditions.get(operation)!)
+  const fault = original.status === 'failed' ? original : own.find(({ status }) => status === 'error')
+  if (fault) return { status: 'error', outcome: null, failure: failureOf(fault) }
+  if (own.some(isPending)) return { status: original.status === 'processing' ? 'processing' : 'pending', outcome: null, failure: null }
+  const operationFor = (preset: string) => recipe.outputs.find((output) => output.preset === preset && output.format === format)!.operation
+  const [image_operation, thumbnail_operation] = [operationFor('image'), operationFor('thumbnail')]
+  const { width, height, bytes } = renditions.get(image_operation)!
+  const { width: original_width, height: original_height, thumbhash } = original
+  const outcome = outcomeOf({ image_operation, thumbnail_operation, width, height, bytes, original_width, original_height, thumbhash })
+  return { status: 'completed', outcome, failure: null }
+}
+
+/** Images of originals that are joined. Throws `quota_exceeded`. */
 export async function insertImages(
   trx: Transaction<Schema>,
   now: Now,
   images: NewImage[],
-  developments: Map<string, DevelopmentRow>,
+  joined: Map<string, JoinedOriginal>,
   quota: Quota,
 ) {
-  const rows = images.map((image) => {
-    const { status, code } = developments.get(image.sha256)!
+  const states = images.map((image) => stateOf(image, joined.get(image.sha256)!))
+  const rows = images.map((image, at) => {
+    const { status, failure } = states[at]!
     return {
       id: image.id,
       batch_id: image.batchId,
@@ -108,11 +185,11 @@ export async function insertImages(
       format: image.format,
       size: image.size,
       sha256: image.sha256,
-      recipe: image.recipe,
+      recipe: image.recipe.id,
       status,
       uploaded_at: image.uploadedAt ?? now,
       finished_at: status === 'completed' || status === 'error' ? now : null,
-      code: status === 'error' ? code : null,
+      code: failure?.code ?? null,
     }
   })
   const inserted = new Map<string, ImageRow>()
@@ -125,10 +202,7 @@ export async function insertImages(
     images.filter(({ uploadedAt }) => uploadedAt === undefined),
     quota,
   )
-  return images.map((image) => {
-    const development = developments.get(image.sha256)!
-    return toImage(inserted.get(image.id)!, renditionOf(development), failureOf(development))
-  })
+  return images.map((image, at) => toImage(inserted.get(image.id)!, states[at]!.outcome, states[at]!.failure))
 }
 
 /** A batch that was started by another transaction. */
@@ -151,8 +225,7 @@ export function recordUploads({ write, now }: Pick<Database, 'write' | 'now'>, e
     const images = entries.flatMap((entry) => entry.images)
     let recorded: Image[] = []
     if (images.length > 0) {
-      await holdOriginals(trx, images)
-      recorded = await insertImages(trx, now, images, await joinDevelopments(trx, images), quota)
+      recorded = await insertImages(trx, now, images, await joinOriginals(trx, images), quota)
     }
     const results: Image[][] = []
     let at = 0

@@ -7,40 +7,35 @@ import type { Image } from '../image.ts'
 import { holdBatch } from './arrive.ts'
 import { isOf, slices, toImage } from './rows.ts'
 
-type Failed = Pick<Image, 'sha256' | 'recipe'>
-
-/** What failed by these is `pending` again, whoever has it: it shares its development. Returns the images. */
-export async function retryFailed(trx: Transaction<Schema>, failed: Failed[]): Promise<Image[]> {
+/** What failed of these originals is `pending` again, with all images that failed by it, whoever has them. Returns the images. */
+export async function retryFailed(trx: Transaction<Schema>, hashes: string[]): Promise<Image[]> {
   const images: Image[] = []
-  for (const [recipe, originals] of Map.groupBy(failed, (one) => one.recipe)) {
-    for (const asked of slices([...new Set(originals.map(({ sha256 }) => sha256))].sort())) {
-      const slice = await withoutDamaged(trx, asked)
-      if (slice.length === 0) continue
-      await trx
-        .updateTable('developments')
-        .set({ status: 'pending' })
-        .where('sha256', 'in', slice)
-        .where('recipe', '=', recipe)
-        .where('status', '=', 'error')
-        .execute()
-      const rows = await trx
-        .updateTable('images')
-        .set({ status: 'pending', finished_at: null, code: null })
-        .where('sha256', 'in', slice)
-        .where('recipe', '=', recipe)
-        .where('status', '=', 'error')
-        .returningAll()
-        .execute()
-      images.push(...rows.map((row) => toImage(row, null, null)))
-    }
+  for (const asked of slices([...new Set(hashes)].sort())) {
+    const slice = await withoutDamaged(trx, asked)
+    if (slice.length === 0) continue
+    await trx.updateTable('renditions').set({ status: 'pending' }).where('sha256', 'in', slice).where('status', '=', 'error').execute()
+    await trx
+      .updateTable('originals')
+      .set({ status: 'pending' })
+      .where('sha256', 'in', slice)
+      .where('status', 'in', ['failed', 'idle'])
+      .execute()
+    const rows = await trx
+      .updateTable('images')
+      .set({ status: 'pending', finished_at: null, code: null })
+      .where('sha256', 'in', slice)
+      .where('status', '=', 'error')
+      .returningAll()
+      .execute()
+    images.push(...rows.map((row) => toImage(row, null, null)))
   }
   return images
 }
 
-/** Damaged bytes may well be developed, into a picture that nobody sent. */
+/** Damaged bytes may well be decoded, into a picture that nobody sent. */
 async function withoutDamaged(trx: Transaction<Schema>, hashes: string[]): Promise<string[]> {
-  const rows = trx.selectFrom('developments').select('sha256').where('sha256', 'in', hashes).where('code', '=', 'original_damaged')
-  const damaged = new Set((await rows.where('status', '=', 'error').execute()).map(({ sha256 }) => sha256))
+  const rows = trx.selectFrom('originals').select('sha256').where('sha256', 'in', hashes).where('code', '=', 'original_damaged')
+  const damaged = new Set((await rows.where('status', '=', 'failed').execute()).map(({ sha256 }) => sha256))
   return hashes.filter((sha256) => !damaged.has(sha256))
 }
 
@@ -49,7 +44,7 @@ export function retryImage({ write }: Database, id: string, owner: Owner): Promi
     const image = await trx.selectFrom('images').selectAll().where('id', '=', id).where(isOf(owner, 'images')).executeTakeFirst()
     if (!image) return null
     if (image.status !== 'error') throw new CalotypeError('not_retryable')
-    const retried = await retryFailed(trx, [image])
+    const retried = await retryFailed(trx, [image.sha256])
     if (retried.length === 0) throw new CalotypeError('not_retryable', ERRORS.original_damaged)
     return retried
   })
@@ -73,11 +68,14 @@ export function retryBatch(database: Database, id: string, maxFileBytes: number,
     }
     const failed = await trx
       .selectFrom('images')
-      .select(['sha256', 'recipe'])
+      .select('sha256')
       .distinct()
       .where('batch_id', '=', id)
       .where('status', '=', 'error')
       .execute()
-    return retryFailed(trx, failed)
+    return retryFailed(
+      trx,
+      failed.map(({ sha256 }) => sha256),
+    )
   })
 }

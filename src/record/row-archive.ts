@@ -27,17 +27,21 @@ export interface RowPage {
   rows: ArchivedRow[]
 }
 
+export interface Settling {
+  /** What was made of originals waits, too, as its bytes are not there. */
+  remakeAll: boolean
+}
+
 export interface RowArchive {
   /**
-   * Every row as of one moment, a page at a time, of each table one at least; a table refers to those before it only; of originals those that images use, of developments theirs. `schema` is the version of
+   * Every row as of one moment, a page at a time, of each table one at least; a table refers to those before it only; of originals those that images use, of renditions theirs. `schema` is the version of
    * the tables: the name of their last migration. `body` must read all pages before it resolves.
    */
   snapshot<T>(body: (rows: { schema: string; pages: AsyncIterable<RowPage> }) => Promise<T>): Promise<T>
-  /** Whether there is no row at all. */
-  isEmpty(): Promise<boolean>
-  /**
-   * One transaction: all rows or none. Work that was in hand waits. `developAgain`: what was developed waits, too, as its bytes are not
-   * there.
-   */
-  load(pages: AsyncIterable<RowPage>, options: { developAgain: boolean }): Promise<void>
+  /** Whether there is no row in these tables. */
+  isEmpty(tables: TableName[]): Promise<boolean>
+  /** One transaction: all rows or none. `settles`: it does what `settle` does as well, in the same transaction. */
+  load(pages: AsyncIterable<RowPage>, settles: Settling | null): Promise<void>
+  /** Work that was in hand when the rows were taken waits. The tables have to be of this version. */
+  settle(settling: Settling): Promise<void>
 }

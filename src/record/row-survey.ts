@@ -1,32 +1,38 @@
 // The contract of looking after the rows: what they say of the bytes, what in them is stuck, and how both are put right.
-import type { Development, Failure, Image } from '../image.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { Failure, Image } from '../image.ts'
 
-export interface HeldDevelopment extends Development {
-  status: 'pending' | 'processing' | 'completed' | 'error'
-  /** Why it failed. */
-  code: ErrorCode | null
-  /** Bytes of what was made of it. */
-  imageSize: number | null
-  thumbnailSize: number | null
+export interface HeldRendition {
+  operation: string
+  status: 'pending' | 'completed' | 'error'
+  /** Bytes; null until it is completed. */
+  size: number | null
 }
 
-/** An original that images use, and its developments. */
+/** An original that images use, and its renditions. */
 export interface HeldOriginal {
   sha256: string
   /** Bytes. */
   size: number
-  developments: HeldDevelopment[]
+  status: 'idle' | 'pending' | 'processing' | 'failed'
+  /** Why it failed. */
+  code: ErrorCode | null
+  renditions: HeldRendition[]
+}
+
+/** Names a rendition. */
+export interface RenditionId {
+  sha256: string
+  operation: string
+}
+
+/** A rendition that was completed. */
+export interface Recent extends RenditionId {
+  /** Bytes. */
+  size: number
 }
 
 /** Rows of one kind that should have gone on long ago. */
-/** A development that was completed, and what was made of it. */
-export interface Recent extends Development {
-  /** Bytes. */
-  imageSize: number
-  thumbnailSize: number
-}
-
 export interface Stuck {
   count: number
   /** How long the oldest is overdue, in milliseconds. */
@@ -38,7 +44,7 @@ export interface StuckRows {
   leaseGone: Stuck
   /** Uploads whose server no longer says that they arrive. */
   arriving: Stuck
-  /** Images that say something else than their development does. */
+  /** Images that say something else than follows from their original and renditions. */
   disagreeing: Stuck
   /** Declared batches that could be completed until then, and have not expired. */
   unexpired: Stuck
@@ -57,17 +63,19 @@ export interface RowSurvey {
   sampleOriginals(limit: number): Promise<string[]>
   /** The one with this hash as it is now; null if no image uses it any more. */
   original(sha256: string): Promise<HeldOriginal | null>
-  /** Those completed within `withinMs` of the last that was, by their key, from behind `after`. */
-  recentlyCompleted(withinMs: number, after: Pick<Development, 'sha256' | 'recipe'> | null, limit: number): Promise<Recent[]>
+  /** Those of originals that were processed within `withinMs` of the last that was, by their key, from behind `after`. */
+  recentlyCompleted(withinMs: number, after: RenditionId | null, limit: number): Promise<Recent[]>
   /** Overdue for so long at least. */
   stuck(overdueMs: number): Promise<StuckRows>
-  /** Images say what their developments do. Returns those that changed. */
+  /** Images say what follows from their originals and renditions. Returns those that changed. */
   untangle(): Promise<Image[]>
   /**
-   * Completed developments, and those that failed because their original was lost, are `pending` again, with their images: whoever
-   * looks for work finds them. Returns the images that changed.
+   * These renditions, if they were completed, are `pending` again, with the images that show them: whoever looks for work finds them.
+   * Returns the images that changed.
    */
-  redevelop(developments: Pick<Development, 'sha256' | 'recipe'>[]): Promise<Image[]>
+  remake(renditions: RenditionId[]): Promise<Image[]>
+  /** Originals that failed because they were lost are `pending` again, with their images. Returns the images that changed. */
+  takeBack(hashes: string[]): Promise<Image[]>
   /** Originals that are used and whose bytes are lost: all their images have failed, for this reason. Returns the images that changed. */
   giveUp(hashes: string[], failure: Failure): Promise<Image[]>
   /**

@@ -1,35 +1,22 @@
-// Between rows and images: reading an image needs its row and that of its development.
-import { sql, type Kysely } from 'kysely'
+// Between rows and images: reading an image needs its row, that of its original, and that of its main rendition.
+import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { Owner } from '../access.ts'
-import type { DevelopmentRow, ImageRow, Schema } from '../db/schema.ts'
-import { ERRORS } from '../errors.ts'
+import type { ImageRow, Schema } from '../db/schema.ts'
+import { ERRORS, type ErrorCode } from '../errors.ts'
 import { cutName, jsonBytes } from '../file-name.ts'
-import type { Failure, Image, Rendition } from '../image.ts'
-
-type Outcome = Pick<DevelopmentRow, 'width' | 'height' | 'image_size' | 'thumbnail_size' | 'thumbhash' | 'code' | 'error'>
+import type { Failure, Image, Outcome } from '../image.ts'
 
 // PostgreSQL's text takes every character but NUL. U+FFFF is none at all, so hardly a name has it; one that has comes back as it was.
 // Sentences about a file may have what its sender wrote in them, too.
 export const encodeName = (name: string) => name.replaceAll('\uFFFF', '\uFFFF1').replaceAll('\0', '\uFFFF0')
 export const decodeName = (text: string) => text.replaceAll('\uFFFF0', '\0').replaceAll('\uFFFF1', '\uFFFF')
 
-export function renditionOf(row: Outcome): Rendition | null {
-  if (row.width === null || row.height === null) return null
-  return {
-    width: row.width,
-    height: row.height,
-    imageSize: row.image_size ?? 0,
-    thumbnailSize: row.thumbnail_size ?? 0,
-    thumbhash: row.thumbhash ?? '',
-  }
-}
-
-export function failureOf(row: Pick<Outcome, 'code' | 'error'>): Failure | null {
+export function failureOf(row: { code: ErrorCode | null; error: string | null }): Failure | null {
   return row.code === null ? null : { code: row.code, error: row.error ?? ERRORS[row.code] }
 }
 
-/** An image shows the outcome of its development only once it has taken part in it. */
-export function toImage(row: ImageRow, rendition: Rendition | null, failure: Failure | null): Image {
+/** An image shows an outcome only once it has taken part in it. */
+export function toImage(row: ImageRow, outcome: Outcome | null, failure: Failure | null): Image {
   return {
     id: row.id,
     batchId: row.batch_id,
@@ -44,12 +31,36 @@ export function toImage(row: ImageRow, rendition: Rendition | null, failure: Fai
     status: row.status,
     uploadedAt: row.uploaded_at,
     finishedAt: row.finished_at,
-    rendition: row.status === 'completed' ? rendition : null,
+    outcome: row.status === 'completed' ? outcome : null,
     failure: row.status === 'error' ? failure : null,
   }
 }
 
-export const toImageWithOutcome = (row: ImageRow & Outcome) => toImage(row, renditionOf(row), failureOf(row))
+/** What `selectImages` reads beside an image. */
+export interface OutcomeColumns {
+  image_operation: string | null
+  thumbnail_operation: string | null
+  width: number | null
+  height: number | null
+  bytes: number | null
+  original_width: number | null
+  original_height: number | null
+  thumbhash: string | null
+  error: string | null
+}
+
+export function outcomeOf(row: Omit<OutcomeColumns, 'error'>): Outcome | null {
+  if (row.width === null || row.height === null || row.image_operation === null || row.thumbnail_operation === null) return null
+  return {
+    image: { operation: row.image_operation, width: row.width, height: row.height, size: row.bytes ?? 0 },
+    thumbnail: { operation: row.thumbnail_operation },
+    width: row.original_width,
+    height: row.original_height,
+    thumbhash: row.thumbhash ?? '',
+  }
+}
+
+export const toImageWithOutcome = (row: ImageRow & OutcomeColumns) => toImage(row, outcomeOf(row), failureOf(row))
 
 /** For RETURNING of an update that joins another table: SQLite takes no `images.*` there, and PostgreSQL's `*` is of both tables. */
 export const IMAGE_COLUMNS = [
@@ -68,21 +79,34 @@ export const IMAGE_COLUMNS = [
   'images.code',
 ] as const satisfies `images.${keyof ImageRow}`[]
 
+export const operationFor = (preset: 'image' | 'thumbnail') => sql<string | null>`(
+  select recipe_outputs.operation from recipe_outputs
+  where recipe_outputs.recipe = images.recipe and recipe_outputs.format = images.format and recipe_outputs.preset = ${sql.lit(preset)})`
+
+/** What is said of a failure: by the original, or else by the rendition that has this code. */
+const errorText = (): RawBuilder<string | null> => sql`case when images.code is null then null
+  when originals.code = images.code then originals.error
+  else (select min(failed.error) from renditions as failed where failed.sha256 = images.sha256 and failed.code = images.code) end`
+
 /** Images joined to what became of their originals. */
 export const selectImages = (db: Kysely<Schema>) =>
   db
     .selectFrom('images')
-    .innerJoin('developments', (join) =>
-      join.onRef('developments.sha256', '=', 'images.sha256').onRef('developments.recipe', '=', 'images.recipe'),
+    .innerJoin('originals', 'originals.sha256', 'images.sha256')
+    .leftJoin('renditions', (join) =>
+      join.onRef('renditions.sha256', '=', 'images.sha256').on('renditions.operation', '=', operationFor('image')),
     )
     .selectAll('images')
     .select([
-      'developments.width',
-      'developments.height',
-      'developments.image_size',
-      'developments.thumbnail_size',
-      'developments.thumbhash',
-      'developments.error',
+      'renditions.operation as image_operation',
+      operationFor('thumbnail').as('thumbnail_operation'),
+      'renditions.width',
+      'renditions.height',
+      'renditions.bytes',
+      'originals.width as original_width',
+      'originals.height as original_height',
+      'originals.thumbhash',
+      errorText().as('error'),
     ])
 
 /**

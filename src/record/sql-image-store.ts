@@ -3,14 +3,7 @@ import type { Quota } from '../access.ts'
 import { retryConflicts } from '../db/retry-conflicts.ts'
 import type { Database } from '../db/schema.ts'
 import { receiveDeclared } from './arrive.ts'
-import {
-  abortBatch,
-  claimDevelopments,
-  finishDevelopments,
-  giveBackDevelopments,
-  reclaimDevelopments,
-  renewLease,
-} from './claim-and-finish.ts'
+import { abortBatch, claimWork, finishWork, giveBackWork, reclaimWork, renewLease } from './claim-and-finish.ts'
 import {
   abandonedBatches,
   collectableOriginals,
@@ -28,10 +21,21 @@ import { declareBatch } from './declare.ts'
 import { cancelBatch, closeComplete, expireDeclared, forgetDeclared, sweepEmpty } from './end-batch.ts'
 import { groupCommit } from './group-commit.ts'
 import { renewUpload, reserveKey, sweepKeys, unreserveKey } from './idempotency.ts'
-import type { Entry, Finished, ImageStore, Lease } from './image-store.ts'
+import type { Entry, Finished, ImageStore } from './image-store.ts'
 import { deleteImages, getImages, retryImages } from './many-images.ts'
-import { countImages, countPending, getImage, getImageInBatch, listImages, pendingJobs, readBacklog, workOf } from './read-images.ts'
+import {
+  countImages,
+  countPending,
+  getImage,
+  getImageInBatch,
+  findRendition,
+  listImages,
+  pendingJobs,
+  readBacklog,
+  workOf,
+} from './read-images.ts'
 import { getBatch, isCancelled, isDeclared, listBatches, listBatchFiles } from './read-batches.ts'
+import { addRecipe } from './recipes.ts'
 import { recordUploads } from './record-uploads.ts'
 import { retryBatch, retryImage } from './retry.ts'
 
@@ -45,11 +49,7 @@ const OUTCOMES_INTERVAL_MS = 205
 export function createSqlImageStore(database: Database, quota: Quota = { bytes: null, images: null }): ImageStore {
   const { read, write } = database
   const record = groupCommit((entries: Entry[]) => retryConflicts(() => recordUploads(database, entries, quota)), MAX_ENTRIES)
-  const claim = groupCommit(
-    (claims: { hashes: string[]; recipe: string; lease: Lease }[]) => retryConflicts(() => claimDevelopments(database, claims)),
-    MAX_ENTRIES,
-  )
-  const finish = groupCommit((results: Finished[]) => retryConflicts(() => finishDevelopments(database, results)), MAX_OUTCOMES)
+  const finish = groupCommit((results: Finished[]) => retryConflicts(() => finishWork(database, results)), MAX_OUTCOMES)
   const expect = groupCommit(
     (groups: Parameters<ImageStore['expect']>[0][]) => retryConflicts(() => expectOriginals(database, groups)),
     MAX_ENTRIES,
@@ -60,15 +60,17 @@ export function createSqlImageStore(database: Database, quota: Quota = { bytes: 
     renewUpload: (batchId, leaseMs) => renewUpload(database, batchId, leaseMs),
     abandoned: (isOnlyServer) => abandonedBatches(database, isOnlyServer),
     sweepAborted: () => retryConflicts(() => sweepAborted(database)),
-    claim: (hashes, recipe, lease) => claim({ hashes, recipe, lease }),
-    renew: (lease) => renewLease(database, lease),
-    giveBack: (hashes, recipe, token) => giveBackDevelopments(database, hashes, recipe, token),
+    addRecipe: (recipe) => addRecipe(write, recipe),
+    claim: (hashes, lease) => retryConflicts(() => claimWork(database, hashes, lease)),
+    renew: (tokens, lease) => renewLease(database, tokens, lease),
+    giveBack: (works) => giveBackWork(database, works),
     finish: (result, canWaitMs = 0) => finish(result, canWaitMs > 0 && database.isRemote ? OUTCOMES_INTERVAL_MS : canWaitMs),
-    reclaim: (isOnlyServer) => retryConflicts(() => reclaimDevelopments(database, isOnlyServer)),
+    reclaim: (isOnlyServer) => retryConflicts(() => reclaimWork(database, isOnlyServer)),
     pending: (limit, cursor) => pendingJobs(read, limit, cursor),
     countPending: () => countPending(read),
     backlog: () => readBacklog(database),
     get: (id, owner) => getImage(read, id, owner),
+    findRendition: (id, preset, owner) => findRendition(read, id, preset, owner),
     getInBatch: (batchId, index, owner) => getImageInBatch(read, batchId, index, owner),
     getMany: (ids, owner) => getImages(read, ids, owner),
     list: (query, owner) => listImages(database, query, owner),

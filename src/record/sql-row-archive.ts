@@ -2,13 +2,14 @@
 import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely'
 import { ranMigrations } from '../db/migrations.ts'
 import type { Database, Schema } from '../db/schema.ts'
-import type { ArchivedRow, RowArchive, RowPage, TableName } from './row-archive.ts'
+import type { ArchivedRow, RowArchive, RowPage, Settling, TableName } from './row-archive.ts'
 
 /** The primary key of each table, in this order: each refers to those before it only. */
 const KEYS = {
   batches: ['id'],
   originals: ['sha256'],
-  developments: ['sha256', 'recipe'],
+  recipe_outputs: ['recipe', 'format', 'preset'],
+  renditions: ['sha256', 'operation'],
   images: ['id'],
   declared_files: ['batch_id', 'file_index'],
   idempotency_keys: ['key'],
@@ -21,7 +22,7 @@ const TABLES = Object.keys(KEYS) as TableName[]
 /** Bytes that are on their way, or on their way out, are in nobody's use, and not in a backup. */
 const USED: Partial<Record<TableName, RawBuilder<unknown>>> = {
   originals: sql`released_at is null and collecting_at is null`,
-  developments: sql`exists (select 1 from originals where originals.sha256 = developments.sha256 and released_at is null and collecting_at is null)`,
+  renditions: sql`exists (select 1 from originals where originals.sha256 = renditions.sha256 and released_at is null and collecting_at is null)`,
 }
 
 const PAGE = 500
@@ -60,25 +61,34 @@ export function createSqlRowArchive({ read, write, snapshot }: Database): RowArc
         return body({ schema, pages: allPages(rows) })
       }),
 
-    async isEmpty() {
-      for (const table of TABLES) {
+    async isEmpty(tables) {
+      for (const table of tables) {
         const { rows } = await sql`select 1 from ${sql.table(table)} limit 1`.execute(read)
         if (rows.length > 0) return false
       }
       return true
     },
 
-    load: (pages, { developAgain }) =>
+    load: (pages, settles) =>
       write.transaction().execute(async (trx) => {
         for await (const page of pages) await insert(trx, page)
-        const waiting = developAgain ? (['processing', 'completed'] as const) : (['processing'] as const)
-        const fresh = { status: 'pending', finished_at: null } as const
-        await trx
-          .updateTable('developments')
-          .set({ ...fresh, lease_token: null, lease_until: null, attempts: 0 })
-          .where('status', 'in', waiting)
-          .execute()
-        await trx.updateTable('images').set(fresh).where('status', 'in', waiting).execute()
+        if (settles) await settle(trx, settles)
       }),
+
+    settle: (settling) => write.transaction().execute((trx) => settle(trx, settling)),
   }
+}
+
+async function settle(trx: Transaction<Schema>, { remakeAll }: Settling) {
+  if (remakeAll) await trx.updateTable('renditions').set({ status: 'pending', bytes: null }).where('status', '=', 'completed').execute()
+  await trx
+    .updateTable('originals')
+    .set({ status: 'pending', finished_at: null, lease_token: null, lease_until: null, attempts: 0 })
+    .where('status', 'in', remakeAll ? ['processing', 'idle'] : ['processing'])
+    .execute()
+  await trx
+    .updateTable('images')
+    .set({ status: 'pending', finished_at: null })
+    .where('status', 'in', remakeAll ? ['processing', 'completed'] : ['processing'])
+    .execute()
 }

@@ -1,22 +1,27 @@
 // The survey of the rows on SQL: the same queries on SQLite and PostgreSQL.
-import { sql, type ExpressionBuilder, type Kysely, type Transaction } from 'kysely'
+import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely'
 import { retryConflicts } from '../db/retry-conflicts.ts'
 import type { Database, Schema } from '../db/schema.ts'
 import type { ErrorCode } from '../errors.ts'
-import type { Development, Failure, Image } from '../image.ts'
-import type { HeldOriginal, Recent, RowSurvey, Stuck, StuckRows } from './row-survey.ts'
+import type { Failure, Image } from '../image.ts'
+import { derivedStates } from './image-states.ts'
+import type { HeldOriginal, Recent, RenditionId, RowSurvey, Stuck, StuckRows } from './row-survey.ts'
 import { IMAGE_COLUMNS, slices, toImage } from './rows.ts'
 
 const LOST: ErrorCode[] = ['original_missing', 'original_damaged']
 
 const used = (db: Kysely<Schema>) =>
-  db.selectFrom('originals').select(['sha256', 'size']).where('released_at', 'is', null).where('collecting_at', 'is', null)
+  db
+    .selectFrom('originals')
+    .select(['sha256', 'size', 'status', 'code'])
+    .where('released_at', 'is', null)
+    .where('collecting_at', 'is', null)
 
-async function withDevelopments(db: Kysely<Schema>, originals: { sha256: string; size: number }[]): Promise<HeldOriginal[]> {
+async function withRenditions(db: Kysely<Schema>, originals: Omit<HeldOriginal, 'renditions'>[]): Promise<HeldOriginal[]> {
   if (originals.length === 0) return []
   const rows = await db
-    .selectFrom('developments')
-    .select(['sha256', 'recipe', 'format', 'status', 'code', 'image_size', 'thumbnail_size'])
+    .selectFrom('renditions')
+    .select(['sha256', 'operation', 'status', 'bytes as size'])
     .where(
       'sha256',
       'in',
@@ -26,57 +31,41 @@ async function withDevelopments(db: Kysely<Schema>, originals: { sha256: string;
   const bySha256 = Map.groupBy(rows, (row) => row.sha256)
   return originals.map((original) => ({
     ...original,
-    developments: (bySha256.get(original.sha256) ?? []).map(({ image_size: imageSize, thumbnail_size: thumbnailSize, ...row }) => ({
-      ...row,
-      imageSize,
-      thumbnailSize,
-    })),
+    renditions: (bySha256.get(original.sha256) ?? []).map(({ operation, status, size }) => ({ operation, status, size })),
   }))
 }
 
-async function recentlyCompleted(
-  db: Kysely<Schema>,
-  withinMs: number,
-  after: Pick<Development, 'sha256' | 'recipe'> | null,
-  limit: number,
-): Promise<Recent[]> {
+async function recentlyCompleted(db: Kysely<Schema>, withinMs: number, after: RenditionId | null, limit: number): Promise<Recent[]> {
   const rows = await db
-    .selectFrom('developments')
-    .select(['sha256', 'recipe', 'format', 'image_size', 'thumbnail_size'])
-    .where('status', '=', 'completed')
-    .where('finished_at', '>=', ({ selectFrom }) =>
-      selectFrom('developments').select(sql<number>`max(finished_at) - ${withinMs}`.as('from')),
+    .selectFrom('renditions')
+    .innerJoin('originals', 'originals.sha256', 'renditions.sha256')
+    .select(['renditions.sha256', 'operation', 'bytes'])
+    .where('renditions.status', '=', 'completed')
+    .where('originals.finished_at', '>=', ({ selectFrom }) =>
+      selectFrom('originals').select(sql<number>`max(finished_at) - ${withinMs}`.as('from')),
     )
-    .$if(after !== null, (query) => query.where((eb) => eb(eb.refTuple('sha256', 'recipe'), '>', eb.tuple(after!.sha256, after!.recipe))))
-    .orderBy('sha256')
-    .orderBy('recipe')
+    .$if(after !== null, (query) =>
+      query.where((eb) => eb(eb.refTuple('renditions.sha256', 'operation'), '>', eb.tuple(after!.sha256, after!.operation))),
+    )
+    .orderBy('renditions.sha256')
+    .orderBy('operation')
     .limit(limit)
     .execute()
-  return rows.map(({ image_size, thumbnail_size, ...development }) => ({
-    ...development,
-    imageSize: Number(image_size),
-    thumbnailSize: Number(thumbnail_size),
-  }))
+  return rows.map(({ sha256, operation, bytes }) => ({ sha256, operation, size: Number(bytes) }))
 }
 
-const joined = (db: Kysely<Schema>) =>
-  db
-    .selectFrom('images')
-    .innerJoin('developments', (join) =>
-      join.onRef('developments.sha256', '=', 'images.sha256').onRef('developments.recipe', '=', 'images.recipe'),
-    )
-
 /**
- * No transaction leaves these behind. What is pending again after it failed leaves its images in error until there is a new outcome,
+ * Images that no transaction leaves behind. What is pending again after it failed leaves its images in error until there is a new outcome,
  * and an upload may meet work that is in hand already.
  */
-const disagree = ({ or, and, eb }: ExpressionBuilder<Schema, 'images' | 'developments'>) =>
-  or([
-    and([eb('images.status', 'in', ['pending', 'processing']), eb('developments.status', 'in', ['completed', 'error'])]),
-    and([eb('images.status', '=', 'processing'), eb('developments.status', '=', 'pending')]),
-    and([eb('images.status', '=', 'completed'), eb('developments.status', '<>', 'completed')]),
-    and([eb('images.status', '=', 'error'), eb('developments.status', '=', 'completed')]),
-  ])
+const disagreeing = (db: Kysely<Schema>) =>
+  db
+    .selectFrom('images')
+    .innerJoin(derivedStates(db).as('derived'), 'derived.id', 'images.id')
+    .whereRef('images.status', '<>', 'derived.status')
+    .where('images.status', '<>', 'aborted')
+    .where(({ not, and, eb }) => not(and([eb('images.status', '=', 'pending'), eb('derived.status', '=', 'processing')])))
+    .where(({ not, and, eb }) => not(and([eb('images.status', '=', 'error'), eb('derived.status', 'in', ['pending', 'processing'])])))
 
 async function stuckRows({ read, now }: Database, overdueMs: number): Promise<StuckRows> {
   const before = sql<number>`${now} - ${overdueMs}`
@@ -90,14 +79,14 @@ async function stuckRows({ read, now }: Database, overdueMs: number): Promise<St
     return { count: Number(count), longestMs: Number(longestMs) }
   }
   const batches = read.selectFrom('batches')
-  const claimed = read.selectFrom('developments').where('status', '=', 'processing').where('lease_until', '<', before)
+  const claimed = read.selectFrom('originals').where('status', '=', 'processing').where('lease_until', '<', before)
   const unreceived = batches.where('received_at', 'is', null).where('aborted_at', 'is', null).where('lease_until', '<', before)
   const unexpired = batches.where('expired_at', 'is', null).where('expires_at', '<', before)
   const removing = read.selectFrom('originals').where('collecting_at', '<', before)
   const pending = read.selectFrom('images').where('status', '=', 'pending')
   const waiting = await stuck(pending.select(overdue('uploaded_at')))
   const { sinceMs } = await read
-    .selectFrom('developments')
+    .selectFrom('originals')
     .select(sql<number | null>`${now} - max(finished_at)`.as('sinceMs'))
     .executeTakeFirstOrThrow()
   // Nothing was developed since the oldest came, or not for so long.
@@ -105,7 +94,7 @@ async function stuckRows({ read, now }: Database, overdueMs: number): Promise<St
   return {
     leaseGone: await stuck(claimed.select(overdue('lease_until'))),
     arriving: await stuck(unreceived.select(overdue('lease_until'))),
-    disagreeing: await stuck(joined(read).where(disagree).select(overdue('images.uploaded_at'))),
+    disagreeing: await stuck(disagreeing(read).select(overdue('images.uploaded_at'))),
     unexpired: await stuck(unexpired.select(overdue('expires_at'))),
     removing: await stuck(removing.select(overdue('collecting_at'))),
     waiting: idleMs > overdueMs ? { count: waiting.count, longestMs: idleMs } : { count: 0, longestMs: 0 },
@@ -113,7 +102,7 @@ async function stuckRows({ read, now }: Database, overdueMs: number): Promise<St
 }
 
 async function untangle(trx: Transaction<Schema>, now: Database['now']): Promise<Image[]> {
-  const rows = await joined(trx).where(disagree).select(['images.id', 'developments.status', 'developments.code']).execute()
+  const rows = await disagreeing(trx).select(['images.id', 'derived.status', 'derived.code']).execute()
   const changed: Image[] = []
   for (const images of Map.groupBy(rows, (row) => `${row.status} ${row.code}`).values()) {
     const { status, code } = images[0]!
@@ -130,34 +119,67 @@ async function untangle(trx: Transaction<Schema>, now: Database['now']): Promise
   return changed
 }
 
-async function redevelop(trx: Transaction<Schema>, developments: { sha256: string; recipe: string }[]): Promise<Image[]> {
+/** Their images wait again, but for those that wait already. */
+async function waitAgain(trx: Transaction<Schema>, hashes: string[], from: ('completed' | 'error')[], shows: RawBuilder<boolean>) {
+  const rows = await trx
+    .updateTable('images')
+    .set({ status: 'pending', finished_at: null, code: null })
+    .where('sha256', 'in', hashes)
+    .where('status', 'in', from)
+    .where(shows)
+    .returning(IMAGE_COLUMNS)
+    .execute()
+  return rows.map((row) => toImage(row, null, null))
+}
+
+const FRESH = { status: 'pending', finished_at: null, lease_token: null, lease_until: null, attempts: 0, code: null, error: null } as const
+
+async function remake(trx: Transaction<Schema>, renditions: RenditionId[]): Promise<Image[]> {
   const changed: Image[] = []
-  for (const [recipe, group] of Map.groupBy(developments, (one) => one.recipe)) {
-    // Sorted, so that two who do it lock rows in the same order.
-    for (const slice of slices([...new Set(group.map(({ sha256 }) => sha256))].sort())) {
-      const again = await trx
-        .updateTable('developments')
-        .set({ status: 'pending', finished_at: null, lease_token: null, lease_until: null, attempts: 0, code: null, error: null })
-        .where('sha256', 'in', slice)
-        .where('recipe', '=', recipe)
-        .where(({ or, and, eb }) => or([eb('status', '=', 'completed'), and([eb('status', '=', 'error'), eb('code', 'in', LOST)])]))
-        .returning('sha256')
-        .execute()
-      if (again.length === 0) continue
-      const rows = await trx
-        .updateTable('images')
-        .set({ status: 'pending', finished_at: null, code: null })
-        .where(
-          'sha256',
+  // Sorted, so that two who do it lock rows in the same order.
+  for (const slice of slices([...renditions].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1)))) {
+    const again = await trx
+      .updateTable('renditions')
+      .set({ status: 'pending', bytes: null })
+      .where((eb) =>
+        eb(
+          eb.refTuple('sha256', 'operation'),
           'in',
-          again.map(({ sha256 }) => sha256),
-        )
-        .where('recipe', '=', recipe)
-        .where('status', 'in', ['completed', 'error'])
-        .returning(IMAGE_COLUMNS)
-        .execute()
-      changed.push(...rows.map((row) => toImage(row, null, null)))
-    }
+          slice.map(({ sha256, operation }) => eb.tuple(sha256, operation)),
+        ),
+      )
+      .where('status', '=', 'completed')
+      .returning('sha256')
+      .execute()
+    const hashes = [...new Set(again.map(({ sha256 }) => sha256))]
+    if (hashes.length === 0) continue
+    await trx.updateTable('originals').set(FRESH).where('sha256', 'in', hashes).where('status', '=', 'idle').execute()
+    changed.push(...(await waitAgain(trx, hashes, ['completed'], showsPending)))
+  }
+  return changed
+}
+
+/** Of its recipe, an output is pending. */
+const showsPending = sql<boolean>`exists (
+  select 1 from recipe_outputs join renditions on renditions.sha256 = images.sha256 and renditions.operation = recipe_outputs.operation
+  where recipe_outputs.recipe = images.recipe and recipe_outputs.format = images.format and renditions.status = 'pending')`
+
+async function takeBack(trx: Transaction<Schema>, hashes: string[]): Promise<Image[]> {
+  const changed: Image[] = []
+  for (const slice of slices([...new Set(hashes)].sort())) {
+    const found = await trx
+      .updateTable('originals')
+      .set(FRESH)
+      .where('sha256', 'in', slice)
+      .where('status', '=', 'failed')
+      .where('code', 'in', LOST)
+      .returning('sha256')
+      .execute()
+    const back = found.map(({ sha256 }) => sha256)
+    if (back.length === 0) continue
+    // They are made anew from what came back.
+    await trx.updateTable('renditions').set({ status: 'pending' }).where('sha256', 'in', back).execute()
+    changed.push(...(await waitAgain(trx, back, ['completed', 'error'], sql<boolean>`true`)))
   }
   return changed
 }
@@ -169,8 +191,8 @@ async function giveUp(trx: Transaction<Schema>, now: Database['now'], hashes: st
     if (originals.length === 0) continue
     const lost = originals.map(({ sha256 }) => sha256)
     await trx
-      .updateTable('developments')
-      .set({ status: 'error', finished_at: now, lease_token: null, lease_until: null, attempts: 0, ...failure })
+      .updateTable('originals')
+      .set({ status: 'failed', finished_at: now, lease_token: null, lease_until: null, attempts: 0, ...failure })
       .where('sha256', 'in', lost)
       .execute()
     const rows = await trx
@@ -217,34 +239,25 @@ export function createSqlRowSurvey(database: Database): RowSurvey {
       const from = after > prefix ? after : prefix
       // `g` comes after every digit of a hash.
       const rows = used(read).where('sha256', '>', from).where('sha256', '<', `${prefix}g`).orderBy('sha256').limit(limit)
-      return withDevelopments(read, await rows.execute())
+      return withRenditions(read, await rows.execute())
     },
     async sampleOriginals(limit) {
       // Hashes are random: the first are as good a sample as any.
       const rows = used(read)
-        .where(({ not, exists, selectFrom }) =>
-          not(
-            exists(
-              selectFrom('developments')
-                .select('developments.sha256')
-                .whereRef('developments.sha256', '=', 'originals.sha256')
-                .where('developments.status', '=', 'error')
-                .where('developments.code', 'in', LOST),
-            ),
-          ),
-        )
+        .where(({ not, and, eb }) => not(and([eb('status', '=', 'failed'), eb('code', 'in', LOST)])))
         .orderBy('sha256')
         .limit(limit)
       return (await rows.execute()).map(({ sha256 }) => sha256)
     },
     async original(sha256) {
-      const [found] = await withDevelopments(read, await used(read).where('sha256', '=', sha256).execute())
+      const [found] = await withRenditions(read, await used(read).where('sha256', '=', sha256).execute())
       return found ?? null
     },
     recentlyCompleted: (withinMs, after, limit) => recentlyCompleted(read, withinMs, after, limit),
     stuck: (overdueMs) => stuckRows(database, overdueMs),
     untangle: () => change((trx) => untangle(trx, now)),
-    redevelop: (developments) => change((trx) => redevelop(trx, developments)),
+    remake: (renditions) => change((trx) => remake(trx, renditions)),
+    takeBack: (hashes) => change((trx) => takeBack(trx, hashes)),
     giveUp: (hashes, failure) => change((trx) => giveUp(trx, now, hashes, failure)),
     markForDeletion: (originals) => change((trx) => markForDeletion(trx, now, originals)),
   }

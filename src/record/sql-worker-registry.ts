@@ -15,14 +15,13 @@ export function createSqlWorkerRegistry({ read, write, now }: Database): WorkerR
   /** By the process that has it. */
   async function inHand(): Promise<Map<string | null, Worker['inHand']>> {
     const rows = await read
-      .selectFrom('developments')
+      .selectFrom('originals')
       .select(['worker', 'started_at'])
       // One of the images that share it.
       .select(({ selectFrom }) =>
         selectFrom('images')
           .select(({ fn }) => fn.min('images.id').as('id'))
-          .whereRef('images.sha256', '=', 'developments.sha256')
-          .whereRef('images.recipe', '=', 'developments.recipe')
+          .whereRef('images.sha256', '=', 'originals.sha256')
           .where('images.status', '=', 'processing')
           .as('id'),
       )

@@ -6,17 +6,16 @@ const shard = (sha256: string) => sha256.slice(0, 2)
 
 export const originalKey = (sha256: string) => `originals/${shard(sha256)}/${sha256}`
 
-/** Renditions that versions before this one made have the names those gave them: no blob is moved by an upgrade. */
-const FIRST_NAMES: Record<string, (extension: string) => string> = {
-  'w1500.p1': (extension) => `v1.${extension}`,
-  'w320.p1': (extension) => (extension === 'webp' ? 'v1-thumbnail.webp' : `w320.p1.${extension}`),
-}
+/** Those of the first pipeline that versions before this one made have the names those gave them: no blob is moved by an upgrade. */
+const FIRST_NAMES: [operation: RegExp, name: string][] = [
+  [/^w1500\.p1\.(\w+)$/, 'v1.$1'],
+  [/^w320-still\.p1\.webp$/, 'v1-thumbnail.webp'],
+]
 
 /** `operation` is an `operationText`; throws for anything else. */
 export function renditionKey(sha256: string, operation: string): string {
   parseOperation(operation)
-  const extension = operation.slice(operation.lastIndexOf('.') + 1)
-  const name = FIRST_NAMES[operation.slice(0, -extension.length - 1)]?.(extension) ?? operation
+  const name = FIRST_NAMES.reduce((text, [first, old]) => text.replace(first, old), operation)
   return `renditions/${shard(sha256)}/${sha256}-${name}`
 }
 

@@ -8,6 +8,8 @@ export interface Operation {
   format: Format
   /** 1 to 100; without it, the default of the format (`process/encoders.ts`). */
   quality?: number
+  /** Of an animation, its first frame. */
+  still?: true
   /** Which version of the pixel path makes it: see `PIPELINE`. */
   pipeline: number
 }
@@ -19,19 +21,26 @@ export interface Operation {
 export const PIPELINE = 1
 
 const MAX_SIDE = 16_383
-const TEXT = /^w([1-9]\d{0,4})(?:-q([1-9]\d?|100))?\.p([1-9]\d{0,3})\.([a-z]{3,4})$/
+const TEXT = /^w([1-9]\d{0,4})(?:-q([1-9]\d?|100))?(-still)?\.p([1-9]\d{0,3})\.([a-z]{3,4})$/
 
 const FORMAT_OF_EXTENSION = new Map(Object.entries(FORMATS).map(([format, { extension }]) => [extension as string, format as Format]))
 
-/** `w1500.p1.jpg`, `w320-q70.p1.webp`: tokens in one order, defaults left out, so that equal operations have equal texts. */
-export function operationText({ width, format, quality, pipeline }: Operation): string {
-  return `w${width}${quality === undefined ? '' : `-q${quality}`}.p${pipeline}.${FORMATS[format].extension}`
+/** `w1500.p1.jpg`, `w320-still.p1.webp`: tokens in one order, defaults left out, so that equal operations have equal texts. */
+export function operationText({ width, format, quality, still, pipeline }: Operation): string {
+  const tokens = [`w${width}`, ...(quality === undefined ? [] : [`q${quality}`]), ...(still ? ['still'] : [])]
+  return `${tokens.join('-')}.p${pipeline}.${FORMATS[format].extension}`
 }
 
 /** The inverse of `operationText`. Throws for anything that it does not write. */
 export function parseOperation(text: string): Operation {
-  const [, width, quality, pipeline, extension = ''] = TEXT.exec(text) ?? []
+  const [, width, quality, still, pipeline, extension = ''] = TEXT.exec(text) ?? []
   const format = FORMAT_OF_EXTENSION.get(extension)
   if (format === undefined || Number(width) > MAX_SIDE) throw new Error(`"${text}" is not an operation`)
-  return { width: Number(width), format, pipeline: Number(pipeline), ...(quality !== undefined && { quality: Number(quality) }) }
+  return {
+    width: Number(width),
+    format,
+    pipeline: Number(pipeline),
+    ...(quality !== undefined && { quality: Number(quality) }),
+    ...(still !== undefined && { still: true }),
+  }
 }

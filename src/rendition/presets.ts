@@ -10,12 +10,14 @@ export interface Preset {
   format: Format | 'same'
   /** 1 to 100; without it, the default of the format. */
   quality?: number
+  /** Of an animation, its first frame; without it, all frames, where the format has them. */
+  still?: true
 }
 
 /** The eager presets, by name. To add one is to add an entry. `image` and `thumbnail` are shown by the page and can't be left out. */
 export const PRESETS = {
   image: { width: 1500, format: 'same' },
-  thumbnail: { width: 320, format: 'webp' },
+  thumbnail: { width: 320, format: 'webp', still: true },
 } as const satisfies Presets
 
 export type Presets = { readonly image: Preset; readonly thumbnail: Preset } & Readonly<Record<string, Preset>>
@@ -51,9 +53,11 @@ function shortHash(value: object): string {
 /** An immutable definition of a preset, by the hash of its canonical JSON. */
 export const generationOf = (preset: Preset): string => shortHash(preset)
 
-function operationOf({ width, format, quality }: Preset, original: Format, pipeline: number): Operation {
-  return { width, format: format === 'same' ? original : format, pipeline, ...(quality !== undefined && { quality }) }
-}
+const operationOf = (preset: Preset, original: Format, pipeline: number): Operation => ({
+  ...preset,
+  format: preset.format === 'same' ? original : preset.format,
+  pipeline,
+})
 
 /** The recipe of these presets; its id follows from their generations and the pipeline. */
 export function recipeOf(presets: Presets, pipeline = PIPELINE): Recipe {
@@ -68,6 +72,9 @@ export function recipeOf(presets: Presets, pipeline = PIPELINE): Recipe {
   )
   return { id: shortHash({ ...generations, '': pipeline }), outputs }
 }
+
+/** Of the presets above: what an upload becomes now. */
+export const RECIPE = recipeOf(PRESETS)
 
 /** The operations that an original of this format is to become, each once. */
 export const operationsOf = ({ outputs }: Recipe, format: Format): string[] => [
