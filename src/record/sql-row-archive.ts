@@ -49,8 +49,11 @@ async function insert(trx: Transaction<Schema>, { table, rows }: RowPage) {
   const [first] = rows
   if (!first) return
   const columns = Object.keys(first)
+  const again = table === 'recipe_outputs' ? sql` on conflict do nothing` : sql``
   const values = rows.map((row) => sql`(${sql.join(columns.map((column) => row[column] ?? null))})`)
-  await sql`insert into ${sql.table(table)} (${sql.join(columns.map((column) => sql.ref(column)))}) values ${sql.join(values)}`.execute(trx)
+  await sql`insert into ${sql.table(table)} (${sql.join(columns.map((column) => sql.ref(column)))}) values ${sql.join(values)}${again}`.execute(
+    trx,
+  )
 }
 
 export function createSqlRowArchive({ read, write, snapshot }: Database): RowArchive {
@@ -62,7 +65,8 @@ export function createSqlRowArchive({ read, write, snapshot }: Database): RowArc
       }),
 
     async isEmpty(tables) {
-      for (const table of tables) {
+      // Recipes are the same wherever they are, and each server adds its own.
+      for (const table of tables.filter((name) => name !== 'recipe_outputs')) {
         const { rows } = await sql`select 1 from ${sql.table(table)} limit 1`.execute(read)
         if (rows.length > 0) return false
       }
