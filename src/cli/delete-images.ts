@@ -7,7 +7,6 @@ import { readServerInfo } from '../store/data-dir-lock.ts'
 import { withAdminKey } from './admin-key.ts'
 import { confirm } from './ask.ts'
 
-const AT_ONCE = 8
 const PAGE = 500
 
 /** Asks first unless `yes`. Throws StartError when nobody can be asked, or when the running server refuses. */
@@ -28,17 +27,16 @@ export async function deleteImages(config: Config, { yes }: { yes: boolean }): P
   await withAdminKey(config, async (headers) => {
     const ids = await listIds(url, headers)
     if (!yes && !(await confirm(`Delete all ${ids.length} images of ${url} in ${config.dataDir}?`))) return
-    await deleteEach(url, headers, ids)
+    await deleteAll(url, headers, ids)
     console.log(`Deleted ${ids.length} images.`)
   })
 }
 
 type Headers = Record<string, string>
 
-async function call(url: string | URL, method: 'GET' | 'DELETE', headers: Headers): Promise<Response> {
-  const answer = await fetch(url, { method, headers })
-  // An image that someone else deletes meanwhile is as gone as it should be.
-  if (answer.ok || (method === 'DELETE' && answer.status === 404)) return answer
+async function call(url: string | URL, method: 'GET' | 'POST', headers: Headers, body?: string): Promise<Response> {
+  const answer = await fetch(url, { method, headers, ...(body !== undefined && { body }) })
+  if (answer.ok) return answer
   const { error } = (await answer.json()) as ApiError
   throw new StartError(`The server said ${answer.status} to ${method} ${answer.url}: ${error}`)
 }
@@ -55,16 +53,11 @@ async function listIds(base: string, headers: Headers): Promise<string[]> {
   return ids
 }
 
-async function deleteEach(base: string, headers: Headers, ids: string[]): Promise<void> {
-  const waiting = ids.values()
-  let deleted = 0
-  const work = async () => {
-    for (const id of waiting) {
-      const answer = await call(new URL(`/api/images/${id}`, base), 'DELETE', headers)
-      await answer.body?.cancel()
-      deleted += 1
-      if (deleted % PAGE === 0) console.error(`${deleted} of ${ids.length} deleted`)
-    }
+async function deleteAll(base: string, headers: Headers, ids: string[]): Promise<void> {
+  for (let at = 0; at < ids.length; at += PAGE) {
+    const body = JSON.stringify({ ids: ids.slice(at, at + PAGE) })
+    const answer = await call(new URL('/api/images/delete', base), 'POST', { ...headers, 'content-type': 'application/json' }, body)
+    await answer.body?.cancel()
+    console.error(`${Math.min(at + PAGE, ids.length)} of ${ids.length} deleted`)
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, work))
 }

@@ -10,8 +10,6 @@ export interface RepeatableOptions {
   /** Whose images they will be. */
   ownerId: string | null
   files: IncomingFiles
-  /** Whether other uploads are arriving at the moment. */
-  hasCompany: () => boolean
   key: string | undefined
   /** What a repeat is answered with, word for word; null for a sync upload, whose answer is the outcome of its image. */
   answer: ((upload: Upload) => string) | null
@@ -28,13 +26,13 @@ export async function uploadOnce(deps: UploadDeps, options: RepeatableOptions): 
   return renewing(deps, batchId, () => uploadUnlessDone(deps, batchId, key, options))
 }
 
-async function uploadNow(deps: UploadDeps, batchId: string, { kind, ownerId, files, hasCompany }: RepeatableOptions): Promise<Repeatable> {
-  return { upload: await uploadImages(deps, { batchId, kind, ownerId, files, hasCompany }) }
+async function uploadNow(deps: UploadDeps, batchId: string, { kind, ownerId, files }: RepeatableOptions): Promise<Repeatable> {
+  return { upload: await uploadImages(deps, { batchId, kind, ownerId, files }) }
 }
 
 async function uploadUnlessDone(deps: UploadDeps, batchId: string, key: string, options: RepeatableOptions): Promise<Repeatable> {
-  const { kind, ownerId, files, hasCompany, answer } = options
-  const upload = () => uploadImages(deps, { batchId, kind, ownerId, files, hasCompany, idempotency: { key, answer } })
+  const { kind, ownerId, files, answer } = options
+  const upload = () => uploadImages(deps, { batchId, kind, ownerId, files, idempotency: { key, answer } })
   const repeated = await oncePerKey(deps.images, { key, batchId, take: upload, fingerprint: () => discardAll(deps, kind, files) })
   return 'taken' in repeated ? { upload: repeated.taken } : repeated
 }

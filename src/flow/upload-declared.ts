@@ -2,12 +2,14 @@
 import { newId } from '../new-id.ts'
 import type { Owner } from '../access.ts'
 import { CalotypeError, toCalotypeError } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import type { Image } from '../image.ts'
 import type { Arrival, Arrived } from '../record/batch-ledger.ts'
 import type { Recipe } from '../rendition/presets.ts'
 import type { Rejected } from '../record/image-store.ts'
-import { FileGroups, type GroupFile } from './file-groups.ts'
+import { groupFiles, received, type FileGroup, type GroupFile } from './group-files.ts'
 import { releaseUnused } from './release-unused.ts'
+import { discardFiles, storeOriginals } from './store-originals.ts'
 import { announceInBatch, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
 
 /**
@@ -18,9 +20,9 @@ import { announceInBatch, type IncomingFiles, type Upload, type UploadDeps } fro
 export async function uploadDeclared(deps: UploadDeps, batchId: string, files: IncomingFiles, owner: Owner): Promise<Upload> {
   const images = new Map<string, Image>()
   const rejected: { at: number; file: Rejected }[] = []
+  let seen = 0
 
-  async function recordGroup(group: GroupFile[]) {
-    if (group.length === 0) return []
+  async function record(group: GroupFile[]): Promise<Image[]> {
     const arrived = await deps.images.arrive(
       batchId,
       group.map((file) => toArrival(file, deps.recipe)),
@@ -40,21 +42,28 @@ export async function uploadDeclared(deps: UploadDeps, batchId: string, files: I
     return isNew
   }
 
-  const groups = new FileGroups(deps, recordGroup, (recorded) => announceInBatch(deps, batchId, recorded))
-  let seen = 0
-  try {
-    for await (const file of files) {
-      seen++
-      groups.add(file)
+  async function take({ files: group, failure }: FileGroup): Promise<void> {
+    const whole = received(group)
+    seen += group.length
+    await storeOriginals(deps, whole)
+    if (group.length > 0) {
+      const isNew = await record(group).catch(async (error: unknown) => {
+        await releaseUnused(deps.images, whole)
+        throw error
+      })
+      failpoint('upload-committed')
+      await announceInBatch(deps, batchId, isNew)
+      failpoint('upload-announced')
     }
+    if (failure !== undefined) throw failure
+  }
+
+  try {
+    for await (const group of groupFiles(files, async (left) => void (await discardFiles(deps, received(left))))) await take(group)
   } catch (error) {
-    await groups.finish().catch(() => undefined)
     throw toCalotypeError(error)
   }
   if (seen === 0) throw new CalotypeError('no_file')
-  await groups.finish().catch((error: unknown) => {
-    throw toCalotypeError(error)
-  })
   return {
     batchId,
     images: [...images.values()].sort((a, b) => a.batchIndex - b.batchIndex),

@@ -1,13 +1,16 @@
-// The journey's first half: received files are stored and recorded group by group, queued at once, acknowledged at the end.
-import { newId } from '../new-id.ts'
-import { toCalotypeError, CalotypeError } from '../errors.ts'
+// The journey's first half: files are received, stored, recorded, announced and queued, group by group, and acknowledged at the end.
+import { CalotypeError, toCalotypeError } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import type { Image } from '../image.ts'
+import { newId } from '../new-id.ts'
 import type { ReceivedFile } from '../receive/receive-files.ts'
 import type { BatchKind } from '../record/batch-ledger.ts'
-import type { NewImage, Received } from '../record/image-store.ts'
+import type { Entry, NewImage, Received } from '../record/image-store.ts'
 import { abortUpload } from './abort-upload.ts'
-import { FileGroups, type GroupFile } from './file-groups.ts'
-import { fingerprintOf, noneTaken, renew, UPLOAD_LEASE_MS, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
+import { groupFiles, received, type FileGroup, type GroupFile } from './group-files.ts'
+import { releaseUnused } from './release-unused.ts'
+import { discardFiles, storeOriginals } from './store-originals.ts'
+import { announce, fingerprintOf, noneTaken, renew, UPLOAD_LEASE_MS, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
 
 export interface UploadOptions {
   batchId: string
@@ -15,84 +18,136 @@ export interface UploadOptions {
   /** Whose images they will be. */
   ownerId: string | null
   files: IncomingFiles
-  /** Whether other uploads are arriving at the moment. */
-  hasCompany: () => boolean
   /** A key reserved for this batch; `answer` is kept for repeats, null if the outcome of the image is the answer. */
   idempotency?: { key: string; answer: ((upload: Upload) => string) | null }
 }
 
-// Who arrives with others shares a transaction with those of so long, which nobody notices where sixteen take a quarter of a second each.
-// One who arrives alone waits for nothing.
-const TOGETHER_MS = 50
+// Uploads that arrive at the same time share transactions of so long, which nobody notices where sixteen take a quarter of a second each.
+// One that arrives alone waits for nothing.
+const MAX_DELAY_MS = 50
+
+/** Uploads that are arriving, by what they are stored and recorded with. */
+const arriving = new WeakMap<UploadDeps['images'], number>()
 
 /**
  * Takes an upload in. Resolves once every file that was taken is durable, bytes and row: that is the acknowledgement. Rejects with
- * the reason of the first refused file and the list of all if none was taken, with `no_file` if none came, and with the reason of a body that could not
- * be read: what was recorded of it is aborted and swept.
+ * the reason of the first refused file and the list of all if none was taken, with `no_file` if none came, and with the reason of a body
+ * that could not be read: what was recorded of it is aborted and swept.
  */
-export async function uploadImages(
-  deps: UploadDeps,
-  { batchId, kind, ownerId, files, hasCompany, idempotency }: UploadOptions,
-): Promise<Upload> {
-  const seen: GroupFile[] = []
-  const images: Image[] = []
-  let started = false
-  let renewal: ReturnType<typeof renew> | undefined
-
-  const rejected = () =>
-    seen
-      .filter((file) => file.outcome === 'refused')
-      .sort((a, b) => a.index - b.index)
-      .map(({ name, code, error, index }) => ({ name, code, error, index }))
-  const upload = (all: Image[]): Upload => ({ batchId, images: all.toSorted((a, b) => a.batchIndex - b.batchIndex), rejected: rejected() })
-  const received = (): Received => ({
-    batchId,
-    rejected: rejected(),
-    ...(idempotency && {
-      idempotency: {
-        key: idempotency.key,
-        fingerprint: fingerprintOf(kind, seen),
-        answer: idempotency.answer && ((last) => idempotency.answer!(upload([...images, ...last]))),
-      },
-    }),
-  })
-
-  async function recordGroup(group: GroupFile[], isLast: boolean) {
-    const start = started ? {} : { start: { id: batchId, kind, ownerId, leaseMs: UPLOAD_LEASE_MS } }
-    // From here on there may be rows, whatever becomes of the call.
-    started = true
-    // What is whole at once is never waited for; and who has a key renews both.
-    if (!isLast && !idempotency) renewal ??= renew(deps, batchId)
-    const entry = {
-      ...start,
-      images: group.flatMap((file) => (file.outcome === 'received' ? toNewImage(deps, batchId, ownerId, file) : [])),
-      ...(isLast && { received: received() }),
-    }
-    const recorded = await deps.images.record(entry, hasCompany() ? TOGETHER_MS : 0)
-    images.push(...recorded)
-    return recorded
-  }
-
-  const groups = new FileGroups(deps, recordGroup)
+export async function uploadImages(deps: UploadDeps, options: UploadOptions): Promise<Upload> {
+  const { images } = deps
+  const upload = new ArrivingUpload(deps, options)
+  arriving.set(images, (arriving.get(images) ?? 0) + 1)
   try {
-    for await (const file of files) {
-      seen.push(file)
-      if (file.outcome === 'received') groups.add(file)
+    for await (const group of groupFiles(options.files, async (left) => void (await discardFiles(deps, received(left))))) {
+      await upload.take(group)
     }
-    const refused = rejected()
-    if (refused.length === seen.length) throw refused[0] ? noneTaken(refused[0], refused) : new CalotypeError('no_file')
-    await groups.finish()
-    return upload(images)
+    return upload.whole()
   } catch (error) {
-    await groups.abandon()
-    if (started) await abortUpload(deps, batchId)
+    if (upload.isStarted) await abortUpload(deps, options.batchId)
     throw toCalotypeError(error)
   } finally {
-    renewal?.end()
+    arriving.set(images, arriving.get(images)! - 1)
+    upload.end()
   }
 }
 
-function toNewImage({ recipe }: UploadDeps, batchId: string, ownerId: string | null, file: ReceivedFile): NewImage {
-  const { index, name, format, size, sha256 } = file
-  return { id: newId(), batchId, ownerId, batchIndex: index, name, format, size, sha256, recipe }
+class ArrivingUpload {
+  isStarted = false
+  readonly #deps: UploadDeps
+  readonly #options: UploadOptions
+  readonly #seen: GroupFile[] = []
+  readonly #images: Image[] = []
+  #renewal: ReturnType<typeof renew> | undefined
+
+  constructor(deps: UploadDeps, options: UploadOptions) {
+    this.#deps = deps
+    this.#options = options
+  }
+
+  /** Stores, records and announces a group. */
+  async take(group: FileGroup): Promise<void> {
+    const files = received(group.files)
+    this.#seen.push(...group.files)
+    const reason = group.failure ?? (group.isLast ? this.#reasonToRefuse() : null)
+    if (reason !== null) {
+      await discardFiles(this.#deps, files)
+      throw reason
+    }
+    await storeOriginals(this.#deps, files)
+    const recorded = await this.#record(files, group.isLast)
+    failpoint('upload-committed')
+    await announce(this.#deps, recorded)
+    failpoint('upload-announced')
+  }
+
+  /** Of a body that came to its end. */
+  #reasonToRefuse(): CalotypeError | null {
+    const rejected = this.#rejected()
+    if (rejected.length < this.#seen.length) return null
+    return rejected[0] ? noneTaken(rejected[0], rejected) : new CalotypeError('no_file')
+  }
+
+  async #record(files: ReceivedFile[], isLast: boolean): Promise<Image[]> {
+    const { batchId, kind, ownerId, idempotency } = this.#options
+    const entry: Entry = {
+      ...(!this.isStarted && { start: { id: batchId, kind, ownerId, leaseMs: UPLOAD_LEASE_MS } }),
+      images: files.map((file) => this.#toImage(file)),
+      ...(isLast && { received: this.#received() }),
+    }
+    // From here on there may be rows, whatever becomes of the call.
+    this.isStarted = true
+    // What is whole at once is never waited for; and who has a key renews both.
+    if (!isLast && !idempotency) this.#renewal ??= renew(this.#deps, batchId)
+    const { images } = this.#deps
+    try {
+      const recorded = await images.record(entry, arriving.get(images)! > 1 ? MAX_DELAY_MS : 0)
+      this.#images.push(...recorded)
+      return recorded
+    } catch (error) {
+      // The bytes are stored and have no row: released, they are collected unless someone else uses them.
+      await releaseUnused(images, files)
+      throw error
+    }
+  }
+
+  #toImage({ index, name, format, size, sha256 }: ReceivedFile): NewImage {
+    const { batchId, ownerId } = this.#options
+    return { id: newId(), batchId, ownerId, batchIndex: index, name, format, size, sha256, recipe: this.#deps.recipe }
+  }
+
+  #received(): Received {
+    const { batchId, kind, idempotency } = this.#options
+    const answer = idempotency?.answer
+    return {
+      batchId,
+      rejected: this.#rejected(),
+      ...(idempotency && {
+        idempotency: {
+          key: idempotency.key,
+          fingerprint: fingerprintOf(kind, this.#seen),
+          answer: answer ? (last) => answer(this.#upload([...this.#images, ...last])) : null,
+        },
+      }),
+    }
+  }
+
+  #rejected() {
+    return this.#seen
+      .filter((file) => file.outcome === 'refused')
+      .sort((a, b) => a.index - b.index)
+      .map(({ name, code, error, index }) => ({ name, code, error, index }))
+  }
+
+  #upload(images: Image[]): Upload {
+    return { batchId: this.#options.batchId, images: images.toSorted((a, b) => a.batchIndex - b.batchIndex), rejected: this.#rejected() }
+  }
+
+  whole(): Upload {
+    return this.#upload(this.#images)
+  }
+
+  end(): void {
+    this.#renewal?.end()
+  }
 }

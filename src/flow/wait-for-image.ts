@@ -8,8 +8,9 @@ const LOOK_AGAIN_MS = 2_000
 const EVENTS_AT_ONCE = 1_000
 
 /**
- * The image at its final state, or as it is after `timeoutMs` or when the server stops; null if it was deleted meanwhile. `since`: a
- * position of the feed from before the image was recorded, or read.
+ * The image at its final state, or as it is after `timeoutMs` or when the server stops; null if it was deleted meanwhile. Never rejects: it
+ * is recorded, and while the rows can't be read it is said to be as it was. `since`: a position of the feed from before the image was
+ * recorded, or read.
  */
 export type WaitForImage = (image: Image, since: string, timeoutMs: number) => Promise<Image | null>
 
@@ -74,13 +75,17 @@ export function createWaits({ images, feed }: Deps): WaitForImage {
   return async (image, since, timeoutMs) => {
     if (isFinal(image.status)) return image
     const ending = new AbortController()
-    const { promise, resolve, reject } = Promise.withResolvers<Image | null>()
-    const asItIs = () => void images.get(image.id, null).then(resolve, reject)
+    const { promise, resolve } = Promise.withResolvers<Image | null>()
+    const asItIs = () => void images.get(image.id, null).then(resolve, () => resolve(image))
     const timer = setTimeout(asItIs, timeoutMs)
     // Rejected when the server stops, or by the end below.
     feed.whenFinal(image.id, ending.signal).then(resolve, () => ending.signal.aborted || asItIs())
     const stopWatching = watchRow(image.id, resolve)
-    alreadyFinal(image.id, since).then((already) => already && resolve(already.row), reject)
+    alreadyFinal(image.id, since).then(
+      (already) => already && resolve(already.row),
+      // The feed, or a look at the rows, tells later.
+      () => undefined,
+    )
     try {
       return await promise
     } finally {

@@ -81,7 +81,7 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
     const key = keyOf(request)
     const ownerId = request.principal.userId
     const files = receive(deps, request, kind, await allowanceOf(deps, request.principal))
-    const taken = await finishing(uploadOnce(deps, { kind, ownerId, files, key, answer, hasCompany: () => arriving.size > 1 }))
+    const taken = await finishing(uploadOnce(deps, { kind, ownerId, files, key, answer }))
     failpoint('upload-taken')
     if ('upload' in taken) logUpload(request, taken.upload)
     return taken

@@ -45,9 +45,10 @@ export function groupCommit<In, Out>(
     }
   }
 
-  /** Ends early when an item comes that can't wait so long. */
+  /** Ends early when the group is full, or an item comes that can't wait so long. */
   async function pause(): Promise<void> {
     for (;;) {
+      if (waiting.length >= maxItems) return
       const ms = begunAt + Math.min(...waiting.map((one) => one.canWaitMs)) - performance.now()
       if (ms <= 0) return
       pausing = new AbortController()
@@ -81,6 +82,6 @@ export function groupCommit<In, Out>(
       const isMostImpatient = waiting.every((one) => canWaitMs < one.canWaitMs)
       waiting.push({ item, canWaitMs, resolve, reject })
       if (!running) void drain()
-      else if (isMostImpatient) pausing.abort()
+      else if (isMostImpatient || waiting.length === maxItems) pausing.abort()
     })
 }

@@ -207,7 +207,12 @@ export async function findRendition(
     .innerJoin('renditions as made', (join) =>
       join.onRef('made.sha256', '=', 'images.sha256').onRef('made.operation', '=', 'recipe_outputs.operation'),
     )
-    .select(['recipe_outputs.operation as made_operation', 'made.width as made_width', 'made.height as made_height', 'made.bytes as made_bytes'])
+    .select([
+      'recipe_outputs.operation as made_operation',
+      'made.width as made_width',
+      'made.height as made_height',
+      'made.bytes as made_bytes',
+    ])
     .where('images.id', '=', id)
     .where('images.status', '=', 'completed')
     .where('made.status', '=', 'completed')

@@ -85,13 +85,23 @@ export interface FilesystemOptions {
   asVisitor?: boolean
 }
 
+/** False, too, where another process removes it just now. */
+async function isAbandoned(path: string): Promise<boolean> {
+  try {
+    return Date.now() - (await stat(path)).mtimeMs >= ABANDONED_MS
+  } catch (error) {
+    if (isMissing(error)) return false
+    throw error
+  }
+}
+
 /** The folder where this process stages files; what ended processes left is removed. */
 async function openStaging(folder: string, { isShared = false, asVisitor = false }: FilesystemOptions) {
   const tmp = join(folder, 'tmp')
   await mkdir(tmp, { recursive: true })
   for (const left of asVisitor ? [] : await readdir(tmp)) {
     const path = join(tmp, left)
-    if (isShared && Date.now() - (await stat(path)).mtimeMs < ABANDONED_MS) continue
+    if (isShared && !(await isAbandoned(path))) continue
     await rm(path, { recursive: true, force: true })
   }
   if (!isShared && !asVisitor) return { staging: tmp, close: async () => {} }
