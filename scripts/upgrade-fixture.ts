@@ -2,7 +2,7 @@
 // behind, with what it said of it, in test/upgrade/NAME/.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -70,22 +70,33 @@ function checkOut(revision: string, folder: string): void {
 
 const childrenOf = (developer: Server) => developer.pids().filter((pid) => pid !== developer.pid)
 
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+/** Frozen children would outlive their server: they do not hear that it is gone. */
+const frozen = new Set<number>()
+process.once('exit', () => frozen.forEach(kill))
+
 const oldServer = (server: Server, developer: Server): OldServer => ({
   url: server.url,
   output: () => server.output(),
-  freeze: () => childrenOf(developer).forEach((pid) => process.kill(pid, 'SIGSTOP')),
+  freeze() {
+    for (const pid of childrenOf(developer)) {
+      process.kill(pid, 'SIGSTOP')
+      frozen.add(pid)
+    }
+  },
 })
 
 /** At once, and who develops before its frozen children: it would record that they are gone. */
 async function killAll(developer: Server, server: Server): Promise<void> {
-  const children = childrenOf(developer)
-  for (const pid of [developer.pid, server.pid, ...children]) {
-    try {
-      process.kill(pid, 'SIGKILL')
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-    }
-  }
+  for (const pid of [developer.pid, server.pid, ...childrenOf(developer), ...frozen]) kill(pid)
+  frozen.clear()
   await Promise.all([developer.kill('SIGKILL'), server.kill('SIGKILL')])
 }
 
@@ -161,7 +172,6 @@ async function main(): Promise<void> {
   const { revision, name } = readOptions()
   const place = mkdtempSync(join(tmpdir(), 'calotype-upgrade-'))
   process.once('exit', () => rmSync(place, { recursive: true, force: true, maxRetries: 5 }))
-  chmodSync(place, 0o755)
   const tree = join(place, 'tree')
   checkOut(revision, tree)
   // Its own, which starts the code beside it.

@@ -175,7 +175,6 @@ export async function leaveBehind(server: OldServer): Promise<LeftBehind> {
     assert.ok(counts.get(status), `no image is ${status}`)
   assert.equal(counts.get('error')!.length, 1, JSON.stringify(counts.get('error')))
   return {
-    at: Date.now(),
     images,
     media: media!,
     originals: originals!,

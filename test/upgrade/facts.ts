@@ -16,8 +16,6 @@ export interface FileToSend {
 }
 
 export interface LeftBehind {
-  /** When the facts were asked for, before every process was killed. Milliseconds since 1970. */
-  at: number
   /** Everyone's, as an administrator sees them. */
   images: ApiAdminImage[]
   /** Every URL of a developed image and of a thumbnail, and of the originals, with the SHA-256 of what it gave, in hex. */

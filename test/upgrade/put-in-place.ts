@@ -1,6 +1,6 @@
 // Puts what an older version left behind where this one starts on it: a folder, or a database and a bucket of their own.
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
@@ -19,9 +19,9 @@ export const FIXTURES = readdirSync(import.meta.dirname, { withFileTypes: true }
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name)
 
-export const pathIn = (fixture: string, file: string) => join(import.meta.dirname, fixture, file)
+const pathIn = (fixture: string, file: string) => join(import.meta.dirname, fixture, file)
 
-export const readFacts = (fixture: string): Facts => JSON.parse(readFileSync(pathIn(fixture, 'facts.json'), 'utf8')) as Facts
+const readFacts = (fixture: string): Facts => JSON.parse(readFileSync(pathIn(fixture, 'facts.json'), 'utf8')) as Facts
 
 export interface Upgraded extends DataAt {
   readonly facts: LeftBehind
@@ -53,7 +53,12 @@ const stayOver = (at: DataAt) =>
 /** Nothing runs on it yet. `engines`: of a cluster without servers, with an S3 server. */
 export async function putInPlace(fixture: string, topology: Topology, engines?: TestCluster): Promise<Upgraded> {
   const dataDir = await mkdtemp(join(tmpdir(), 'calotype-upgrade-'))
-  const remove = () => rm(dataDir, { recursive: true, force: true, maxRetries: 5 })
+  const atExit = () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 })
+  process.once('exit', atExit)
+  const remove = async () => {
+    process.off('exit', atExit)
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 5 })
+  }
   try {
     const place = engines ? await putIntoCluster(fixture, dataDir, engines) : await putIntoFolder(fixture, dataDir)
     await stayOver(place.at)
@@ -147,7 +152,7 @@ async function putIntoCluster(fixture: string, dataDir: string, engines: TestClu
 }
 
 /** Made from a dump; past the pooler, as the dump sets what would stay with a connection. Gives its address through the pooler. */
-export async function makeDatabase(engines: TestCluster, name: string, sql: string): Promise<string> {
+async function makeDatabase(engines: TestCluster, name: string, sql: string): Promise<string> {
   const of = (server: string, database: string) => Object.assign(new URL(server), { pathname: database }).href
   const run = async (database: string, statements: string) => {
     const client = new pg.Client({ connectionString: of(engines.directDatabaseUrl, database) })

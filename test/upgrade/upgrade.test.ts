@@ -47,7 +47,6 @@ const allFinal = (server: Address, keys: Keys) =>
 
 /** The old name, or, of one that is too long today, its beginning, the mark, and its extension. */
 function assertName(name: string, old: string): void {
-  // The rows write these as more bytes than they have.
   if (Buffer.byteLength(old) <= MAX_NAME_BYTES) return assert.equal(name, old)
   assert.ok(Buffer.byteLength(name) <= MAX_NAME_BYTES, `a name of ${Buffer.byteLength(name)} bytes`)
   const [beginning, extension] = name.split('…') as [string, string]
