@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { createWaits } from '../../src/flow/wait-for-image.ts'
+import { CalotypeError } from '../../src/errors.ts'
 import type { Image } from '../../src/image.ts'
 import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
 import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
@@ -12,7 +13,7 @@ import { openOnSqlite } from '../support/databases.ts'
 const LONG_MS = 60_000
 
 /** A real store and feed; `looks` has what the rows were asked. */
-async function open(t: TestContext, history = 100) {
+async function open(t: TestContext, history = 100, isAway = () => false) {
   const { database, close } = await openOnSqlite()
   const feed = createMemoryFeed({ history })
   t.after(async () => {
@@ -22,11 +23,13 @@ async function open(t: TestContext, history = 100) {
   const store = createSqlImageStore(database)
   const looks: string[][] = []
   const images: Pick<ImageStore, 'get' | 'getMany'> = {
-    get(id, owner) {
+    async get(id, owner) {
+      if (isAway()) throw new CalotypeError('database_unavailable')
       looks.push([id])
       return store.get(id, owner)
     },
-    getMany(ids, owner) {
+    async getMany(ids, owner) {
+      if (isAway()) throw new CalotypeError('database_unavailable')
       looks.push(ids)
       return store.getMany(ids, owner)
     },
@@ -76,6 +79,19 @@ test('after its time, and when the server stops, an image is answered as it is',
   const image = await sent('one')
   assert.equal((await wait(image, since, 50))?.status, 'pending')
   const waiting = wait(image, since, LONG_MS)
+  await feed.close()
+  assert.equal((await waiting)?.status, 'pending')
+})
+
+test('while the rows cannot be read, an image that is recorded is answered as it was', async (t) => {
+  let isAway = false
+  const { feed, since, sent, wait } = await open(t, 1, () => isAway)
+  const images = [await sent('one'), await sent('two')]
+  // The feed has forgotten what came since, so that the rows are asked.
+  await feed.publish(images)
+  isAway = true
+  assert.equal((await wait(images[0]!, since, 50))?.status, 'pending')
+  const waiting = wait(images[1]!, since, LONG_MS)
   await feed.close()
   assert.equal((await waiting)?.status, 'pending')
 })

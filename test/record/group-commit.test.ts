@@ -61,6 +61,15 @@ test('of items that can wait, the most impatient one decides', { timeout: 10_000
   assert.deepEqual(groups, [['a'], ['b', 'c']])
 })
 
+test('a group that fills up while it waits goes at once', { timeout: 10_000 }, async () => {
+  const { groups, add } = recorder()
+  await add('a', 60_000)
+  await wait(20)
+  const filling = ['b', 'c', 'd'].map((item) => add(item, 60_000))
+  await Promise.all(filling)
+  assert.deepEqual(groups, [['a'], ['b', 'c', 'd']])
+})
+
 test('waits that nobody joins are not made again and again', async () => {
   const { groups, add } = recorder()
   const begun = performance.now()
