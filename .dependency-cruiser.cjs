@@ -1,8 +1,8 @@
-// The dependency rule: cli -> app -> http -> flow -> steps -> {image, errors, api, db}, and who may know which package.
+// The dependency rule: cli -> app -> http -> flow -> steps -> {rendition, image, errors, api, db}, and who may know which package.
 
 const STEPS = ['receive', 'store', 'record', 'queue', 'process', 'publish', 'accounts']
 const STEP = `^src/(${STEPS.join('|')})/`
-const BASE = '^src/((image|file-name|errors|api|api-admin|access|config|log|failpoints|new-id)[.]ts$|config/)'
+const BASE = '^src/((image|file-name|errors|api|api-admin|access|config|log|failpoints|new-id)[.]ts$|(config|rendition)/)'
 
 /** Within src, what lies in `from` may depend only on itself and on `to`; type imports count. */
 const layer = (name, from, to, comment) => ({
@@ -53,6 +53,13 @@ module.exports = {
       'What travels does not know who carries it.',
     ),
     layer('config-knows-errors', '^src/config([.]ts$|/)', ['^src/errors[.]ts$'], 'Settings are read before anything else is.'),
+    layer('rendition-is-pure', '^src/rendition/', ['^src/image[.]ts$'], 'What is to be made of an original is said without doing anything.'),
+    {
+      name: 'rendition-does-no-io',
+      severity: 'error',
+      from: { path: '^src/rendition/' },
+      to: { pathNot: '^(src/|(node:)?crypto$)' },
+    },
     layer('connections-know-errors', '^src/connections/', ['^src/errors[.]ts$'], 'Listeners know neither who answers nor who watches.'),
     layer('db-knows-base', '^src/db/', [BASE], 'The database knows what travels, and no step.'),
     ...STEPS.map((step) =>
@@ -115,7 +122,7 @@ module.exports = {
       comment: 'The bench knows the recipe, for its bare loop, the wire, and how keys are kept.',
       severity: 'error',
       from: { path: '^bench/' },
-      to: { path: '^src/', pathNot: '^src/(process/|image[.]ts$|api(-admin)?[.]ts$)' },
+      to: { path: '^src/', pathNot: '^src/((process|rendition)/|image[.]ts$|api(-admin)?[.]ts$)' },
     },
     {
       name: 'web-knows-the-wire',
