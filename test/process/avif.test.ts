@@ -1,15 +1,15 @@
 // AVIF whose decoder needs help: grey of limited range comes out with its contrast, an image sequence as its still image.
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
 import { readAvif } from '../../src/process/avif.ts'
 import { prepareDecoder } from '../../src/process/decoder.ts'
-import { developImage } from '../../src/process/recipe.ts'
+import { makeRenditions } from '../../src/process/make-renditions.ts'
 import * as samples from './avif-samples.ts'
-import { createDarkroom } from './pictures.ts'
+import { createDarkroom, hasOutputs, pathsOf } from './pictures.ts'
 
 const MAX_PIXELS = 1_000_000
 
@@ -23,10 +23,10 @@ after(() => darkroom.remove())
 /** The pixel in the middle of the image and of its thumbnail. */
 async function develop(original: Buffer): Promise<number[][]> {
   const job = await darkroom.job(original, 'avif')
-  await developImage(job, MAX_PIXELS)
+  await makeRenditions(job, MAX_PIXELS)
   assert.deepEqual(await readFile(job.originalPath), original, 'the original is left as it is')
   return Promise.all(
-    [job.imagePath, job.thumbnailPath].map(async (path) => {
+    pathsOf(job).map(async (path) => {
       const { data, info } = await sharp(path).toColourspace('srgb').raw().toBuffer({ resolveWithObject: true })
       const at = (Math.floor(info.height / 2) * info.width + Math.floor(info.width / 2)) * info.channels
       return [...data.subarray(at, at + info.channels)]
@@ -92,12 +92,15 @@ describe('an image sequence', () => {
   })
   test('that has no still image is refused with what it is and what to do', async () => {
     const job = await darkroom.job(without('meta', samples.threeFrames), 'avif')
-    await assert.rejects(developImage(job, MAX_PIXELS), { code: 'no_still_image', message: /animation without a still image.*Save it as/ })
-    assert.equal(existsSync(job.imagePath) || existsSync(job.thumbnailPath), false)
+    await assert.rejects(makeRenditions(job, MAX_PIXELS), {
+      code: 'no_still_image',
+      message: /animation without a still image.*Save it as/,
+    })
+    assert.equal(hasOutputs(job), false)
   })
   test('that is damaged leaves nothing behind', async () => {
     const job = await darkroom.job(samples.threeFrames.subarray(0, 700), 'avif')
-    await assert.rejects(developImage(job, MAX_PIXELS), { code: 'invalid_image' })
-    assert.equal(existsSync(job.imagePath) || existsSync(job.thumbnailPath), false)
+    await assert.rejects(makeRenditions(job, MAX_PIXELS), { code: 'invalid_image' })
+    assert.equal(hasOutputs(job), false)
   })
 })

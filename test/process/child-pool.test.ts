@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
@@ -10,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChildPoolOptions, createChildPool } from '../../src/process/child-pool.ts'
 import type { Developer, DevelopJob, DevelopResult } from '../../src/process/developer.ts'
 import { isAlive, processesOfGroup } from '../support/processes.ts'
-import { createDarkroom, encoded, photo, png } from './pictures.ts'
+import { createDarkroom, encoded, hasOutputs, photo, png } from './pictures.ts'
 
 let darkroom: Awaited<ReturnType<typeof createDarkroom>>
 let small: Buffer
@@ -51,12 +50,15 @@ const jobs = (bytes: Buffer, format: 'jpeg' | 'png' | 'avif', count: number) =>
 async function assertDeveloped(job: DevelopJob, result: DevelopResult) {
   assert.equal(result.outcome, 'developed', JSON.stringify(result))
   if (result.outcome !== 'developed') return
-  assert.equal((await stat(job.imagePath)).size, result.rendition.imageSize)
-  assert.equal((await stat(job.thumbnailPath)).size, result.rendition.thumbnailSize)
+  const sizes = await Promise.all(job.outputs.map(async ({ operation, path }) => [operation, (await stat(path)).size]))
+  assert.deepEqual(
+    result.outputs.map((output) => [output.operation, 'size' in output && output.size]),
+    sizes,
+  )
 }
 function assertFailed(job: DevelopJob, result: DevelopResult, code: string) {
   assert.equal(result.outcome === 'failed' && result.failure.code, code, JSON.stringify(result))
-  assert.equal(existsSync(job.imagePath) || existsSync(job.thumbnailPath), false)
+  assert.equal(hasOutputs(job), false)
 }
 const developAll = async (pool: Developer, list: DevelopJob[]) => {
   const results = await Promise.all(list.map((job) => pool.develop(job)))

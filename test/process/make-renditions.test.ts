@@ -1,4 +1,4 @@
-// The recipe on every format and on bad input, in this process and without a pool.
+// Renditions of every format, and what is refused of bad input, in this process and without a pool.
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
@@ -8,8 +8,9 @@ import type { ErrorCode } from '../../src/errors.ts'
 import { FORMATS, type Format } from '../../src/image.ts'
 import { isSrgb } from '../../src/process/colour-profile.ts'
 import { prepareDecoder } from '../../src/process/decoder.ts'
-import { developImage } from '../../src/process/recipe.ts'
-import { animation, createDarkroom, encoded, gifOfFrames, photo, png } from './pictures.ts'
+import { makeRenditions } from '../../src/process/make-renditions.ts'
+import { operationsOf, RECIPE } from '../../src/rendition/presets.ts'
+import { animation, createDarkroom, encoded, gifOfFrames, hasOutputs, pathsOf, photo, png } from './pictures.ts'
 
 const MAX_PIXELS = 50_000_000
 const ALL = Object.keys(FORMATS) as Format[]
@@ -33,23 +34,47 @@ before(async () => {
 })
 after(() => darkroom.remove())
 
-async function develop(bytes: Uint8Array, format: Format, maxPixels = MAX_PIXELS) {
-  const job = await darkroom.job(bytes, format)
-  const rendition = await developImage(job, maxPixels)
-  const image = await readFile(job.imagePath)
-  const thumbnail = await readFile(job.thumbnailPath)
-  return { rendition, image, thumbnail, header: await sharp(image).metadata(), thumbnailHeader: await sharp(thumbnail).metadata() }
+/** Makes these outputs; each with its bytes and what its own header says, by its operation. */
+async function make(bytes: Uint8Array, format: Format, operations?: string[], maxPixels = MAX_PIXELS) {
+  const job = await darkroom.job(bytes, format, operations)
+  const { picture, outputs } = await makeRenditions(job, maxPixels)
+  assert.deepEqual(outputs.map(({ operation }) => operation).sort(), job.outputs.map(({ operation }) => operation).sort())
+  const made = await Promise.all(
+    job.outputs.map(async ({ operation, path }) => {
+      const output = outputs.find((one) => one.operation === operation)!
+      if ('failure' in output) return assert.fail(output.failure.error)
+      const file = await readFile(path)
+      assert.equal(output.size, file.length)
+      return [operation, { ...output, file, header: await sharp(file).metadata() }] as const
+    }),
+  )
+  return { picture, made: new Map(made) }
+}
+
+/** Makes what an upload becomes. */
+async function develop(bytes: Uint8Array, format: Format, maxPixels?: number) {
+  const { picture, made } = await make(bytes, format, undefined, maxPixels)
+  const [image, thumbnail] = [...made.values()]
+  return {
+    picture,
+    rendition: { width: image!.width, height: image!.height },
+    image: image!.file,
+    header: image!.header,
+    thumbnail: thumbnail!.file,
+    thumbnailHeader: thumbnail!.header,
+    thumbnailSize: { width: thumbnail!.width, height: thumbnail!.height },
+  }
 }
 
 async function refuses(bytes: Uint8Array, format: Format, code: ErrorCode, sentence?: RegExp) {
   const job = await darkroom.job(bytes, format)
-  await assert.rejects(developImage(job, MAX_PIXELS), (error: { code: string; message: string }) => {
+  await assert.rejects(makeRenditions(job, MAX_PIXELS), (error: { code: string; message: string }) => {
     assert.equal(error.code, code)
     assert.doesNotMatch(error.message, /vips|lib(png|jpeg|webp)|calotype-process/i)
     if (sentence) assert.match(error.message, sentence)
     return true
   })
-  assert.equal(existsSync(job.imagePath) || existsSync(job.thumbnailPath), false)
+  assert.equal(hasOutputs(job), false)
 }
 
 /** The colour at a place of an image, given in parts of its sides. */
@@ -67,14 +92,13 @@ const near = (actual: number[], expected: number[], tolerance: number) =>
 describe('sizes and formats', () => {
   for (const format of ALL) {
     test(`${format}: at most 1500 px wide, in its own format, with a thumbnail of 320 px`, async () => {
-      const { rendition, image, thumbnail, header, thumbnailHeader } = await develop(await encoded(photo(1800, 1200), format), format)
+      const { picture, rendition, header, thumbnailHeader, thumbnailSize } = await develop(await encoded(photo(1800, 1200), format), format)
       assert.deepEqual([header.format, header.width, header.height], [nameInSharp(format), 1500, 1000])
       assert.deepEqual([thumbnailHeader.format, thumbnailHeader.width, thumbnailHeader.height], ['webp', 320, 213])
-      assert.deepEqual(
-        { ...rendition, thumbhash: '' },
-        { width: 1500, height: 1000, imageSize: image.length, thumbnailSize: thumbnail.length, thumbhash: '' },
-      )
-      assert.ok(Buffer.from(rendition.thumbhash, 'base64').length >= 10)
+      assert.deepEqual(rendition, { width: 1500, height: 1000 })
+      assert.deepEqual(thumbnailSize, { width: 320, height: 213 })
+      assert.deepEqual([picture.width, picture.height], [1800, 1200])
+      assert.ok(Buffer.from(picture.thumbhash, 'base64').length >= 10)
     })
     test(`${format}: one pixel stays one pixel`, async () => {
       const { rendition, thumbnailHeader } = await develop(await encoded(photo(1, 1), format), format)
@@ -84,7 +108,7 @@ describe('sizes and formats', () => {
   test('the same original gives the same outputs', async () => {
     const original = await encoded(photo(900, 700), 'jpeg')
     const [one, two] = [await develop(original, 'jpeg'), await develop(original, 'jpeg')]
-    assert.deepEqual([one.rendition, one.image, one.thumbnail], [two.rendition, two.image, two.thumbnail])
+    assert.deepEqual([one.picture, one.image, one.thumbnail], [two.picture, two.image, two.thumbnail])
   })
   test('very wide and very tall', async () => {
     const wide = await develop(await encoded(photo(16_384, 1), 'png'), 'png')
@@ -126,8 +150,9 @@ describe('pixels', () => {
     for (const format of ['jpeg', 'png', 'webp', 'avif'] as const) {
       test(`orientation ${orientation} of ${format} is upright`, async () => {
         const original = await store(orientation).withMetadata({ orientation }).toFormat(format, { quality: 90 }).toBuffer()
-        const { image, header, thumbnail } = await develop(original, format)
+        const { picture, image, header, thumbnail } = await develop(original, format)
         assert.deepEqual([header.width, header.height, header.orientation], [120, 80, undefined])
+        assert.deepEqual([picture.width, picture.height], [120, 80])
         for (const output of [image, thumbnail]) {
           near(await colourAt(output, 0.25, 0.25), seen[0]!, 40)
           near(await colourAt(output, 0.75, 0.25), seen[1]!, 40)
@@ -190,6 +215,106 @@ describe('pixels', () => {
   })
 })
 
+describe('outputs of one job', () => {
+  /** Of two pictures of the same size, on average, of 255. */
+  async function difference(a: Buffer, b: Buffer): Promise<number> {
+    const [one, two] = await Promise.all([a, b].map((file) => sharp(file).raw().toBuffer()))
+    assert.equal(one!.length, two!.length)
+    return one!.reduce((sum, value, i) => sum + Math.abs(value - two![i]!), 0) / one!.length
+  }
+  const THUMBNAIL = 'w320-still.p1.webp'
+
+  test('each has its own size, format and quality', async () => {
+    const operations = ['w1500.p1.jpg', 'w640-q60.p1.webp', THUMBNAIL]
+    const { picture, made } = await make(await encoded(photo(1800, 1200), 'jpeg'), 'jpeg', operations)
+    assert.deepEqual([picture.width, picture.height], [1800, 1200])
+    assert.deepEqual(
+      operations.map((operation) => {
+        const { width, height, header } = made.get(operation)!
+        return [width, height, header.width, header.height, header.format]
+      }),
+      [
+        [1500, 1000, 1500, 1000, 'jpeg'],
+        [640, 427, 640, 427, 'webp'],
+        [320, 213, 320, 213, 'webp'],
+      ],
+    )
+  })
+  test('a lower quality is a smaller file', async () => {
+    const operations = ['w640-q30.p1.webp', 'w640.p1.webp', 'w640-q30.p1.jpg', 'w640.p1.jpg', 'w640-q30.p1.avif', 'w640.p1.avif']
+    const { made } = await make(await encoded(photo(900, 700), 'png'), 'png', operations)
+    const sizes = operations.map((operation) => made.get(operation)!.size)
+    for (const at of [0, 2, 4]) assert.ok(sizes[at]! < sizes[at + 1]!, `${operations[at]}: ${sizes.join()}`)
+  })
+  test('the order in which they are asked for makes no difference', async () => {
+    const operations = ['w1500.p1.jpg', 'w640-q60.p1.webp', THUMBNAIL]
+    const original = await encoded(photo(1800, 1200), 'jpeg')
+    const [one, two] = [await make(original, 'jpeg', operations), await make(original, 'jpeg', operations.toReversed())]
+    assert.deepEqual(one.picture, two.picture)
+    for (const operation of operations) assert.deepEqual(one.made.get(operation), two.made.get(operation))
+  })
+  for (const format of ALL) {
+    test(`${format}: made alone, a thumbnail is the same to the eye, and so is the picture`, async () => {
+      const original = await encoded(photo(2400, 1600), format)
+      const operations = operationsOf(RECIPE, format)
+      const [beside, alone] = [await make(original, format, operations), await make(original, format, [THUMBNAIL])]
+      assert.deepEqual([alone.picture.width, alone.picture.height], [beside.picture.width, beside.picture.height])
+      assert.equal(alone.made.size, 1)
+      assert.ok((await difference(alone.made.get(THUMBNAIL)!.file, beside.made.get(THUMBNAIL)!.file)) <= 4)
+    })
+  }
+  test('nothing but the picture, where nothing is to be made', async () => {
+    const { picture, made } = await make(await encoded(photo(200, 100), 'png'), 'png', [])
+    assert.deepEqual([picture.width, picture.height, made.size], [200, 100, 0])
+    assert.ok(Buffer.from(picture.thumbhash, 'base64').length >= 10)
+  })
+  for (const format of ['gif', 'webp'] as const) {
+    test(`an animated ${format}: all frames where the format has them and the operation wants them, else the first`, async () => {
+      const original = await animation(format, 5, [100, 200, 300, 400, 500], 3, 400)
+      const frames: [operation: string, frames: number][] = [
+        ['w200.p1.gif', 5],
+        ['w200.p1.webp', 5],
+        ['w200-still.p1.gif', 1],
+        ['w200-still.p1.webp', 1],
+        ['w200.p1.jpg', 1],
+        ['w200.p1.avif', 1],
+        ['w200-still.p1.png', 1],
+      ]
+      const { picture, made } = await make(
+        original,
+        format,
+        frames.map(([operation]) => operation),
+      )
+      assert.deepEqual([picture.width, picture.height], [400, 400])
+      for (const [operation, pages] of frames) {
+        const { header, width, height, file } = made.get(operation)!
+        assert.deepEqual([header.pages ?? 1, width, height], [pages, 200, 200], operation)
+        if (pages > 1) assert.deepEqual([header.delay, header.loop], [[100, 200, 300, 400, 500], 3], operation)
+        near(await colourAt(file, 0.5, 0.5), [0, 0, 0], 4)
+      }
+    })
+  }
+  test('one whose encoder refuses it fails alone', async () => {
+    const job = await darkroom.job(await encoded(photo(900, 700), 'jpeg'), 'jpeg', ['w640.p1.avif', 'w640.p1.png', THUMBNAIL])
+    // None of those that are taken in is too large for a format: an encoder that is not there refuses all.
+    sharp.block({ operation: ['VipsForeignSaveHeif'] })
+    const { picture, outputs } = await makeRenditions(job, MAX_PIXELS).finally(() => sharp.unblock({ operation: ['VipsForeignSaveHeif'] }))
+    assert.deepEqual([picture.width, picture.height], [900, 700])
+    assert.deepEqual(
+      outputs.map((output) => [output.operation, 'failure' in output ? output.failure.code : output.width]),
+      [
+        ['w640.p1.avif', 'internal'],
+        ['w640.p1.png', 640],
+        [THUMBNAIL, 320],
+      ],
+    )
+    assert.deepEqual(
+      pathsOf(job).map((path) => existsSync(path)),
+      [false, true, true],
+    )
+  })
+})
+
 describe('animations', () => {
   for (const format of ['gif', 'webp'] as const) {
     test(`${format}: frames, delays and loop are kept; the thumbnail is the first frame`, async () => {
@@ -234,7 +359,7 @@ describe('refused by the header', () => {
   })
   test('an original that is gone is no fault of the image', async () => {
     const job = await darkroom.job(Buffer.alloc(0), 'png')
-    await assert.rejects(developImage({ ...job, originalPath: `${job.originalPath}-gone` }, MAX_PIXELS), { code: 'storage_unavailable' })
+    await assert.rejects(makeRenditions({ ...job, originalPath: `${job.originalPath}-gone` }, MAX_PIXELS), { code: 'storage_unavailable' })
   })
 })
 
@@ -245,8 +370,11 @@ describe('damaged files', () => {
       let refused = 0
       for (let tenth = 1; tenth < 10; tenth++) {
         const job = await darkroom.job(whole.subarray(0, Math.floor((whole.length * tenth) / 10)), format)
-        await developImage(job, MAX_PIXELS).then(
-          async ({ imageSize }) => assert.equal((await stat(job.imagePath)).size, imageSize),
+        await makeRenditions(job, MAX_PIXELS).then(
+          async ({ outputs }) => {
+            const image = outputs.find(({ operation }) => operation === job.outputs[0]!.operation)!
+            assert.equal((await stat(pathsOf(job)[0])).size, 'size' in image && image.size)
+          },
           ({ code }: { code: string }) => assert.equal((refused++, code), 'invalid_image'),
         )
       }

@@ -6,7 +6,7 @@ import type { DevelopJob } from '../../src/process/developer.ts'
 const job = JSON.parse(process.argv[2]!) as DevelopJob
 const pool = createChildPool({ concurrency: 2, timeoutMs: 60_000, memoryBytes: 2 ** 29, maxPixels: 50_000_000 })
 for (const place of ['a', 'b']) {
-  void pool.develop({ ...job, imagePath: `${job.imagePath}-${place}`, thumbnailPath: `${job.thumbnailPath}-${place}` })
+  void pool.develop({ ...job, outputs: job.outputs.map(({ operation, path }) => ({ operation, path: `${path}-${place}` })) })
 }
 while (pool.stats().children.filter((child) => child.busy).length < 2) await sleep(20)
 console.log(JSON.stringify(pool.stats().children.map((child) => child.pid)))

@@ -1,5 +1,6 @@
 // Pictures for the tests of the process step: made by sharp, or byte by byte where sharp would not.
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,7 @@ import { crc32, deflateSync } from 'node:zlib'
 import sharp, { type Sharp } from 'sharp'
 import type { Format } from '../../src/image.ts'
 import type { DevelopJob } from '../../src/process/developer.ts'
+import { operationsOf, RECIPE } from '../../src/rendition/presets.ts'
 
 /** A folder of its own for a test file; `job` puts a picture into it and names fresh places for its outputs. */
 export async function createDarkroom() {
@@ -14,15 +16,22 @@ export async function createDarkroom() {
   let last = 0
   return {
     folder,
-    async job(bytes: Uint8Array, format: Format): Promise<DevelopJob> {
+    /** By default, all that an upload becomes. */
+    async job(bytes: Uint8Array, format: Format, operations = operationsOf(RECIPE, format)): Promise<DevelopJob> {
       const path = join(folder, String(++last))
       await writeFile(path, bytes)
       const sha256 = createHash('sha256').update(bytes).digest('hex')
-      return { sha256, format, recipe: 'v1', originalPath: path, imagePath: `${path}-image`, thumbnailPath: `${path}-thumbnail` }
+      return { sha256, format, originalPath: path, outputs: operations.map((operation) => ({ operation, path: `${path}-${operation}` })) }
     },
     remove: () => rm(folder, { recursive: true }),
   }
 }
+
+/** Where the outputs of a job are written: the image and then the thumbnail, where the job names nothing else. */
+export const pathsOf = ({ outputs }: DevelopJob) => outputs.map(({ path }) => path) as [string, string, ...string[]]
+
+/** Whether anything is at one of the paths. */
+export const hasOutputs = (job: DevelopJob) => pathsOf(job).some((path) => existsSync(path))
 
 /** Noise over a blur: costs a decoder and an encoder about what a photograph does. */
 export function photo(width: number, height: number): Sharp {

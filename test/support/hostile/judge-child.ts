@@ -4,6 +4,7 @@ import type { Format } from '../../../src/image.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { prepareDecoder, warmUp } from '../../../src/process/decoder.ts'
 import { readHeader } from '../../../src/process/header.ts'
+import { PRESETS } from '../../../src/rendition/presets.ts'
 
 export interface ToJudge {
   path: string
@@ -20,6 +21,8 @@ export interface Judged {
 
 const MAX_PIXELS = 50_000_000
 const ROUNDS = 5
+/** Of what is made of uploads, the widest. */
+const WIDEST = Math.max(...Object.values(PRESETS).map(({ width }) => width))
 
 function memoryMb(field: 'VmRSS' | 'VmHWM'): number {
   try {
@@ -41,7 +44,7 @@ function forgetPeak(): void {
 async function judge({ path, format }: ToJudge): Promise<Judged> {
   forgetPeak()
   const [before, cpu] = [memoryMb('VmRSS'), process.cpuUsage()]
-  const code = await readHeader(path, format, MAX_PIXELS).then(
+  const code = await readHeader(path, format, MAX_PIXELS, WIDEST).then(
     () => 'accepted' as const,
     (error: unknown) => (error instanceof CalotypeError ? error.code : 'internal'),
   )

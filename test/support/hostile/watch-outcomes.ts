@@ -14,11 +14,11 @@ export function watchOutcomes(at: DataAt): WatchedOutcomes {
   let [watching, longestMs, outcomeAt, outcomes] = [true, 0, performance.now(), 0]
   const count = async (...statuses: string[]) => {
     const list = statuses.map((status) => `'${status}'`).join(', ')
-    return (await query<{ n: number }>(at, `select count(*) as n from developments where status in (${list})`))[0]!.n
+    return (await query<{ n: number }>(at, `select count(*) as n from originals where status in (${list})`))[0]!.n
   }
   const watched = (async () => {
     for (; watching; await wait(SAMPLE_MS)) {
-      const done = await count('completed', 'error')
+      const done = await count('idle', 'failed')
       const waiting = await count('pending', 'processing')
       if (done !== outcomes || waiting === 0) outcomeAt = performance.now()
       outcomes = done
