@@ -1,9 +1,12 @@
 // The migrations since 0009 on many rows of that schema, and how long they take. `npm run test:upgrade -- --rows 100000` is the long form.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { sql } from 'kysely'
 import type { SchemaVersion } from '../../src/db/migrations.ts'
@@ -15,7 +18,7 @@ import { createLog } from '../../src/log.ts'
 import { withPostgres } from '../support/databases.ts'
 
 const OLD = '0009-last-failures'
-const SINCE = ['0010-known-store', '0011-bounds']
+const SINCE = ['0010-known-store', '0011-bounds', '0012-renditions']
 const MAX_NAME_BYTES = 1024
 const IMAGES_A_BATCH = 50
 /** Of so many, one has a name that is longer than today's; of so many batches, one had files that were refused; one is still open. */
@@ -50,7 +53,12 @@ const STATEMENTS = [
     `'batch-' || n, 'batch', n, n, case when n % ${REFUSING} = 0 then '${refused}' else '[]' end, ${IMAGES_A_BATCH}, 4102444800000`,
   ),
   fill(ROWS, 'originals', 'sha256, size', `${sha256}, 1000`),
-  fill(ROWS, 'developments', 'sha256, recipe, format, status', `${sha256}, 'v1', 'jpeg', 'completed'`),
+  fill(
+    ROWS,
+    'developments',
+    'sha256, recipe, format, status, finished_at, width, height, image_size, thumbnail_size, thumbhash',
+    `${sha256}, 'v1', 'jpeg', 'completed', n, 1500, 1000, 200000, 9000, 'abcd'`,
+  ),
   fill(
     ROWS,
     'images',
@@ -65,9 +73,21 @@ const STATEMENTS = [
   ),
 ]
 
-/** `index` makes what a start makes beside the migrations. */
-function testOn(open: Open, index?: (database: Database) => Promise<void>): void {
-  test(`0010 and 0011 on ${ROWS} images and as many declared files`, async (t) => {
+/** Milliseconds after which a program that migrates is killed, the first time and the second. */
+const KILLED_AFTER_MS = [400, 900]
+
+/** Begins to bring it up to date, and is killed. */
+async function beginAndDie(at: string[], afterMs: number): Promise<void> {
+  const program = spawn(process.execPath, [join(import.meta.dirname, 'open-latest.ts'), ...at], { stdio: 'ignore' })
+  const ended = once(program, 'exit')
+  await Promise.race([ended, wait(afterMs)])
+  program.kill('SIGKILL')
+  await ended
+}
+
+/** `at`: for a program that opens the same. `index` makes what a start makes beside the migrations. */
+function testOn(open: Open, at: () => string[], index?: (database: Database) => Promise<void>): void {
+  test(`the migrations since ${OLD}, killed twice, on ${ROWS} images and as many declared files`, async (t) => {
     const old = await open({ upTo: OLD })
     try {
       for (const statement of STATEMENTS) await sql.raw(statement).execute(old.database.write)
@@ -75,11 +95,13 @@ function testOn(open: Open, index?: (database: Database) => Promise<void>): void
     } finally {
       await old.database.close()
     }
+    for (const afterMs of KILLED_AFTER_MS) await beginAndDie(at(), afterMs)
     const startedAt = performance.now()
     const { database, migrated } = await open({ upTo: SINCE.at(-1)! })
     const tookMs = performance.now() - startedAt
     try {
-      assert.deepEqual(migrated, SINCE)
+      // Each is there whole or not at all; a small database may be done before it is killed.
+      assert.deepEqual(migrated, SINCE.slice(SINCE.length - migrated.length))
       const look = async (table: string, columns: string[]) => {
         const named = columns.map((column, at) => `${column} as v${at}`).join(', ')
         const { rows } = await sql.raw<Record<string, number>>(`select ${named} from ${table}`).execute(database.read)
@@ -98,8 +120,17 @@ function testOn(open: Open, index?: (database: Database) => Promise<void>): void
         (BATCHES / REFUSING) * REFUSED,
         BATCHES / OPEN,
       ])
+      assert.deepEqual(
+        await look('renditions', ['count(*)', 'sum(bytes)', `sum(case when operation = 'w1500.p1.jpg' then width else 0 end)`]),
+        [2 * ROWS, 209_000 * ROWS, 1500 * ROWS],
+      )
+      assert.deepEqual(await look('originals', ['count(*)', `sum(case when status = 'idle' and thumbhash = 'abcd' then 1 else 0 end)`]), [
+        ROWS,
+        ROWS,
+      ])
+      await assert.rejects(look('developments', ['count(*)']))
       t.diagnostic(
-        `0010 and 0011 took ${Math.round(tookMs)} ms on ${ROWS} images, ${ROWS} declared files and ${BATCHES} batches, with opening the database`,
+        `${migrated.join(', ')} took ${Math.round(tookMs)} ms on ${ROWS} images, ${ROWS} declared files and ${BATCHES} batches, with opening the database`,
       )
     } finally {
       await database.close()
@@ -113,7 +144,10 @@ describe('on SQLite', () => {
     folder = await mkdtemp(join(tmpdir(), 'calotype-rows-'))
   })
   after(() => rm(folder, { recursive: true, force: true }))
-  testOn((version) => openSqlite(join(folder, 'calotype.sqlite'), { version }))
+  testOn(
+    (version) => openSqlite(join(folder, 'calotype.sqlite'), { version }),
+    () => ['sqlite', join(folder, 'calotype.sqlite')],
+  )
 })
 
 describe('on PostgreSQL through PgBouncer', () => {
@@ -124,6 +158,7 @@ describe('on PostgreSQL through PgBouncer', () => {
   })
   testOn(
     (version) => openPostgres({ url, maxConnections: 2, log: createLog('error'), version }),
+    () => ['postgres', url],
     ({ write }) => write.transaction().execute(makeNamesIndex),
   )
 })
