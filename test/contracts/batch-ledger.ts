@@ -3,14 +3,17 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { v7 as uuidv7 } from 'uuid'
-import { RECIPE, type Failure, type FileStatus } from '../../src/image.ts'
+import type { Failure, FileStatus } from '../../src/image.ts'
 import type { Arrival, Arrived, Declaration, FileToDeclare } from '../../src/record/batch-ledger.ts'
 import type { ImageStore } from '../../src/record/image-store.ts'
-import { develop, hashOf, lease, newBatch, newImage, NO_FILES, rendition, storeTests, upload, type Open } from './image-store.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
+import { madeOf, sampleOutcome } from '../support/sample-image.ts'
+import { develop, fail, hashOf, lease, newBatch, newImage, NO_FILES, storeTests, take, upload, type Open } from './image-store.ts'
 
 const HOUR_MS = 60 * 60 * 1000
 const MAX_FILE_BYTES = 1_000
 const UNREADABLE: Failure = { code: 'unsupported_format', error: 'No image.' }
+const BAD: Failure = { code: 'invalid_image', error: 'Bad.' }
 
 const toDeclare = (content: string, more: Partial<FileToDeclare> = {}): FileToDeclare => ({
   name: `${content}.jpg`,
@@ -134,7 +137,7 @@ export function batchLedgerContract(open: Open): void {
     const known = files[0]
     assert.ok(known && 'image' in known)
     assert.notEqual(known.image.id, done!.id)
-    assert.deepEqual([known.image.name, known.image.batchIndex, known.image.rendition], ['mine.jpg', 0, rendition])
+    assert.deepEqual([known.image.name, known.image.batchIndex, known.image.outcome], ['mine.jpg', 0, sampleOutcome()])
     assert.deepEqual(await store.get(known.image.id, null), known.image)
     assert.deepEqual(await ledger(store, batchId), { completed: 1, pending: 1, needed: 4, rejected: 1 })
 
@@ -170,7 +173,7 @@ export function batchLedgerContract(open: Open): void {
     )
     await store.arrive(batchId, [arrival(0, 'done'), arrival(1, 'working'), arrival(2, 'waiting'), { index: 4, failure: UNREADABLE }], null)
     await develop(store, 'done')
-    await store.claim([hashOf('working')], RECIPE, lease)
+    const work = await take(store, 'working')
     assert.deepEqual(await ledger(store, batchId), { completed: 1, processing: 1, pending: 1, needed: 1, rejected: 1 })
 
     const aborted = await store.cancelBatch(batchId, null)
@@ -181,8 +184,8 @@ export function batchLedgerContract(open: Open): void {
     const after = { completed: 1, rejected: 1, aborted: 3 }
     assert.deepEqual(await ledger(store, batchId), after)
     assert.deepEqual(await store.cancelBatch(batchId, null), [])
-    assert.deepEqual(await store.finish({ sha256: hashOf('working'), recipe: RECIPE, token: lease.token, rendition }), [])
-    assert.deepEqual((await store.claim([hashOf('waiting')], RECIPE, lease)).developments, [], 'nobody wants it')
+    assert.deepEqual(await store.finish(madeOf(work)), [])
+    assert.deepEqual((await store.claim([hashOf('waiting')], lease)).works, [], 'nobody wants it')
     assert.deepEqual([await store.countPending(), (await store.pending(10)).jobs, await store.reclaim(true)], [0, [], []])
     assert.deepEqual(said(await store.arrive(batchId, [arrival(1, 'working'), arrival(3, 'needed')], null)), [
       'batch_cancelled',
@@ -205,8 +208,7 @@ export function batchLedgerContract(open: Open): void {
     const { batchId } = await declare(store, [toDeclare('refused'), toDeclare('done'), toDeclare('bad')])
     await store.arrive(batchId, [{ index: 0, failure: UNREADABLE }, arrival(1, 'done'), arrival(2, 'bad')], null)
     await develop(store, 'done')
-    await store.claim([hashOf('bad')], RECIPE, lease)
-    await store.finish({ sha256: hashOf('bad'), recipe: RECIPE, token: lease.token, failure: { code: 'invalid_image', error: 'Bad.' } })
+    await fail(store, 'bad', BAD)
     assert.equal(await store.isCancelled(batchId), false)
     assert.deepEqual(await store.cancelBatch(batchId, null), [], 'nothing was left to do')
     assert.deepEqual([await store.isCancelled(batchId), await store.isCancelled(randomUUID())], [true, false])
@@ -319,8 +321,7 @@ export function batchLedgerContract(open: Open): void {
     ])
     await store.arrive(batchId, [arrival(0, 'good'), arrival(1, 'bad'), { index: 2, failure: UNREADABLE }], null)
     await develop(store, 'good')
-    await store.claim([hashOf('bad')], RECIPE, lease)
-    await store.finish({ sha256: hashOf('bad'), recipe: RECIPE, token: lease.token, failure: { code: 'invalid_image', error: 'Bad.' } })
+    await fail(store, 'bad', BAD)
     assert.deepEqual(await ledger(store, batchId), { completed: 1, error: 1, rejected: 2 })
     const failed = (await store.batchFiles({ batchId, status: 'error', limit: 10 }, null))!.files
     assert.deepEqual(
@@ -462,11 +463,14 @@ export function batchLedgerContract(open: Open): void {
           group.map((content, n): Arrival => (n % 10 === 9 ? { index: at + n, failure: UNREADABLE } : arrival(at + n, content))),
           null,
         )
-        await store.claim(group.map(hashOf), RECIPE, lease)
+        const { works } = await store.claim(group.map(hashOf), lease)
+        const taken = new Map(works.map((work) => [work.sha256, work]))
         await Promise.all(
-          group.slice(0, 20).map((content, n) => {
-            const outcome = n % 5 === 0 ? { failure: { code: 'invalid_image', error: 'Bad.' } as const } : { rendition }
-            return store.finish({ sha256: hashOf(content), recipe: RECIPE, token: lease.token, ...outcome })
+          group.slice(0, 20).map(async (content, n) => {
+            const work = taken.get(hashOf(content))
+            if (!work) return
+            const { sha256, token } = work
+            await store.finish(n % 5 === 0 ? { sha256, token, failure: BAD } : madeOf(work))
           }),
         )
         const [first] = arrived

@@ -1,8 +1,10 @@
 // What every image store guarantees about its kept counts, and about finding names; run on each database.
 import assert from 'node:assert/strict'
-import { RECIPE, STATUSES, type Image } from '../../src/image.ts'
+import { STATUSES, type Failure, type Image } from '../../src/image.ts'
 import type { ImageStore, ListQuery, NewBatch, Sort } from '../../src/record/image-store.ts'
-import { develop, hashOf, lease, newBatch, newImage, storeTests, type Open } from './image-store.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
+import { madeOf } from '../support/sample-image.ts'
+import { develop, fail, hashOf, lease, newBatch, newImage, storeTests, type Open } from './image-store.ts'
 
 const SORTS: Sort[] = ['newest', 'oldest', 'name', '-name', 'size', '-size']
 const OWNERS = ['ann', 'ben', null]
@@ -14,10 +16,7 @@ function uploadAs(store: ImageStore, ownerId: string | null, files: { content: s
   return store.record({ start: batch, images, received: { batchId: batch.id, rejected: [] } })
 }
 
-async function fail(store: ImageStore, content: string, code: 'invalid_image' | 'processing_crashed') {
-  await store.claim([hashOf(content)], RECIPE, lease)
-  await store.finish({ sha256: hashOf(content), recipe: RECIPE, token: lease.token, failure: { code, error: 'A reason.' } })
-}
+const because = (code: 'invalid_image' | 'processing_crashed'): Failure => ({ code, error: 'A reason.' })
 
 /** Kept and counted are the same, whoever asks; before and after they are added up. */
 async function assertKept(store: ImageStore) {
@@ -67,17 +66,17 @@ export function countsContract(open: Open): void {
       ['d', 'same'].map((content) => ({ content })),
     )
     await assertKept(store)
-    await store.claim([hashOf('a'), hashOf('b')], RECIPE, lease)
+    const { works } = await store.claim([hashOf('a'), hashOf('b')], lease)
     await assertKept(store)
-    await store.giveBack([hashOf('b')], RECIPE, lease.token)
-    await fail(store, 'b', 'invalid_image')
+    await store.giveBack(works.filter(({ sha256 }) => sha256 === hashOf('b')))
+    await fail(store, 'b', because('invalid_image'))
     await develop(store, 'same')
-    await fail(store, 'd', 'processing_crashed')
+    await fail(store, 'd', because('processing_crashed'))
     await assertKept(store)
     // Comes again, and ends otherwise: the image that failed first shows the new reason.
     await uploadAs(store, 'ben', [{ content: 'd' }])
     await assertKept(store)
-    await fail(store, 'd', 'invalid_image')
+    await fail(store, 'd', because('invalid_image'))
     assert.equal((await store.get(nobody[0]!.id, null))?.failure?.code, 'invalid_image')
     await assertKept(store)
     await store.retry(ann[1]!.id, 'ann')
@@ -152,12 +151,12 @@ export function countsContract(open: Open): void {
             OWNERS[writer % 3]!,
             contents.map((content) => ({ content })),
           )
-          await store.claim(contents.map(hashOf), RECIPE, { ...lease, token: `worker ${writer}` })
-          for (const [at, content] of contents.entries()) {
-            const outcome = { sha256: hashOf(content), recipe: RECIPE, token: `worker ${writer}` }
-            const failure = { code: at === 1 ? 'invalid_image' : 'processing_crashed', error: 'A reason.' } as const
-            const rendition = { width: 1, height: 1, imageSize: 1, thumbnailSize: 1, thumbhash: '' }
-            await store.finish((writer + at) % 2 ? { ...outcome, failure } : { ...outcome, rendition })
+          const { works } = await store.claim(contents.map(hashOf), { ...lease, worker: `worker ${writer}` })
+          for (const work of works) {
+            const { sha256, token } = work
+            const at = contents.findIndex((content) => hashOf(content) === sha256)
+            const failure = because(at === 1 ? 'invalid_image' : 'processing_crashed')
+            await store.finish((writer + at) % 2 ? { sha256, token, failure } : madeOf(work))
           }
           if (round % 2) await store.deleteMany(images.map(({ id }) => id).slice(1), null)
           else

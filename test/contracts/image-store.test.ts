@@ -7,10 +7,11 @@ import { createLog } from '../../src/log.ts'
 import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
 import { createSqlRowArchive } from '../../src/record/sql-row-archive.ts'
 import { createSqlRowSurvey } from '../../src/record/sql-row-survey.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
 import { openOnSqlite, withPostgres, type OpenDatabase } from '../support/databases.ts'
 import { batchLedgerContract } from './batch-ledger.ts'
 import { countsContract } from './counts.ts'
-import { imageStoreContract, type Open } from './image-store.ts'
+import { imageStoreContract, WIDER, type Open } from './image-store.ts'
 import { knownStoreContract } from './known-store.ts'
 import { ownersContract } from './owners.ts'
 import { quotasContract } from './quotas.ts'
@@ -21,8 +22,10 @@ const storesOn =
   (openDatabase: OpenDatabase) =>
   async (quota?: Quota): ReturnType<Open> => {
     const { database, close } = await openDatabase()
+    const store = createSqlImageStore(database, quota)
+    for (const recipe of [RECIPE, WIDER]) await store.addRecipe(recipe)
     return {
-      store: createSqlImageStore(database, quota),
+      store,
       survey: createSqlRowSurvey(database),
       archive: createSqlRowArchive(database),
       close,
@@ -73,6 +76,7 @@ describe('image store on PostgreSQL through PgBouncer', () => {
       '0009-last-failures',
       '0010-known-store',
       '0011-bounds',
+      '0012-renditions',
     ])
     for (const { database } of opened) await database.close()
   })

@@ -4,17 +4,22 @@ import { createHash, randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { v7 as uuidv7 } from 'uuid'
-import { FILE_STATUSES, RECIPE, type FileStatus, type Rendition } from '../../src/image.ts'
+import type { ErrorCode } from '../../src/errors.ts'
+import { FILE_STATUSES, type Failure, type FileStatus, type Image } from '../../src/image.ts'
 import type { RowArchive } from '../../src/record/row-archive.ts'
 import type { RowSurvey } from '../../src/record/row-survey.ts'
-import type { ImageStore, Lease, NewBatch, NewImage } from '../../src/record/image-store.ts'
+import type { ImageStore, Lease, NewBatch, NewImage, Work } from '../../src/record/image-store.ts'
+import { operationsOf, PRESETS, RECIPE, recipeOf } from '../../src/rendition/presets.ts'
+import { madeOf, operationFor, sampleOutcome, sampleOutput, samplePicture } from '../support/sample-image.ts'
 
-export const rendition: Rendition = { width: 1500, height: 1000, imageSize: 12_345, thumbnailSize: 678, thumbhash: 'aGFzaA==' }
 export const hashOf = (content: string) => createHash('sha256').update(content).digest('hex')
 
 export const newBatch = (): NewBatch => ({ id: uuidv7(), kind: 'batch', ownerId: null, leaseMs: 60_000 })
-export const lease: Lease = { token: 'mine', ms: 60_000, worker: 'me' }
-const { token } = lease
+export const lease: Lease = { ms: 60_000, worker: 'me' }
+/** What becomes of the images here, unless they have another recipe. */
+export const OPERATIONS = operationsOf(RECIPE, 'jpeg').sort()
+/** With one more preset. */
+export const WIDER = recipeOf({ ...PRESETS, wide: { width: 2000, format: 'webp' } })
 export const newImage = (batch: NewBatch, index: number, content: string, more: Partial<NewImage> = {}): NewImage => ({
   id: uuidv7(),
   batchId: batch.id,
@@ -28,19 +33,55 @@ export const newImage = (batch: NewBatch, index: number, content: string, more: 
   ...more,
 })
 
+const WIDE = operationFor('wide', 'jpeg', WIDER)
+const THUMBNAIL = operationFor('thumbnail')
+
+export const DAMAGED = { code: 'invalid_image', error: 'It is damaged.' } as const satisfies Failure
+/** Why what failed is tried again as soon as the same bytes are uploaded. */
+const PASSING: ErrorCode[] = [
+  'not_enough_memory',
+  'processing_crashed',
+  'processing_timeout',
+  'original_missing',
+  'original_damaged',
+  'internal',
+]
+
 export const NO_FILES = Object.fromEntries(FILE_STATUSES.map((status) => [status, 0])) as Record<FileStatus, number>
 
 /** Records a whole batch of these contents, acknowledged. */
-export async function upload(store: ImageStore, ...contents: string[]) {
-  const batch = newBatch()
-  const images = contents.map((content, index) => newImage(batch, index, content))
+export const upload = (store: ImageStore, ...contents: string[]) => uploadAs(store, { recipe: RECIPE }, ...contents)
+
+export async function uploadAs(store: ImageStore, more: Partial<NewImage>, ...contents: string[]): Promise<Image[]> {
+  const batch = { ...newBatch(), ownerId: more.ownerId ?? null }
+  const images = contents.map((content, index) => newImage(batch, index, content, more))
   return store.record({ start: batch, images, received: { batchId: batch.id, rejected: [] } })
 }
 
-export async function develop(store: ImageStore, content: string) {
-  await store.claim([hashOf(content)], RECIPE, lease)
-  return store.finish({ sha256: hashOf(content), recipe: RECIPE, token, rendition })
+/** Claims the work on this content, of which there has to be some. */
+export async function take(store: ImageStore, content: string, as = lease): Promise<Work> {
+  const { works } = await store.claim([hashOf(content)], as)
+  assert.equal(works.length, 1, `nothing to do for ${content}`)
+  return works[0]!
 }
+
+export const develop = async (store: ImageStore, content: string) => store.finish(madeOf(await take(store, content)))
+
+/** By a fault of its bytes. */
+export async function fail(store: ImageStore, content: string, failure: Failure): Promise<Image[]> {
+  const { sha256, token } = await take(store, content)
+  return store.finish({ sha256, token, failure })
+}
+
+/** All but this output is made. */
+async function failOutput(store: ImageStore, content: string, faulty: string, failure: Failure): Promise<Image[]> {
+  const { sha256, token, operations } = await take(store, content)
+  assert.ok(operations.includes(faulty), operations.join())
+  const outputs = operations.map((operation) => (operation === faulty ? { operation, failure } : sampleOutput(operation)))
+  return store.finish({ sha256, token, picture: samplePicture, outputs })
+}
+
+const statusesOf = (images: Image[]) => Object.fromEntries(images.map(({ id, status }) => [id, status]))
 
 async function all(store: ImageStore, limit = 1_000) {
   return (await store.list({ sort: 'newest', limit }, null)).images
@@ -69,16 +110,17 @@ export function imageStoreContract(open: Open): void {
 
   storeTest('the backlog is what waits, what is in hand, and the age of what waits longest', async (store) => {
     assert.deepEqual(await store.backlog(), { pending: 0, processing: 0, oldestPendingMs: 0 })
-    const [first] = await upload(store, 'first', 'second')
+    await upload(store, 'first', 'second')
     await sleep(50)
     await upload(store, 'third')
     const before = await store.backlog()
     assert.deepEqual([before.pending, before.processing], [3, 0])
     assert.ok(before.oldestPendingMs >= 49 && before.oldestPendingMs < 60_000, String(before.oldestPendingMs))
-    await store.claim([first!.sha256], RECIPE, lease)
+    const work = await take(store, 'first')
     const claimed = await store.backlog()
     assert.deepEqual([claimed.pending, claimed.processing], [2, 1])
-    for (const content of ['first', 'second', 'third']) await develop(store, content)
+    await store.finish(madeOf(work))
+    for (const content of ['second', 'third']) await develop(store, content)
     assert.deepEqual(await store.backlog(), { pending: 0, processing: 0, oldestPendingMs: 0 })
   })
 
@@ -86,65 +128,197 @@ export function imageStoreContract(open: Open): void {
     const [image] = await upload(store, 'one')
     assert.equal(image?.status, 'pending')
     assert.deepEqual(await store.get(image.id, null), image)
-    const claimed = await store.claim([image.sha256], RECIPE, lease)
-    assert.deepEqual(claimed.developments, [{ sha256: image.sha256, recipe: RECIPE, format: 'jpeg' }])
+    assert.equal(image.recipe, RECIPE.id)
+    const claimed = await store.claim([image.sha256], lease)
+    const [work] = claimed.works
+    assert.deepEqual(claimed.works, [{ sha256: image.sha256, format: 'jpeg', operations: OPERATIONS, token: work!.token }])
     assert.deepEqual(
       claimed.images.map(({ id, status }) => [id, status]),
       [[image.id, 'processing']],
     )
-    assert.deepEqual((await store.claim([image.sha256], RECIPE, lease)).developments, [], 'claimed twice')
-    const [done] = await store.finish({ sha256: image.sha256, recipe: RECIPE, token, rendition })
+    assert.deepEqual((await store.claim([image.sha256], lease)).works, [], 'claimed twice')
+    const [done] = await store.finish(madeOf(work!))
     assert.equal(done?.status, 'completed')
-    assert.deepEqual(done.rendition, rendition)
+    assert.deepEqual(done.outcome, sampleOutcome())
     assert.ok(done.finishedAt && done.finishedAt >= image.uploadedAt - 60_000)
     assert.deepEqual(await store.get(image.id, null), done)
+    for (const preset of ['image', 'thumbnail']) {
+      const rendition = { preset, ...sampleOutput(operationFor(preset)) }
+      assert.deepEqual(await store.findRendition(image.id, preset, null), { image: done, rendition })
+    }
+    assert.equal(await store.findRendition(image.id, 'wide', null), null, 'not of its recipe')
   })
 
   storeTest('a failure keeps its reason, and a retry forgets it', async (store) => {
     const [image] = await upload(store, 'bad')
-    await store.claim([image!.sha256], RECIPE, lease)
-    const failure = { code: 'invalid_image', error: 'It is damaged.' } as const
-    const [failed] = await store.finish({ sha256: image!.sha256, recipe: RECIPE, token, failure })
+    const [failed] = await fail(store, 'bad', DAMAGED)
     assert.equal(failed?.status, 'error')
-    assert.deepEqual((await store.get(image!.id, null))?.failure, failure)
+    assert.deepEqual((await store.get(image!.id, null))?.failure, DAMAGED)
     const [retried] = (await store.retry(image!.id, null)) ?? []
     assert.deepEqual([retried?.status, retried?.failure, retried?.finishedAt], ['pending', null, null])
     await assert.rejects(store.retry(image!.id, null), { code: 'not_retryable' })
     assert.equal(await store.retry(randomUUID(), null), null)
     const [healed] = await develop(store, 'bad')
     assert.equal(healed?.status, 'completed')
+    assert.deepEqual(await store.get(image!.id, null), healed)
   })
 
   storeTest('the same bytes are developed once, for all their images', async (store) => {
     const images = [...(await upload(store, 'same', 'same')), ...(await upload(store, 'same'))]
-    const { developments, images: claimed } = await store.claim([hashOf('same')], RECIPE, lease)
-    assert.equal(developments.length, 1)
+    const { works, images: claimed } = await store.claim([hashOf('same')], lease)
+    assert.equal(works.length, 1)
     assert.equal(claimed.length, 3)
     const [late] = await upload(store, 'same')
     assert.equal(late?.status, 'processing')
-    const finished = await store.finish({ sha256: hashOf('same'), recipe: RECIPE, token, rendition })
+    const finished = await store.finish(madeOf(works[0]!))
     assert.deepEqual(new Set(finished.map(({ id }) => id)), new Set([...images, late].map(({ id }) => id)))
     const [known] = await upload(store, 'same')
     assert.equal(known?.status, 'completed')
-    assert.deepEqual(known.rendition, rendition)
+    assert.deepEqual(known.outcome, sampleOutcome())
     assert.ok(known.finishedAt)
   })
 
-  storeTest('bytes that failed for good fail at once; a crash gets another try, which heals the first', async (store) => {
-    for (const code of ['invalid_image', 'processing_crashed'] as const) {
+  storeTest('bytes that failed for good fail at once; a passing failure gets another try, which heals the first', async (store) => {
+    const [bad] = await upload(store, 'bad')
+    await fail(store, 'bad', DAMAGED)
+    const [again] = await upload(store, 'bad')
+    assert.deepEqual([again?.status, again?.failure], ['error', DAMAGED])
+    assert.deepEqual((await store.claim([bad!.sha256], lease)).works, [], 'it would only fail again')
+    for (const code of PASSING) {
       const [first] = await upload(store, code)
-      await store.claim([first!.sha256], RECIPE, lease)
-      await store.finish({ sha256: first!.sha256, recipe: RECIPE, token, failure: { code, error: 'A reason.' } })
+      await fail(store, code, { code, error: 'A reason.' })
       const [second] = await upload(store, code)
-      if (code === 'invalid_image') {
-        assert.deepEqual([second?.status, second?.failure?.code], ['error', code])
-        continue
-      }
-      assert.equal(second?.status, 'pending')
+      assert.equal(second?.status, 'pending', code)
       assert.equal((await store.get(first!.id, null))?.failure?.error, 'A reason.', 'no error without a reason, meanwhile')
-      await develop(store, code)
-      assert.equal((await store.get(first!.id, null))?.status, 'completed')
-      assert.equal((await store.get(second.id, null))?.status, 'completed')
+      const work = await take(store, code)
+      assert.deepEqual(work.operations, OPERATIONS)
+      await store.finish(madeOf(work))
+      for (const { id } of [first!, second]) assert.equal((await store.get(id, null))?.status, 'completed', code)
+    }
+  })
+
+  storeTest('likewise, an output that failed for good, or for a reason that may pass', async (store) => {
+    await upload(store, 'bad')
+    await failOutput(store, 'bad', THUMBNAIL, DAMAGED)
+    const [again] = await upload(store, 'bad')
+    assert.deepEqual([again?.status, again?.failure], ['error', DAMAGED])
+    assert.deepEqual((await store.claim([hashOf('bad')], lease)).works, [], 'it would only fail again')
+    for (const code of PASSING) {
+      const [first] = await upload(store, code)
+      await failOutput(store, code, THUMBNAIL, { code, error: 'A reason.' })
+      const [second] = await upload(store, code)
+      assert.equal(second?.status, 'pending', code)
+      assert.equal((await store.get(first!.id, null))?.failure?.error, 'A reason.', 'no error without a reason, meanwhile')
+      const work = await take(store, code)
+      assert.deepEqual(work.operations, [THUMBNAIL], 'what is there is not made again')
+      await store.finish(madeOf(work))
+      for (const { id } of [first!, second]) assert.deepEqual((await store.get(id, null))?.outcome, sampleOutcome(), code)
+    }
+  })
+
+  storeTest('a fault of one output fails its image; a retry makes that output and no other', async (store) => {
+    const [image] = await upload(store, 'one')
+    const failure = { code: 'internal', error: 'The encoder gave up.' } as const
+    const [failed, ...more] = await failOutput(store, 'one', THUMBNAIL, failure)
+    assert.deepEqual([failed?.id, failed?.status, failed?.failure, failed?.outcome, more], [image!.id, 'error', failure, null, []])
+    assert.deepEqual(await store.get(image!.id, null), failed)
+    assert.equal(await store.findRendition(image!.id, 'image', null), null, 'of a completed image only')
+    assert.deepEqual((await store.workOf([image!.id])).get(image!.id)?.failure, failure)
+    const [retried] = (await store.retry(image!.id, null)) ?? []
+    assert.deepEqual([retried?.id, retried?.status, retried?.failure], [image!.id, 'pending', null])
+    const work = await take(store, 'one')
+    assert.deepEqual(work.operations, [THUMBNAIL])
+    const [done] = await store.finish(madeOf(work))
+    assert.deepEqual([done?.id, done?.status, done?.outcome], [image!.id, 'completed', sampleOutcome()])
+    assert.deepEqual(await store.get(image!.id, null), done)
+    assert.equal((await store.workOf([image!.id])).get(image!.id)?.failure, null)
+  })
+
+  storeTest('a fault of an output leaves images alone whose recipe does not ask for it', async (store) => {
+    const [image] = await upload(store, 'same')
+    const [wider] = await uploadAs(store, { recipe: WIDER }, 'same')
+    const changed = await failOutput(store, 'same', WIDE, DAMAGED)
+    assert.deepEqual(statusesOf(changed), { [image!.id]: 'completed', [wider!.id]: 'error' })
+    assert.deepEqual(
+      (await store.retry(wider!.id, null))?.map(({ id }) => id),
+      [wider!.id],
+    )
+    assert.equal((await store.get(image!.id, null))?.status, 'completed')
+    assert.deepEqual((await take(store, 'same')).operations, [WIDE])
+  })
+
+  storeTest('of two faults with reasons of their own, the code and the sentence are of the same', async (store) => {
+    const [image] = await upload(store, 'same')
+    const { sha256, token } = await take(store, 'same')
+    const faults = [
+      { code: 'internal', error: 'Z: the encoder gave up.' },
+      { code: 'processing_timeout', error: 'A: it took too long.' },
+    ] as const
+    const outputs = OPERATIONS.map((operation, at) => ({ operation, failure: faults[at]! }))
+    const [failed] = await store.finish({ sha256, token, picture: samplePicture, outputs })
+    const told = [failed!.failure, (await store.get(image!.id, null))!.failure, (await store.workOf([image!.id])).get(image!.id)!.failure]
+    for (const failure of told)
+      assert.deepEqual(
+        failure,
+        faults.find(({ code }) => code === failure!.code),
+      )
+  })
+
+  storeTest('a preset that comes while the others are in hand is made afterwards, and nothing else', async (store) => {
+    const [image] = await upload(store, 'same')
+    const work = await take(store, 'same')
+    const [wider] = await uploadAs(store, { recipe: WIDER }, 'same')
+    assert.equal(wider?.status, 'processing')
+    const finished = await store.finish(madeOf(work))
+    assert.deepEqual(statusesOf(finished), { [image!.id]: 'completed', [wider.id]: 'pending' })
+    assert.deepEqual([await store.countPending(), (await store.pending(10)).jobs.length], [1, 1])
+
+    const claimed = await store.claim([hashOf('same')], lease)
+    const [missing] = claimed.works
+    assert.deepEqual(claimed.works, [{ ...work, operations: [WIDE], token: missing!.token }])
+    assert.deepEqual(statusesOf(claimed.images), { [wider.id]: 'processing' })
+    const [done, ...more] = await store.finish(madeOf(missing!))
+    assert.deepEqual([done?.id, done?.status, done?.outcome, more], [wider.id, 'completed', sampleOutcome('jpeg', WIDER), []])
+    assert.deepEqual(await store.get(wider.id, null), done)
+    assert.deepEqual((await store.findRendition(wider.id, 'wide', null))?.rendition, { preset: 'wide', ...sampleOutput(WIDE) })
+    assert.equal(await store.findRendition(image!.id, 'wide', null), null)
+    assert.deepEqual((await store.claim([hashOf('same')], lease)).works, [])
+  })
+
+  storeTest('a preset that comes when the others are done is all that is still to be made', async (store) => {
+    const [image] = await upload(store, 'same')
+    await develop(store, 'same')
+    const [wider] = await uploadAs(store, { recipe: WIDER }, 'same')
+    assert.equal(wider?.status, 'pending')
+    assert.equal((await store.get(image!.id, null))?.status, 'completed')
+    const work = await take(store, 'same')
+    assert.deepEqual(work.operations, [WIDE])
+    assert.deepEqual(statusesOf(await store.finish(madeOf(work))), { [wider.id]: 'completed' })
+    assert.equal((await uploadAs(store, { recipe: WIDER }, 'same'))[0]?.status, 'completed')
+  })
+
+  storeTest('images of two generations of a preset have their own outputs, whichever was uploaded first', async (store) => {
+    const newer = recipeOf({ ...PRESETS, thumbnail: { width: 400, format: 'webp', still: true } })
+    assert.notEqual(newer.id, RECIPE.id)
+    const [before, alone] = await upload(store, 'same', 'alone')
+    await store.addRecipe(newer)
+    const [after] = await uploadAs(store, { recipe: newer }, 'same')
+    const [last] = await upload(store, 'same')
+    const [small, large] = [THUMBNAIL, operationFor('thumbnail', 'jpeg', newer)]
+    const work = await take(store, 'same')
+    assert.deepEqual(work.operations, [operationFor('image'), small, large].sort())
+    await store.finish(madeOf(work))
+    await develop(store, 'alone')
+    for (const [image, recipe, thumbnail] of [
+      [before, RECIPE, small],
+      [alone, RECIPE, small],
+      [after, newer, large],
+      [last, RECIPE, small],
+    ] as const) {
+      const found = await store.findRendition(image!.id, 'thumbnail', null)
+      assert.deepEqual(found?.rendition, { preset: 'thumbnail', ...sampleOutput(thumbnail) })
+      assert.deepEqual([found.image.recipe, found.image.outcome], [recipe.id, sampleOutcome('jpeg', recipe)])
+      assert.equal((await store.findRendition(image!.id, 'image', null))?.rendition.operation, operationFor('image'))
     }
   })
 
@@ -208,7 +382,7 @@ export function imageStoreContract(open: Open): void {
       (await store.abort(batch.id)).map(({ status }) => status),
       ['aborted', 'aborted'],
     )
-    assert.deepEqual((await store.claim([hashOf('gone')], RECIPE, lease)).developments, [], 'nobody wants it any more')
+    assert.deepEqual((await store.claim([hashOf('gone')], lease)).works, [], 'nobody wants it any more')
     assert.equal(await store.sweepAborted(), 2)
     assert.deepEqual(await all(store), [kept])
     assert.equal(await store.batch(batch.id, null), null)
@@ -223,7 +397,7 @@ export function imageStoreContract(open: Open): void {
 
   storeTest('bytes are collected after their last image and the grace, and not while they are developed', async (store) => {
     const [one, two] = await upload(store, 'shared', 'shared')
-    await store.claim([one!.sha256], RECIPE, lease)
+    await take(store, 'shared')
     assert.equal((await store.delete(one!.id, null))?.id, one!.id)
     assert.equal(await store.delete(one!.id, null), null)
     assert.deepEqual(await store.collectable(0, 10), [])
@@ -234,8 +408,7 @@ export function imageStoreContract(open: Open): void {
     const [released] = await store.collectable(0, 10)
     assert.ok(released && Math.abs(released.releasedAt - Date.now()) < 60_000)
     const { releasedAt, ...what } = released
-    const developments = [{ sha256: one!.sha256, recipe: RECIPE, format: 'jpeg' }]
-    assert.deepEqual(what, { sha256: one!.sha256, size: one!.size, developments })
+    assert.deepEqual({ ...what, operations: what.operations.toSorted() }, { sha256: one!.sha256, size: one!.size, operations: OPERATIONS })
     assert.deepEqual(await store.known([one!.sha256]), new Map([[one!.sha256, releasedAt]]))
     await store.keep([one!.sha256])
     await upload(store, 'shared')
@@ -323,7 +496,7 @@ export function imageStoreContract(open: Open): void {
 
   storeTest('a restart finds what was claimed and what waits', async (store) => {
     await upload(store, ...Array.from({ length: 25 }, (_, at) => `wait${at}`))
-    await store.claim([hashOf('wait3'), hashOf('wait4')], RECIPE, lease)
+    await store.claim([hashOf('wait3'), hashOf('wait4')], lease)
     assert.equal((await store.reclaim(true)).length, 2)
     const found = []
     for (let cursor: string | undefined; ;) {
@@ -408,48 +581,92 @@ export function imageStoreContract(open: Open): void {
 
   storeTest('a lease that ran out passes the work on, and its holder comes too late', async (store) => {
     const [image] = await upload(store, 'zombie')
-    const zombie: Lease = { ...lease, token: 'zombie', ms: 1 }
-    await store.claim([image!.sha256], RECIPE, zombie)
+    const zombie = await take(store, 'zombie', { ms: 1, worker: 'zombie' })
     await sleep(20)
     const [waiting] = await store.reclaim(false)
     assert.deepEqual([waiting?.id, waiting?.status], [image!.id, 'pending'])
     assert.deepEqual(await store.reclaim(false), [])
-    assert.equal((await store.claim([image!.sha256], RECIPE, lease)).developments.length, 1)
-    const late = { sha256: image!.sha256, recipe: RECIPE, token: 'zombie', rendition: { ...rendition, width: 1 } }
+    const work = await take(store, 'zombie')
+    const { sha256, token, operations } = zombie
+    const outputs = operations.map((operation) => ({ ...sampleOutput(operation), width: 1 }))
+    const late = { sha256, token, picture: { ...samplePicture, width: 1 }, outputs }
     assert.deepEqual(await store.finish(late), [])
     assert.equal((await store.get(image!.id, null))?.status, 'processing')
-    await store.finish({ sha256: image!.sha256, recipe: RECIPE, token, rendition })
+    await store.finish(madeOf(work))
     assert.deepEqual(await store.finish(late), [])
-    assert.equal((await store.get(image!.id, null))?.rendition?.width, rendition.width)
+    assert.deepEqual((await store.get(image!.id, null))?.outcome, sampleOutcome())
+  })
+
+  storeTest('an outcome of an earlier claim changes nothing, even if the same process claimed again', async (store) => {
+    const [image] = await upload(store, 'again')
+    const ways: [string, (work: Work) => Promise<unknown>][] = [
+      ['given back', (work) => store.giveBack([work])],
+      ['run out', () => sleep(20).then(() => store.reclaim(false))],
+    ]
+    for (const [way, end] of ways) {
+      const earlier = await take(store, 'again', { ...lease, ms: 1 })
+      await end(earlier)
+      const work = await take(store, 'again')
+      assert.notEqual(work.token, earlier.token)
+      const { sha256, token } = earlier
+      assert.deepEqual(await store.finish(madeOf(earlier)), [], way)
+      assert.deepEqual(await store.finish({ sha256, token, failure: DAMAGED }), [], way)
+      assert.deepEqual(await store.giveBack([earlier]), [], way)
+      await store.renew([earlier.token], { ...lease, ms: 0 })
+      assert.deepEqual(await store.reclaim(false), [], 'nor does the lease of another')
+      assert.equal((await store.get(image!.id, null))?.status, 'processing', way)
+      await store.giveBack([work])
+    }
+    const [done] = await develop(store, 'again')
+    assert.deepEqual(done?.outcome, sampleOutcome())
+  })
+
+  storeTest('an outcome that comes too late decides nothing, even in a commit with the one that counts', async (store) => {
+    const [image] = await upload(store, 'again', 'other')
+    const earlier = await take(store, 'again')
+    await store.giveBack([earlier])
+    const [work, other] = [await take(store, 'again'), await take(store, 'other')]
+    const { sha256, token } = earlier
+    // While the first is committed the others wait, and share the next.
+    const [, late, done] = await Promise.all([
+      store.finish(madeOf(other)),
+      store.finish({ sha256, token, failure: DAMAGED }),
+      store.finish(madeOf(work)),
+    ])
+    assert.deepEqual(late, [])
+    assert.deepEqual(done, [await store.get(image!.id, null)])
+    assert.deepEqual(done[0]?.outcome, sampleOutcome())
   })
 
   storeTest('a lease that is renewed does not run out', async (store) => {
-    const [image] = await upload(store, 'slow')
-    await store.claim([image!.sha256], RECIPE, { ...lease, ms: 200 })
-    await store.renew(lease)
+    await upload(store, 'slow')
+    const work = await take(store, 'slow', { ...lease, ms: 200 })
+    await store.renew([work.token], lease)
     await sleep(250)
     assert.deepEqual(await store.reclaim(false), [])
-    assert.equal((await store.finish({ sha256: image!.sha256, recipe: RECIPE, token, rendition })).length, 1)
+    assert.equal((await store.finish(madeOf(work))).length, 1)
   })
 
   storeTest('what was not begun is given back', async (store) => {
     const [one, two] = await upload(store, 'begun', 'not begun')
-    await store.claim([one!.sha256, two!.sha256], RECIPE, lease)
-    const back = await store.giveBack([two!.sha256], RECIPE, token)
+    const { works } = await store.claim([one!.sha256, two!.sha256], lease)
+    const notBegun = works.filter(({ sha256 }) => sha256 === two!.sha256)
+    const back = await store.giveBack(notBegun)
     assert.deepEqual(
       back.map(({ id, status }) => [id, status]),
       [[two!.id, 'pending']],
     )
     assert.equal((await store.get(one!.id, null))?.status, 'processing')
-    assert.equal((await store.claim([two!.sha256], RECIPE, { ...lease, token: 'other' })).developments.length, 1)
-    assert.deepEqual(await store.giveBack([two!.sha256], RECIPE, token), [], 'not mine any more')
+    await take(store, 'not begun', { ...lease, worker: 'other' })
+    assert.deepEqual(await store.giveBack(notBegun), [], 'not mine any more')
+    assert.equal((await store.get(two!.id, null))?.status, 'processing')
   })
 
   storeTest('what ends every worker that takes it has failed in the end', async (store) => {
     const [image] = await upload(store, 'poison')
     for (let attempt = 1; attempt <= 10; attempt++) {
       assert.equal((await store.get(image!.id, null))?.status, 'pending', `attempt ${attempt}`)
-      await store.claim([image!.sha256], RECIPE, { ...lease, ms: 0 })
+      await take(store, 'poison', { ...lease, ms: 0 })
       await sleep(2)
       await store.reclaim(false)
     }
@@ -460,12 +677,15 @@ export function imageStoreContract(open: Open): void {
   storeTest('many workers claim the same hints, and each original goes to one of them', async (store) => {
     const images = await upload(store, ...Array.from({ length: 40 }, (_, at) => `race${at}`))
     const hashes = images.map(({ sha256 }) => sha256)
-    const claims = await Promise.all(Array.from({ length: 8 }, (_, at) => store.claim(hashes, RECIPE, { ...lease, token: `worker${at}` })))
-    const taken = claims.flatMap(({ developments }) => developments.map(({ sha256 }) => sha256))
+    const claims = await Promise.all(Array.from({ length: 8 }, (_, at) => store.claim(hashes, { ...lease, worker: `worker${at}` })))
+    const taken = claims.flatMap(({ works }) => works.map(({ sha256 }) => sha256))
     assert.equal(new Set(taken).size, taken.length)
+    const tokens = claims.map(({ works }) => new Set(works.map(({ token }) => token)))
+    assert.ok(tokens.every(({ size }) => size <= 1))
+    assert.equal(new Set(tokens.flatMap((own) => [...own])).size, tokens.filter(({ size }) => size === 1).length, 'each claim has its own')
     // One that was passed over because another held it is claimed at the next hint.
-    const rest = await store.claim(hashes, RECIPE, lease)
-    assert.equal(taken.length + rest.developments.length, 40)
+    const rest = await store.claim(hashes, lease)
+    assert.equal(taken.length + rest.works.length, 40)
   })
 
   storeTest('an upload whose server ended is given up, one that is renewed is not', async (store) => {

@@ -3,36 +3,32 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../../src/db/schema.ts'
-import { RECIPE, type Image } from '../../src/image.ts'
+import type { Failure, Image } from '../../src/image.ts'
 import type { ImageFilter, ImageStore } from '../../src/record/image-store.ts'
 import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
 import { createSqlOverview } from '../../src/record/sql-overview.ts'
 import { createSqlWorkPause } from '../../src/record/sql-work-pause.ts'
 import { createSqlWorkerRegistry } from '../../src/record/sql-worker-registry.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
 import type { OpenDatabase } from '../support/databases.ts'
-import { develop, hashOf, lease, newBatch, newImage, rendition, upload } from './image-store.ts'
+import { madeOf } from '../support/sample-image.ts'
+import { DAMAGED, develop, fail, lease, newBatch, newImage, take, upload, uploadAs as record } from './image-store.ts'
 
-const DAMAGED = { code: 'invalid_image', error: 'It is damaged.' } as const
 const CRASHED = { code: 'processing_crashed', error: 'It crashed.' } as const
 
-async function fail(store: ImageStore, content: string, failure: typeof DAMAGED | typeof CRASHED = DAMAGED): Promise<Image> {
-  await store.claim([hashOf(content)], RECIPE, lease)
-  const [failed] = await store.finish({ sha256: hashOf(content), recipe: RECIPE, token: lease.token, failure })
-  return failed!
-}
+const failOne = async (store: ImageStore, content: string, failure: Failure = DAMAGED): Promise<Image> =>
+  (await fail(store, content, failure))[0]!
 
-async function uploadAs(store: ImageStore, ownerId: string | null, ...contents: string[]): Promise<Image[]> {
-  const batch = { ...newBatch(), ownerId }
-  const images = contents.map((content, index) => newImage(batch, index, content))
-  return store.record({ start: batch, images, received: { batchId: batch.id, rejected: [] } })
-}
+const uploadAs = (store: ImageStore, ownerId: string | null, ...contents: string[]) => record(store, { ownerId }, ...contents)
 
 export function oversightContract(open: OpenDatabase): void {
   const it = (name: string, body: (store: ImageStore, database: Database) => Promise<void>): void =>
     void test(name, async () => {
       const { database, close } = await open()
       try {
-        await body(createSqlImageStore(database), database)
+        const store = createSqlImageStore(database)
+        await store.addRecipe(RECIPE)
+        await body(store, database)
       } finally {
         await close()
       }
@@ -42,9 +38,9 @@ export function oversightContract(open: OpenDatabase): void {
     const ann = await uploadAs(store, 'ann', 'a', 'b')
     await sleep(5)
     const ben = await uploadAs(store, 'ben', 'c', 'd')
-    await fail(store, 'a')
-    await fail(store, 'c', CRASHED)
-    await fail(store, 'd')
+    await failOne(store, 'a')
+    await failOne(store, 'c', CRASHED)
+    await failOne(store, 'd')
     await develop(store, 'b')
     const names = async (filter: ImageFilter) => {
       const { images } = await store.list({ ...filter, sort: 'name', limit: 10 }, null)
@@ -78,7 +74,7 @@ export function oversightContract(open: OpenDatabase): void {
     const [failed] = await uploadAs(store, 'ben', 'c', 'd')
     await develop(store, 'b')
     await develop(store, 'd')
-    await fail(store, 'c')
+    await failOne(store, 'c')
     const declared = await store.declare({
       batchId: newBatch().id,
       ownerId: null,
@@ -114,17 +110,17 @@ export function oversightContract(open: OpenDatabase): void {
     const [image] = await upload(store, 'one')
     const work = async () => (await store.workOf([image!.id])).get(image!.id)!
     assert.deepEqual(await work(), { attempts: 0, startedAt: null, finishedAt: null, worker: null, failure: null })
-    await store.claim([image!.sha256], RECIPE, lease)
+    const begun = await take(store, 'one')
     const started = await work()
     assert.deepEqual([started.attempts, started.worker, started.finishedAt], [1, 'me', null])
     assert.ok(started.startedAt! >= image!.uploadedAt)
-    await store.giveBack([image!.sha256], RECIPE, lease.token)
+    await store.giveBack([begun])
     assert.equal((await work()).attempts, 0)
-    await store.claim([image!.sha256], RECIPE, { ...lease, ms: 0 })
+    await take(store, 'one', { ...lease, ms: 0 })
     await sleep(5)
     await store.reclaim(false)
-    await store.claim([image!.sha256], RECIPE, { ...lease, worker: 'another' })
-    await store.finish({ sha256: image!.sha256, recipe: RECIPE, token: lease.token, failure: CRASHED })
+    const { sha256, token } = await take(store, 'one', { ...lease, worker: 'another' })
+    await store.finish({ sha256, token, failure: CRASHED })
     const failed = await work()
     assert.deepEqual([failed.attempts, failed.worker, failed.failure], [2, 'another', CRASHED])
     await store.retry(image!.id, null)
@@ -139,7 +135,7 @@ export function oversightContract(open: OpenDatabase): void {
   it('while there is a pause nothing is claimed; it ends by itself or by someone', async (store, database) => {
     const pause = createSqlWorkPause(database)
     const [image] = await upload(store, 'one')
-    const claim = async () => (await store.claim([image!.sha256], RECIPE, lease)).developments.length
+    const claim = async () => (await store.claim([image!.sha256], lease)).works.length
     assert.equal(await pause.current(), null)
     assert.equal(await pause.end(), null)
     const begun = await pause.begin({ by: 'root@example.org', reason: 'disk\0', ms: 60_000 })
@@ -159,10 +155,10 @@ export function oversightContract(open: OpenDatabase): void {
   })
 
   it('what is in hand is finished while there is a pause', async (store, database) => {
-    const [image] = await upload(store, 'one')
-    await store.claim([image!.sha256], RECIPE, lease)
+    await upload(store, 'one')
+    const work = await take(store, 'one')
     await createSqlWorkPause(database).begin({ by: 'a', reason: '', ms: 60_000 })
-    const [done] = await store.finish({ sha256: image!.sha256, recipe: RECIPE, token: lease.token, rendition })
+    const [done] = await store.finish(madeOf(work))
     assert.equal(done?.status, 'completed')
   })
 
@@ -177,7 +173,7 @@ export function oversightContract(open: OpenDatabase): void {
     await database.write.updateTable('workers').set({ seen_at: 1, started_at: 1 }).where('id', '=', 'gone').execute()
     const [image] = await upload(store, 'one')
     await upload(store, 'one')
-    await store.claim([image!.sha256], RECIPE, lease)
+    await take(store, 'one')
     const [me, gone] = await workers.list()
     assert.deepEqual([me!.id, me!.kind, me!.isAlive, me!.busy, me!.developed, me!.concurrency], ['me', 'worker', true, 2, 7, 2])
     assert.ok(me!.seenAt > me!.startedAt)
@@ -198,11 +194,11 @@ export function oversightContract(open: OpenDatabase): void {
     assert.deepEqual(await overview.waiting(), { pending: 0, processing: 0, oldestPendingMs: null })
     await upload(store, 'done', 'bad', 'worse', 'crash', 'claimed', 'waits', 'bad')
     await develop(store, 'done')
-    await fail(store, 'bad')
-    await fail(store, 'crash', CRASHED)
+    await failOne(store, 'bad')
+    await failOne(store, 'crash', CRASHED)
     await sleep(5)
-    const last = await fail(store, 'worse')
-    await store.claim([hashOf('claimed')], RECIPE, lease)
+    const last = await failOne(store, 'worse')
+    await take(store, 'claimed')
     const { images, failures, bytes } = await overview.counts()
     assert.deepEqual(images, { pending: 1, processing: 1, completed: 1, error: 4, aborted: 0 })
     assert.deepEqual(failures, [
@@ -237,7 +233,7 @@ export function oversightContract(open: OpenDatabase): void {
     const contents = Array.from({ length: 30 }, (_, at) => `bad ${at}`)
     await upload(store, ...contents)
     const failed: Image[] = []
-    for (const content of contents) failed.push(await fail(store, content))
+    for (const content of contents) failed.push(await failOne(store, content))
     const last = failed.toSorted((a, b) => b.finishedAt! - a.finishedAt! || (a.id < b.id ? 1 : -1))
     await store.deleteMany(idsOf(last.slice(0, 22)), null)
     const [group, ...more] = await overview.failures(6)

@@ -2,28 +2,19 @@
 import assert from 'node:assert/strict'
 import { v7 as uuidv7 } from 'uuid'
 import type { Owner } from '../../src/access.ts'
-import { RECIPE, type Image } from '../../src/image.ts'
-import type { ImageStore, NewBatch, Sort } from '../../src/record/image-store.ts'
-import { develop, hashOf, lease, newBatch, newImage, storeTests, type Open } from './image-store.ts'
+import type { Image } from '../../src/image.ts'
+import type { ImageStore, Sort } from '../../src/record/image-store.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
+import { DAMAGED, develop, fail, hashOf, lease, storeTests, uploadAs as record, type Open } from './image-store.ts'
 
 const HOUR_MS = 60 * 60 * 1000
 const MAX_FILE_BYTES = 1_000
-const FAILURE = { code: 'invalid_image', error: 'It is damaged.' } as const
 const SORTS: Sort[] = ['newest', 'oldest', 'name', '-name', 'size', '-size']
 
 const idsOf = (all: { id: string }[]) => all.map(({ id }) => id)
 
 /** Records a whole batch of these contents for its owner, acknowledged. */
-async function uploadAs(store: ImageStore, ownerId: string | null, ...contents: string[]): Promise<Image[]> {
-  const batch: NewBatch = { ...newBatch(), ownerId }
-  const images = contents.map((content, index) => newImage(batch, index, content))
-  return store.record({ start: batch, images, received: { batchId: batch.id, rejected: [] } })
-}
-
-async function fail(store: ImageStore, content: string): Promise<Image[]> {
-  await store.claim([hashOf(content)], RECIPE, lease)
-  return store.finish({ sha256: hashOf(content), recipe: RECIPE, token: lease.token, failure: FAILURE })
-}
+const uploadAs = (store: ImageStore, ownerId: string | null, ...contents: string[]) => record(store, { ownerId }, ...contents)
 
 const declareAs = (store: ImageStore, ownerId: string | null, contents: string[], sees: Owner = ownerId) =>
   store.declare({
@@ -48,9 +39,9 @@ export function ownersContract(open: Open): void {
     await uploadAs(store, null, 'one')
     const owners = (images: Image[]) => images.map(({ ownerId }) => ownerId).sort()
     assert.equal(image!.ownerId, 'ann')
-    const claimed = (await store.claim([hashOf('one')], RECIPE, lease)).images
-    const back = await store.giveBack([hashOf('one')], RECIPE, lease.token)
-    const failed = await fail(store, 'one')
+    const { works, images: claimed } = await store.claim([hashOf('one')], lease)
+    const back = await store.giveBack(works)
+    const failed = await fail(store, 'one', DAMAGED)
     const retried = (await store.retry(image!.id, 'ann'))!
     const done = await develop(store, 'one')
     for (const images of [claimed, back, failed, retried, done]) assert.deepEqual(owners(images), ['ann', null])
@@ -120,7 +111,7 @@ export function ownersContract(open: Open): void {
   storeTest('nobody changes what is not theirs', async (store) => {
     const [ann] = await uploadAs(store, 'ann', 'bad')
     const [ben] = await uploadAs(store, 'ben', 'good')
-    await fail(store, 'bad')
+    await fail(store, 'bad', DAMAGED)
     const declared = await declareAs(store, 'ann', ['needed'])
     assert.equal(await store.retry(ann!.id, 'ben'), null)
     assert.deepEqual(await store.retryMany([ann!.id], 'ben'), [])
@@ -148,7 +139,7 @@ export function ownersContract(open: Open): void {
       () => store.retryBatch(ann!.batchId, MAX_FILE_BYTES, 'ann'),
     ]
     for (const tryAgain of tries) {
-      await fail(store, 'bad')
+      await fail(store, 'bad', DAMAGED)
       // To be announced to its owner, each.
       assert.deepEqual(idsOf((await tryAgain())!).sort(), both)
       assert.equal((await store.get(ben!.id, 'ben'))?.status, 'pending')

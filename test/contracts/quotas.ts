@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { v7 as uuidv7 } from 'uuid'
 import type { Quota } from '../../src/access.ts'
-import { RECIPE } from '../../src/image.ts'
 import type { ImageStore, NewBatch } from '../../src/record/image-store.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
 import { hashOf, newBatch, newImage } from './image-store.ts'
 
 export type OpenWith = (quota: Quota) => Promise<{ store: ImageStore; close: () => Promise<void> }>

@@ -9,9 +9,9 @@ import { v7 as uuidv7 } from 'uuid'
 import { openPostgres } from '../../src/db/open-postgres.ts'
 import { openSqlite } from '../../src/db/open-sqlite.ts'
 import type { Database } from '../../src/db/schema.ts'
-import { RECIPE } from '../../src/image.ts'
 import { createLog } from '../../src/log.ts'
 import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
 import { onEachDatabase, withPostgres } from '../support/databases.ts'
 
 const BEFORE = { upTo: '0009-last-failures' }
@@ -28,9 +28,9 @@ async function writeRows({ write }: Database): Promise<void> {
     sql`insert into batches (id, kind, created_at, received_at, rejected, declared, expires_at)
       values (${DECLARED}, 'batch', 1, 2, '[]', 1, 99999999999999)`,
     sql`insert into originals (sha256, size) values (${hash}, 5)`,
-    sql`insert into developments (sha256, recipe, format, status) values (${hash}, ${RECIPE}, 'jpeg', 'pending')`,
+    sql`insert into developments (sha256, recipe, format, status) values (${hash}, 'v1', 'jpeg', 'pending')`,
     sql`insert into images (id, batch_id, batch_index, name, format, size, sha256, recipe, status, uploaded_at)
-      values (${IMAGE}, ${BATCH}, 0, ${LONG}, 'jpeg', 5, ${hash}, ${RECIPE}, 'pending', 3)`,
+      values (${IMAGE}, ${BATCH}, 0, ${LONG}, 'jpeg', 5, ${hash}, 'v1', 'pending', 3)`,
     sql`insert into declared_files (batch_id, file_index, name, size, status) values (${DECLARED}, 0, ${WITH_NUL}, 5, 'needed')`,
   ])
     await statement.execute(write)

@@ -23,9 +23,9 @@ test('rows of an earlier version are counted, and found by their names; spoiled 
     insert into batches (id, kind, created_at, received_at, rejected) values ('b', 'batch', 1, 1, '[]');
     insert into originals (sha256, size) values ('1', 10), ('2', 20);
     insert into developments (sha256, recipe, format, status, code, finished_at)
-      values ('1', 'r', 'jpeg', 'error', 'invalid_image', 5), ('2', 'r', 'jpeg', 'completed', null, 6);
+      values ('1', 'v1', 'jpeg', 'error', 'invalid_image', 5), ('2', 'v1', 'jpeg', 'completed', null, 6);
     insert into images (id, batch_id, owner_id, batch_index, name, format, size, sha256, recipe, status, uploaded_at, finished_at) values
-      ('x', 'b', 'ann', 0, 'Sunset.jpg', 'jpeg', 10, '1', 'r', 'error', 1, 5), ('y', 'b', null, 1, 'b.jpg', 'jpeg', 20, '2', 'r', 'completed', 2, 6);
+      ('x', 'b', 'ann', 0, 'Sunset.jpg', 'jpeg', 10, '1', 'v1', 'error', 1, 5), ('y', 'b', null, 1, 'b.jpg', 'jpeg', 20, '2', 'v1', 'completed', 2, 6);
     insert into declared_files (batch_id, file_index, name, size, status) values ('b', 2, 'c.jpg', 1, 'needed'), ('b', 0, 'a', 1, 'received')`)
   rows.close()
 
