@@ -35,9 +35,12 @@ export async function openSqlite(
         canSkipLocked: false,
         isRemote: false,
         findNames: findNamesInSqlite,
-        transact: (queries) =>
+        transact: (queries, { mayBeLost = false } = {}) =>
           write.getExecutor().provideConnection(async (connection) => {
-            const results = await (connection as SqliteConnection).run(queries.map((query) => query.compile()))
+            const results = await (connection as SqliteConnection).run(
+              queries.map((query) => query.compile()),
+              mayBeLost,
+            )
             return results.map((result) => result.rows) as RowsOf<typeof queries>
           }),
         snapshot: (body) => read.transaction().execute(body),

@@ -81,8 +81,14 @@ export interface Database {
   isRemote: boolean
   /** Finds names by a part of them; null where there is no index of names. */
   findNames: ((part: string) => NamesFound | null) | null
-  /** Runs queries that do not depend on each other's results as one transaction, in as few round trips as the database has. */
-  transact<const Queries extends readonly Compilable<unknown>[]>(queries: Queries): Promise<RowsOf<Queries>>
+  /**
+   * Runs queries that do not depend on each other's results as one transaction, in as few round trips as the database has. What `mayBeLost`
+   * survives the end of every process; the end of the machine can undo it, with all that came after it and was not durable.
+   */
+  transact<const Queries extends readonly Compilable<unknown>[]>(
+    queries: Queries,
+    options?: { mayBeLost?: boolean },
+  ): Promise<RowsOf<Queries>>
   /** All that `body` reads is as of one moment, however long it takes. Nothing else reads here meanwhile. */
   snapshot<T>(body: (rows: Kysely<Schema>) => Promise<T>): Promise<T>
   /** Connections that are open, those in use, and how many wait for one. */

@@ -65,13 +65,13 @@ export class SqliteConnection implements DatabaseConnection {
   }
 
   /** One message there and one back, however many statements; several are one transaction. */
-  async run(queries: readonly CompiledQuery[]): Promise<Result[]> {
+  async run(queries: readonly CompiledQuery[], mayBeLost = false): Promise<Result[]> {
     if (this.#ended) throw this.#ended
     const id = ++this.#lastId
     const statements = queries.map(({ sql, parameters }) => ({ sql, parameters }))
     const answer = new Promise<Result[]>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
-      this.#thread.postMessage({ id, statements } satisfies Request)
+      this.#thread.postMessage({ id, statements, mayBeLost } satisfies Request)
     })
     return this.#measured(statements.length, answer)
   }

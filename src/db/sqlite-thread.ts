@@ -12,6 +12,8 @@ export interface Statement {
 export interface Request {
   id: number
   statements: Statement[]
+  /** The transaction need not survive the end of the machine. */
+  mayBeLost: boolean
 }
 
 export interface Result {
@@ -80,8 +82,10 @@ function execute({ sql, parameters }: Statement): Result {
   return { rows: [], changes: Number(statement.run(...values).changes) }
 }
 
-function transact(statements: Statement[]): Result[] {
+function transact(statements: Statement[], mayBeLost: boolean): Result[] {
   const connection = database()
+  // The log is synced by the next transaction that is to be durable, and this one with it (https://sqlite.org/pragma.html#pragma_synchronous).
+  if (mayBeLost) connection.exec('pragma synchronous = normal')
   connection.exec('begin immediate')
   try {
     const results = statements.map(execute)
@@ -91,12 +95,14 @@ function transact(statements: Statement[]): Result[] {
     // A full disk has SQLite roll back by itself.
     if (connection.isTransaction) connection.exec('rollback')
     throw error
+  } finally {
+    if (mayBeLost) connection.exec('pragma synchronous = full')
   }
 }
 
-function answer({ id, statements }: Request): Outcome {
+function answer({ id, statements, mayBeLost }: Request): Outcome {
   try {
-    return { id, results: statements.length === 1 ? statements.map(execute) : transact(statements) }
+    return { id, results: statements.length === 1 ? statements.map(execute) : transact(statements, mayBeLost) }
   } catch (error) {
     const { message, errcode } = error as Error & { errcode?: number }
     return { id, error: { message, code: faultOf(errcode) } }

@@ -2,6 +2,7 @@
 import { newId } from '../new-id.ts'
 import type { BatchKind } from '../record/batch-ledger.ts'
 import { oncePerKey } from './once-per-key.ts'
+import { discardFiles } from './store-originals.ts'
 import { fingerprintOf, renewing, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
 import { uploadImages } from './upload-images.ts'
 
@@ -37,11 +38,11 @@ async function uploadUnlessDone(deps: UploadDeps, batchId: string, key: string, 
   return 'taken' in repeated ? { upload: repeated.taken } : repeated
 }
 
-async function discardAll({ blobs }: UploadDeps, kind: BatchKind, files: IncomingFiles): Promise<string> {
+async function discardAll(deps: UploadDeps, kind: BatchKind, files: IncomingFiles): Promise<string> {
   const seen = []
   for await (const file of files) {
     seen.push(file)
-    if (file.outcome === 'received') await blobs.discard(file.path)
+    if (file.outcome === 'received') await discardFiles(deps, [file])
   }
   return fingerprintOf(kind, seen)
 }

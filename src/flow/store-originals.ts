@@ -9,11 +9,9 @@ import type { UploadDeps } from './upload.ts'
 export async function storeOriginals({ blobs, images }: Pick<UploadDeps, 'blobs' | 'images'>, files: ReceivedFile[]): Promise<void> {
   if (files.length === 0) return
   try {
-    const storedAt = await images.expect(files)
+    const [storedAt] = await all([images.expect(files), ...files.map(({ synced }) => synced)])
     failpoint('originals-expected')
-    const put = await Promise.allSettled(files.map((file) => blobs.put(file.path, originalKey(file.sha256), { synced: true, storedAt })))
-    const failed = put.find((result) => result.status === 'rejected')
-    if (failed) throw failed.reason
+    await all(files.map((file) => blobs.put(file.path, originalKey(file.sha256), { synced: true, storedAt })))
     failpoint('originals-stored')
   } catch (error) {
     await discardFiles({ blobs }, files)
@@ -23,5 +21,14 @@ export async function storeOriginals({ blobs, images }: Pick<UploadDeps, 'blobs'
 }
 
 /** Of a group that is given up before it was stored. */
-export const discardFiles = ({ blobs }: Pick<UploadDeps, 'blobs'>, files: ReceivedFile[]) =>
-  Promise.all(files.map((file) => blobs.discard(file.path)))
+export async function discardFiles({ blobs }: Pick<UploadDeps, 'blobs'>, files: ReceivedFile[]): Promise<void> {
+  // Nothing may be written any more when they are removed.
+  await Promise.allSettled(files.map(({ synced }) => synced))
+  await Promise.all(files.map((file) => blobs.discard(file.path)))
+}
+
+/** As `Promise.all`, but settled only when none is under way any more. */
+async function all<const T extends readonly unknown[]>(promises: T): Promise<{ -readonly [P in keyof T]: Awaited<T[P]> }> {
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
+}

@@ -59,7 +59,7 @@ export async function uploadDeclared(deps: UploadDeps, batchId: string, files: I
   }
 
   try {
-    for await (const group of groupFiles(files, async (left) => void (await discardFiles(deps, received(left))))) await take(group)
+    for await (const group of groupFiles(files, (left) => discardFiles(deps, received(left)))) await take(group)
   } catch (error) {
     throw toCalotypeError(error)
   }

@@ -39,7 +39,7 @@ export async function uploadImages(deps: UploadDeps, options: UploadOptions): Pr
   const upload = new ArrivingUpload(deps, options)
   arriving.set(images, (arriving.get(images) ?? 0) + 1)
   try {
-    for await (const group of groupFiles(options.files, async (left) => void (await discardFiles(deps, received(left))))) {
+    for await (const group of groupFiles(options.files, (left) => discardFiles(deps, received(left)))) {
       await upload.take(group)
     }
     return upload.whole()

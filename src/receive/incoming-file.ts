@@ -1,4 +1,4 @@
-// One file while it arrives: counted, limited, hashed and recognised in one pass, written aside, synced.
+// One file while it arrives: counted, limited, hashed and recognised in one pass, and written aside.
 import { createHash } from 'node:crypto'
 import fs, { closeSync } from 'node:fs'
 import { promisify } from 'node:util'
@@ -9,7 +9,7 @@ import { formatOf, SIGNATURE_BYTES } from './signature.ts'
 import { givePieceBack, isTooMuchHeld, PIECE_BYTES, takeFirstPiece, takeLargerPiece } from './pieces.ts'
 import { tooLarge } from './too-large.ts'
 
-/** A file that is whole and synced, at `path`; it belongs to the receiver of this now. */
+/** A file that is whole; what lies at `path` belongs to whoever gets this, once `synced` has settled. */
 export interface ReceivedFile {
   outcome: 'received'
   /** Its place in what was sent, from 0, refused files counted. */
@@ -21,6 +21,8 @@ export interface ReceivedFile {
   size: number
   sha256: string
   format: Format
+  /** Resolves when the bytes at `path` are durable; rejects when the disk fails. */
+  synced: Promise<void>
 }
 
 export interface RefusedFile {
@@ -147,7 +149,7 @@ export class IncomingFile {
     return this.#written
   }
 
-  /** The last byte is in: syncs the file, or says why it was refused. Rejects when the disk fails. */
+  /** The last byte is in: says what came, or why it was refused. */
   async finish(): Promise<ReceivedFile | RefusedFile> {
     if (this.#size === 0) this.refuse('empty_file')
     else if (!this.#format && !this.#refusal) this.#recognise()
@@ -157,6 +159,13 @@ export class IncomingFile {
       return { outcome: 'refused', index, declaredIndex, name, ...this.#refusal }
     }
     this.#flush()
+    const [sha256, format, synced] = [this.#hash.digest('hex'), this.#format!, this.#sync()]
+    // A failure is heard by whoever stores the file, and must not count as unhandled until then.
+    synced.catch(() => undefined)
+    return { outcome: 'received', index, declaredIndex, name, path: this.#path, size: this.#size, sha256, format, synced }
+  }
+
+  async #sync(): Promise<void> {
     try {
       await this.#written
       failpoint('file-written')
@@ -166,8 +175,6 @@ export class IncomingFile {
     } catch (error) {
       throw toCalotypeError(error)
     }
-    const [sha256, format] = [this.#hash.digest('hex'), this.#format!]
-    return { outcome: 'received', index, declaredIndex, name, path: this.#path, size: this.#size, sha256, format }
   }
 
   /** Stops writing; what lies at its path is for the caller to discard. Never rejects. */

@@ -1,4 +1,4 @@
-// Receives a multipart body as a stream: files come out one by one, whole and synced, while the rest still arrives.
+// Receives a multipart body as a stream: files come out one by one, whole and on their way to the disk, while the rest still arrives.
 import type { BusboyFileStream, BusboyHeaders } from '@fastify/busboy'
 import type { Readable } from 'node:stream'
 import { CalotypeError, toCalotypeError } from '../errors.ts'
@@ -48,7 +48,7 @@ const shownField = (name: string) => (name.length > MAX_SHOWN_FIELD_LENGTH ? `${
 const indexOf = (text: string) => (/^\d{1,9}$/.test(text) ? Number(text) : null)
 
 /**
- * Yields each file in `field` as soon as it is synced, or as soon as it is refused, in no certain order (they carry their index).
+ * Yields each file in `field` as soon as it is whole, or as soon as it is refused, in no certain order (they carry their index).
  * Throws when the body is malformed, cut off, idle for too long or has too many files or fields: then nothing of it counts, and
  * what was not yet yielded is discarded. Memory is bounded by the constants above and those of pieces.ts, whatever is sent.
  */
@@ -59,6 +59,8 @@ export async function* receiveFiles(
 ): AsyncGenerator<ReceivedFile | RefusedFile> {
   const open = new Set<IncomingFile>()
   const ready: (ReceivedFile | RefusedFile)[] = []
+  /** Whole, and not on the disk yet; some of them are taken already. */
+  const syncing = new Set<ReceivedFile>()
   let failure: CalotypeError | null = null
   let finished = false
   let nextIndex = 0
@@ -103,14 +105,18 @@ export async function* receiveFiles(
   async function settle(file: IncomingFile) {
     try {
       const outcome = await file.finish()
-      ready.push(outcome)
       if (outcome.outcome === 'refused') await discard(file.path)
+      open.delete(file)
+      ready.push(outcome)
+      if (outcome.outcome === 'received') syncing.add(outcome)
+      change()
+      if (outcome.outcome === 'refused') return
+      await outcome.synced.catch(() => undefined)
+      syncing.delete(outcome)
+      change()
     } catch (error) {
       fail(error)
-      return
     }
-    open.delete(file)
-    change()
   }
 
   parser.on('file', (fieldName: string | undefined, stream: BusboyFileStream, fileName: string | undefined) => {
@@ -177,7 +183,7 @@ export async function* receiveFiles(
         letGo = resolve
         if (failure) resolve()
       })
-      while (open.size + ready.length > MAX_FILES_IN_HAND && !failure) await changed
+      while (open.size + ready.length + syncing.size > MAX_FILES_IN_HAND && !failure) await changed
       if (failure) return
     }
     parser.end()
@@ -203,7 +209,11 @@ export async function* receiveFiles(
     fail(new CalotypeError('malformed_multipart'))
     clearTimeout(idle)
     for (const file of open) await file.abandon().then(() => discard(file.path))
-    for (const file of ready) if (file.outcome === 'received') await discard(file.path)
+    for (const file of ready) {
+      if (file.outcome === 'refused') continue
+      await file.synced.catch(() => undefined)
+      await discard(file.path)
+    }
     // Its last words, about a body that nobody parses any more, concern no one.
     parser.on('error', () => undefined)
     parser.destroy()

@@ -8,6 +8,9 @@ import type { Finished, Lease, Work } from './image-store.ts'
 import { IMAGE_COLUMNS, operationFor, outcomeOf, selectImages, toImage, toImageWithOutcome, type OutcomeColumns } from './rows.ts'
 import { uncountUsage } from './usage.ts'
 
+/** What a machine that lost its power forgot of this is done again, as the renditions are that it had not written yet (decision 22). */
+const DONE_AGAIN = { mayBeLost: true }
+
 type ImagesUpdate = UpdateQueryBuilder<Schema, 'images', 'images', UpdateResult>
 
 /** One transaction: what is asked for, still wanted and not in other hands. */
@@ -29,49 +32,52 @@ export async function claimWork(
         selectFrom('images').select('images.id').whereRef('images.sha256', '=', 'originals.sha256').where('images.status', '=', 'pending'),
       ),
     )
-  const [originals, renditions, images] = await transact([
-    write
-      .updateTable('originals')
-      .set(({ eb, ref }) => ({
-        status: 'processing',
-        lease_token: token,
-        lease_until: sql<number>`${now} + ${lease.ms}`,
-        // What was finished begins anew.
-        attempts: eb
-          .case()
-          .when(ref('finished_at'), 'is', null)
-          .then(eb(ref('attempts'), '+', 1))
-          .else(1)
-          .end(),
-        finished_at: null,
-        started_at: now,
-        worker: lease.worker,
-      }))
-      .where('sha256', 'in', canSkipLocked ? claimable.forUpdate().skipLocked() : claimable)
-      .returning(['sha256', 'format']),
-    write
-      .selectFrom('renditions')
-      .innerJoin('originals', 'originals.sha256', 'renditions.sha256')
-      .select(['renditions.sha256', 'renditions.operation'])
-      .where('renditions.sha256', 'in', hashes)
-      .where('renditions.status', '=', 'pending')
-      .where('originals.lease_token', '=', token)
-      .orderBy('renditions.operation'),
-    write
-      .updateTable('images')
-      .set({ status: 'processing' })
-      .where('sha256', 'in', hashes)
-      .where('status', '=', 'pending')
-      .where(({ exists, selectFrom }) =>
-        exists(
-          selectFrom('originals')
-            .select('originals.sha256')
-            .whereRef('originals.sha256', '=', 'images.sha256')
-            .where('originals.lease_token', '=', token),
-        ),
-      )
-      .returning(IMAGE_COLUMNS),
-  ])
+  const [originals, renditions, images] = await transact(
+    [
+      write
+        .updateTable('originals')
+        .set(({ eb, ref }) => ({
+          status: 'processing',
+          lease_token: token,
+          lease_until: sql<number>`${now} + ${lease.ms}`,
+          // What was finished begins anew.
+          attempts: eb
+            .case()
+            .when(ref('finished_at'), 'is', null)
+            .then(eb(ref('attempts'), '+', 1))
+            .else(1)
+            .end(),
+          finished_at: null,
+          started_at: now,
+          worker: lease.worker,
+        }))
+        .where('sha256', 'in', canSkipLocked ? claimable.forUpdate().skipLocked() : claimable)
+        .returning(['sha256', 'format']),
+      write
+        .selectFrom('renditions')
+        .innerJoin('originals', 'originals.sha256', 'renditions.sha256')
+        .select(['renditions.sha256', 'renditions.operation'])
+        .where('renditions.sha256', 'in', hashes)
+        .where('renditions.status', '=', 'pending')
+        .where('originals.lease_token', '=', token)
+        .orderBy('renditions.operation'),
+      write
+        .updateTable('images')
+        .set({ status: 'processing' })
+        .where('sha256', 'in', hashes)
+        .where('status', '=', 'pending')
+        .where(({ exists, selectFrom }) =>
+          exists(
+            selectFrom('originals')
+              .select('originals.sha256')
+              .whereRef('originals.sha256', '=', 'images.sha256')
+              .where('originals.lease_token', '=', token),
+          ),
+        )
+        .returning(IMAGE_COLUMNS),
+    ],
+    DONE_AGAIN,
+  )
   const operations = Map.groupBy(renditions, ({ sha256 }) => sha256)
   return {
     works: originals.map(({ sha256, format }) => ({
@@ -96,15 +102,18 @@ export async function renewLease({ write, now }: Database, tokens: string[], { m
 /** Claimed work that was not begun goes back; it does not count as an attempt. */
 export async function giveBackWork({ write, transact }: Database, works: Pick<Work, 'sha256' | 'token'>[]): Promise<Image[]> {
   const hashes = works.map(({ sha256 }) => sha256)
-  const [, rows] = await transact([
-    write
-      .updateTable('originals')
-      .set(({ eb, ref }) => ({ status: 'pending', lease_token: null, lease_until: null, attempts: eb(ref('attempts'), '-', 1) }))
-      .where('sha256', 'in', hashes)
-      .where('status', '=', 'processing')
-      .where('lease_token', 'in', [...new Set(works.map(({ token }) => token))]),
-    waitAgain(write, (query) => query.where('images.sha256', 'in', hashes)),
-  ])
+  const [, rows] = await transact(
+    [
+      write
+        .updateTable('originals')
+        .set(({ eb, ref }) => ({ status: 'pending', lease_token: null, lease_until: null, attempts: eb(ref('attempts'), '-', 1) }))
+        .where('sha256', 'in', hashes)
+        .where('status', '=', 'processing')
+        .where('lease_token', 'in', [...new Set(works.map(({ token }) => token))]),
+      waitAgain(write, (query) => query.where('images.sha256', 'in', hashes)),
+    ],
+    DONE_AGAIN,
+  )
   return rows.map((row) => toImage(row, null, null))
 }
 
@@ -216,7 +225,9 @@ export async function finishWork(database: Database, results: Finished[]): Promi
     .returning([...IMAGE_COLUMNS, operationFor('image').as('image_operation'), operationFor('thumbnail').as('thumbnail_operation')])
   const renditions = finishRenditions(write, results)
   const originals = finishOriginals(database, results)
-  const rows = renditions ? (await transact([renditions, originals, images]))[2] : (await transact([originals, images]))[1]
+  const rows = renditions
+    ? (await transact([renditions, originals, images], DONE_AGAIN))[2]
+    : (await transact([originals, images], DONE_AGAIN))[1]
   const changed = Map.groupBy(rows, (row) => row.sha256)
   return Promise.all(results.map((result) => Promise.all((changed.get(result.sha256) ?? []).map((row) => withOutcome(write, row, result)))))
 }
