@@ -10,21 +10,22 @@ import type { Database } from '../../src/db/schema.ts'
 import { examine } from '../../src/flow/examine.ts'
 import type { Finding } from '../../src/flow/findings.ts'
 import { createLog } from '../../src/log.ts'
-import { RECIPE } from '../../src/image.ts'
-import { imageKey, originalKey, thumbnailKey } from '../../src/rendition/keys.ts'
+import { originalKey, renditionKey } from '../../src/rendition/keys.ts'
+import { operationsOf, RECIPE } from '../../src/rendition/presets.ts'
 import { createSqlKnownStore } from '../../src/record/sql-known-store.ts'
 import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
 import { createSqlRowSurvey } from '../../src/record/sql-row-survey.ts'
 import type { BlobStore } from '../../src/store/blob-store.ts'
 import { openS3Store } from '../../src/store/s3.ts'
-import { upload } from '../contracts/image-store.ts'
+import { develop, upload } from '../contracts/image-store.ts'
 import type { Fault, FaultProxy, Seen } from '../support/fault-proxy.ts'
 import { startFaultyS3, type FaultyS3 } from '../support/faulty-s3.ts'
+import { sampleOutput } from '../support/sample-image.ts'
 
 const CONTENT = 'the bytes of an original'
 const SHA256 = createHash('sha256').update(CONTENT).digest('hex')
-const DEVELOPMENT = { sha256: SHA256, recipe: RECIPE, format: 'jpeg' } as const
-const TOKEN = { token: 'mine', ms: 60_000, worker: 'me' }
+const OPERATIONS = operationsOf(RECIPE, 'jpeg')
+const [IMAGE_KEY, THUMBNAIL_KEY] = OPERATIONS.map((operation) => renditionKey(SHA256, operation)) as [string, string]
 
 describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () => {
   let s3: FaultyS3
@@ -46,13 +47,11 @@ describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () =
     const bucket = await s3.addBucket()
     blobs = await openS3Store({ ...s3.settings, bucket, stagingFolder: join(folder, 'tmp'), answerTimeoutMs: 400 })
     const images = createSqlImageStore(database)
+    await images.addRecipe(RECIPE)
     imageId = (await upload(images, CONTENT))[0]!.id
-    await images.claim([SHA256], RECIPE, TOKEN)
-    const rendition = { width: 2, height: 1, imageSize: 5, thumbnailSize: 5, thumbhash: '' }
-    await images.finish({ sha256: SHA256, recipe: RECIPE, token: TOKEN.token, rendition })
+    await develop(images, CONTENT)
     await put(originalKey(SHA256), CONTENT)
-    await put(imageKey(DEVELOPMENT), 'image')
-    await put(thumbnailKey(DEVELOPMENT), 'thumb')
+    for (const operation of OPERATIONS) await put(renditionKey(SHA256, operation), 'x'.repeat(sampleOutput(operation).size))
   })
   afterEach(async () => {
     proxy.fault = () => null
@@ -137,17 +136,17 @@ describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () =
 
   it('what is truly missing is found by the same questions', async () => {
     faulty(() => null)
-    await blobs.delete([thumbnailKey(DEVELOPMENT)])
+    await blobs.delete([THUMBNAIL_KEY])
     const first = await examined()
     assert.deepEqual([first.codes, first.status], [['rendition_missing'], 'pending'])
     await blobs.delete([originalKey(SHA256)])
     const second = await examined()
     assert.deepEqual([second.codes, second.status], [['original_missing'], 'error'])
     await database.write.deleteFrom('images').execute()
-    await database.write.deleteFrom('developments').execute()
+    await database.write.deleteFrom('renditions').execute()
     await database.write.deleteFrom('originals').execute()
     // No row is no reason to delete.
     assert.deepEqual((await examined()).codes, ['orphan'])
-    assert.ok(await blobs.stat(imageKey(DEVELOPMENT)))
+    assert.ok(await blobs.stat(IMAGE_KEY))
   })
 })

@@ -1,33 +1,23 @@
-// What is being developed, and what only waits for its outcome to be recorded: the second keeps no child from its next image.
+// What is being developed, and what only waits for its outcome to be recorded: the second keeps no child from its next image. What is asked
+// for meanwhile is made as well.
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { processImages, type ProcessDeps } from '../../src/flow/process-images.ts'
+import type { ProcessDeps } from '../../src/flow/process-images.ts'
 import { toJobs } from '../../src/flow/upload.ts'
-import { createLog } from '../../src/log.ts'
-import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
-import { createMemoryQueue } from '../../src/queue/memory-queue.ts'
-import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
-import { openFilesystemStore } from '../../src/store/filesystem.ts'
-import { upload } from '../contracts/image-store.ts'
+import type { DevelopJob } from '../../src/process/developer.ts'
+import { renditionKey } from '../../src/rendition/keys.ts'
+import { operationsOf, PRESETS, RECIPE, recipeOf } from '../../src/rendition/presets.ts'
+import { hashOf, upload, uploadAs } from '../contracts/image-store.ts'
 import { eventually } from '../support/client.ts'
-import { openOnSqlite } from '../support/databases.ts'
+import { developerOf, noImage, openProcessing, pretend } from './processing.ts'
 
 const CONTENTS = ['one', 'two', 'three', 'four', 'five', 'six']
-/** What a child pool of one child takes. */
-const CAPACITY = 2
 
 test('failed images make room for the next ones while their outcomes wait for each other', async (t) => {
-  const dataDir = await mkdtemp(join(tmpdir(), 'calotype-test-'))
-  const { database, close } = await openOnSqlite()
-  const store = await openFilesystemStore(dataDir, { isShared: false })
-  const [queue, feed] = [createMemoryQueue(), createMemoryFeed({ history: 100 })]
-  const sqlStore = createSqlImageStore(database)
-
+  const { images: sqlStore, queue, start } = await openProcessing(t)
   // Recorded together, and not before all are there.
   const together = Promise.withResolvers<void>()
+  t.after(() => together.resolve())
   let outcomes = 0
   const images: ProcessDeps['images'] = {
     ...sqlStore,
@@ -37,32 +27,14 @@ test('failed images make room for the next ones while their outcomes wait for ea
       return sqlStore.finish(...given)
     },
   }
-  const blobs: ProcessDeps['blobs'] = { ...store, checkout: async (key) => ({ path: join(dataDir, key), release: async () => {} }) }
   let developing = 0
-  const developer: ProcessDeps['developer'] = {
-    capacity: CAPACITY,
-    async develop() {
-      assert.ok(++developing <= CAPACITY, 'no more at once than it takes')
-      await new Promise(setImmediate)
-      developing--
-      return { outcome: 'failed', failure: { code: 'invalid_image', error: 'It is none.' } }
-    },
-    obstacle: () => null,
-    whenAble: async () => {},
-    stats: () => ({ children: [], developed: 0, replaced: 0, bytesInFlight: 0 }),
-    close: async () => {},
-  }
-  const log = createLog('silent')
-  const processing = processImages({ blobs, images, queue, feed, developer, pause: { current: async () => null }, worker: 'test', log })
-  t.after(async () => {
-    together.resolve()
-    await processing.stop()
-    await queue.close()
-    await feed.close()
-    await store.close()
-    await close()
-    await rm(dataDir, { recursive: true })
+  const developer = developerOf(async () => {
+    assert.ok(++developing <= developer.capacity, 'no more at once than it takes')
+    await new Promise(setImmediate)
+    developing--
+    return noImage()
   })
+  start(developer, { images })
 
   await queue.add(toJobs(await upload(sqlStore, ...CONTENTS)))
   await eventually(
@@ -73,11 +45,7 @@ test('failed images make room for the next ones while their outcomes wait for ea
 })
 
 test('the outcome of an image that came alone waits for no other', async (t) => {
-  const dataDir = await mkdtemp(join(tmpdir(), 'calotype-test-'))
-  const { database, close } = await openOnSqlite()
-  const store = await openFilesystemStore(dataDir, { isShared: false })
-  const [queue, feed] = [createMemoryQueue(), createMemoryFeed({ history: 100 })]
-  const sqlStore = createSqlImageStore(database)
+  const { images: sqlStore, queue, start } = await openProcessing(t)
   const delays: (number | undefined)[] = []
   const images: ProcessDeps['images'] = {
     ...sqlStore,
@@ -86,25 +54,7 @@ test('the outcome of an image that came alone waits for no other', async (t) => 
       return sqlStore.finish(result, 0)
     },
   }
-  const blobs: ProcessDeps['blobs'] = { ...store, checkout: async (key) => ({ path: join(dataDir, key), release: async () => {} }) }
-  const developer: ProcessDeps['developer'] = {
-    capacity: CAPACITY,
-    develop: async () => ({ outcome: 'failed', failure: { code: 'invalid_image', error: 'It is none.' } }),
-    stats: () => ({ children: [], developed: 0, replaced: 0, bytesInFlight: 0 }),
-    obstacle: () => null,
-    whenAble: async () => {},
-    close: async () => {},
-  }
-  const log = createLog('silent')
-  const processing = processImages({ blobs, images, queue, feed, developer, pause: { current: async () => null }, worker: 'test', log })
-  t.after(async () => {
-    await processing.stop()
-    await queue.close()
-    await feed.close()
-    await store.close()
-    await close()
-    await rm(dataDir, { recursive: true })
-  })
+  start(developerOf(noImage), { images })
 
   for (const content of CONTENTS) {
     const sent = delays.length
@@ -115,4 +65,87 @@ test('the outcome of an image that came alone waits for no other', async (t) => 
     delays,
     CONTENTS.map(() => 0),
   )
+})
+
+/** One preset more than there was as the processing began. */
+const LATER = recipeOf({ ...PRESETS, preview: { width: 640, format: 'webp', quality: 60 } })
+const BEFORE = operationsOf(RECIPE, 'jpeg')
+const ADDED = operationsOf(LATER, 'jpeg').filter((operation) => !BEFORE.includes(operation))
+
+test('a preset that is added while it runs is made without a restart: of new bytes with the others, of known ones alone', async (t) => {
+  const { images, queue, blobs, start } = await openProcessing(t)
+  const jobs: DevelopJob[] = []
+  start(
+    developerOf(async (job) => {
+      jobs.push(job)
+      return pretend(job)
+    }),
+  )
+  const add = async (...added: Awaited<ReturnType<typeof upload>>) => {
+    await queue.add(toJobs(added))
+    await eventually('all are completed', async () => {
+      const now = await images.getMany(
+        added.map(({ id }) => id),
+        null,
+      )
+      return now.every(({ status }) => status === 'completed')
+    })
+    const asked = jobs.splice(0).map(({ sha256, outputs }) => [sha256, outputs.map(({ operation }) => operation).sort()])
+    return Object.fromEntries(asked) as Record<string, string[]>
+  }
+  assert.deepEqual(await add(...(await upload(images, 'known'))), { [hashOf('known')]: BEFORE.toSorted() })
+
+  await images.addRecipe(LATER)
+  assert.equal(ADDED.length, 1)
+  const [known, fresh] = await uploadAs(images, { recipe: LATER }, 'known', 'new')
+  assert.deepEqual(await add(known!, fresh!), { [hashOf('known')]: ADDED, [hashOf('new')]: [...BEFORE, ...ADDED].sort() })
+  for (const { id, sha256 } of [known!, fresh!]) {
+    assert.equal((await images.findRendition(id, 'preview', null))?.rendition.operation, ADDED[0])
+    for (const operation of operationsOf(LATER, 'jpeg'))
+      assert.equal((await blobs.stat(renditionKey(sha256, operation)))?.size, operation.length)
+  }
+  // There is nothing left to be made of it.
+  const [again] = await uploadAs(images, { recipe: LATER }, 'known')
+  assert.equal(again!.status, 'completed')
+  assert.deepEqual(jobs, [])
+})
+
+test('a preset that is asked for while the same original is in hand is made as soon as that is done', async (t) => {
+  const { images, queue, feed, start } = await openProcessing(t)
+  const inHand = Promise.withResolvers<void>()
+  const goOn = Promise.withResolvers<void>()
+  t.after(() => goOn.resolve())
+  const jobs: DevelopJob[] = []
+  start(
+    developerOf(async (job) => {
+      jobs.push(job)
+      inHand.resolve()
+      if (jobs.length === 1) await goOn.promise
+      return pretend(job)
+    }),
+  )
+  const [first] = await upload(images, 'one')
+  await queue.add(toJobs([first!]))
+  await inHand.promise
+  await images.addRecipe(LATER)
+  const [second] = await uploadAs(images, { recipe: LATER }, 'one')
+  assert.equal(second!.status, 'processing', 'with the work of the first')
+  // Its hint finds the work in other hands, and is gone.
+  await queue.add(toJobs([second!]))
+  const from = feed.position()
+  goOn.resolve()
+  await eventually('both are completed', async () => {
+    const now = await images.getMany([first!.id, second!.id], null)
+    return now.every(({ status }) => status === 'completed')
+  })
+  assert.deepEqual(
+    jobs.map(({ outputs }) => outputs.map(({ operation }) => operation).sort()),
+    [BEFORE.toSorted(), ADDED],
+  )
+  const told = (await eventually('all is told', async () => {
+    const events = await feed.read(from, 100)
+    return events?.some(({ image }) => image.id === second!.id && image.status === 'completed') && events
+  }))!
+  const said = (id: string) => told.filter(({ image }) => image.id === id).map(({ image }) => image.status)
+  assert.deepEqual([said(first!.id), said(second!.id)], [['completed'], ['pending', 'processing', 'completed']])
 })

@@ -10,10 +10,10 @@ import { openSqlite } from '../../src/db/open-sqlite.ts'
 import { cancelBatch } from '../../src/flow/cancel-batch.ts'
 import { uploadDeclared } from '../../src/flow/upload-declared.ts'
 import type { UploadDeps } from '../../src/flow/upload.ts'
-import { RECIPE } from '../../src/image.ts'
 import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
 import { createMemoryQueue } from '../../src/queue/memory-queue.ts'
 import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
 import { openFilesystemStore } from '../../src/store/filesystem.ts'
 
 const HOUR_MS = 60 * 60 * 1000
@@ -42,7 +42,8 @@ test('cancelled between the commit of its files and their announcement, a batch 
     await rm(dataDir, { recursive: true })
   })
   const images = createSqlImageStore(database)
-  const deps = { blobs, images, queue, feed }
+  await images.addRecipe(RECIPE)
+  const deps = { recipe: RECIPE, blobs, images, queue, feed }
   const files = CONTENTS.map((content) => ({ name: `${content}.jpg`, size: content.length, sha256: null, refusal: null }))
   const { batchId } = await images.declare({ batchId: uuidv7(), files, ttlMs: HOUR_MS, ownerId: null, sees: null, recipe: RECIPE })
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { InjectOptions } from 'fastify'
 import { OPERATIONS } from '../../src/http/openapi/document.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
 import { PASSWORD } from '../support/accounts.ts'
 import { CALLERS, form, startCallers, type Callers } from '../support/callers.ts'
 import { photograph } from '../support/photographs.ts'
@@ -135,8 +136,8 @@ const REQUESTS: Record<string, () => Promise<InjectOptions> | InjectOptions> = {
     url: `/api/admin/users/${callers.ids.other}/reset-password`,
     payload: { password: PASSWORD },
   }),
-  'GET /media/images/:file': async () => ({ url: `/media/images/${await callers.makeImage()}-v1.jpg` }),
-  'GET /media/thumbnails/:file': async () => ({ url: `/media/thumbnails/${await callers.makeImage()}-v1.webp` }),
+  'GET /media/images/:file': async () => ({ url: `/media/images/${await callers.makeImage()}-${RECIPE.id}.jpg` }),
+  'GET /media/thumbnails/:file': async () => ({ url: `/media/thumbnails/${await callers.makeImage()}-${RECIPE.id}.webp` }),
   'GET /api/images/:id/original': async () => ({ url: `/api/images/${await callers.makeImage()}/original` }),
   'POST /api/upload': () => form('image', bytes),
   'POST /api/async/upload': () => form('images', bytes),

@@ -15,6 +15,7 @@ import { MAX_BUFFERED_BYTES } from '../../src/http/watcher.ts'
 import type { Image } from '../../src/image.ts'
 import type { EventFeed } from '../../src/publish/event-feed.ts'
 import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
 import { identifyEveryone } from '../support/principals.ts'
 import { completed, sampleImage } from '../support/sample-image.ts'
 
@@ -122,8 +123,8 @@ describe('live feed', () => {
       type: 'send_upload_notification',
       job_id: `${image.batchId}-7`,
       status: 'completed',
-      image: `/media/images/${image.id}-v1.jpg`,
-      thumbnail: `/media/thumbnails/${image.id}-v1.webp`,
+      image: `/media/images/${image.id}-${RECIPE.id}.jpg`,
+      thumbnail: `/media/thumbnails/${image.id}-${RECIPE.id}.webp`,
       id: image.id,
       name: image.name,
       size: image.size,

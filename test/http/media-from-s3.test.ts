@@ -7,21 +7,25 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fastify, type FastifyInstance } from 'fastify'
-import { isSeenBy, type Owner } from '../../src/access.ts'
 import { mediaRoutes } from '../../src/http/media.ts'
 import { answerProblems, problemOptions } from '../../src/http/problem.ts'
-import { imageKey, originalKey } from '../../src/rendition/keys.ts'
+import { originalKey, renditionKey } from '../../src/rendition/keys.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
 import type { BlobStore } from '../../src/store/blob-store.ts'
 import { openS3Store } from '../../src/store/s3.ts'
 import { identifyByHeader, WHO } from '../support/principals.ts'
 import { identifyEveryone } from '../support/principals.ts'
 import { startS3, type S3Server } from '../support/s3.ts'
-import { completed, sampleImage } from '../support/sample-image.ts'
+import { operationFor, sampleImage } from '../support/sample-image.ts'
+import { createMediaRows } from './media-rows.ts'
 
 describe('media from S3, with S3_PUBLIC_ENDPOINT', () => {
   const original = randomBytes(5_000)
   const developed = randomBytes(3_000)
-  const image = completed(sampleImage({ name: 'Été "1".jpg', sha256: 'ab'.repeat(32), size: original.length }))
+  const rows = createMediaRows()
+  const image = rows.addCompleted(sampleImage({ name: 'Été "1".jpg', sha256: 'ab'.repeat(32), size: original.length }), {
+    image: developed.length,
+  })
   let s3: S3Server
   let stagingFolder: string
   let blobs: BlobStore
@@ -34,7 +38,10 @@ describe('media from S3, with S3_PUBLIC_ENDPOINT', () => {
     // The servers' own way to the bucket is another one than that of clients.
     const publicEndpoint = s3.settings.endpoint.replace('127.0.0.1', 'localhost')
     blobs = await openS3Store({ ...s3.settings, stagingFolder, publicEndpoint })
-    for (const [key, bytes] of [[originalKey(image.sha256), original] as const, [imageKey(image), developed] as const]) {
+    for (const [key, bytes] of [
+      [originalKey(image.sha256), original],
+      [renditionKey(image.sha256, operationFor('image')), developed],
+    ] as const) {
       const staged = blobs.stage()
       await writeFile(staged, bytes)
       await blobs.put(staged, key)
@@ -43,7 +50,8 @@ describe('media from S3, with S3_PUBLIC_ENDPOINT', () => {
     answerProblems(app)
     identifyEveryone(app)
     await app.register(mediaRoutes, {
-      images: { get: async (id: string) => (id === image.id ? image : null) },
+      images: rows.images,
+      recipe: RECIPE,
       blobs,
       onLoss: () => undefined,
     })
@@ -101,12 +109,12 @@ describe('media from S3, with S3_PUBLIC_ENDPOINT', () => {
   })
 
   it('where media are private, only who sees the image is told where it is, and asks each time', async () => {
-    const mine = { ...image, ownerId: 'ann' }
+    const owned = createMediaRows()
+    owned.addCompleted({ ...image, ownerId: 'ann' }, { image: developed.length })
     const guarded = fastify(problemOptions)
     answerProblems(guarded)
     identifyByHeader(guarded)
-    const images = { get: async (id: string, owner: Owner) => (id === mine.id && isSeenBy(owner, mine) ? mine : null) }
-    await guarded.register(mediaRoutes, { images, blobs, mediaAccess: 'private', onLoss: () => undefined })
+    await guarded.register(mediaRoutes, { images: owned.images, recipe: RECIPE, blobs, mediaAccess: 'private', onLoss: () => undefined })
     try {
       for (const path of [developedPath, `/api/images/${image.id}/original`]) {
         for (const [who, status] of [

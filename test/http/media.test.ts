@@ -16,11 +16,16 @@ import { MAX_CHECKED_FIRST_BYTES } from '../../src/flow/read-original.ts'
 import { answerProblems, problemOptions } from '../../src/http/problem.ts'
 import { addSecurityHeaders } from '../../src/http/security-headers.ts'
 import { type Image } from '../../src/image.ts'
-import { imageKey, originalKey, thumbnailKey } from '../../src/rendition/keys.ts'
+import { originalKey, renditionKey } from '../../src/rendition/keys.ts'
+import { PRESETS, RECIPE, recipeOf } from '../../src/rendition/presets.ts'
 import type { BlobStore } from '../../src/store/blob-store.ts'
 import { openFilesystemStore } from '../../src/store/filesystem.ts'
 import { identifyEveryone } from '../support/principals.ts'
-import { completed, sampleImage } from '../support/sample-image.ts'
+import { operationFor, sampleImage } from '../support/sample-image.ts'
+import { createMediaRows } from './media-rows.ts'
+
+/** One preset more than the built-in ones. */
+const WITH_PREVIEW = recipeOf({ ...PRESETS, preview: { width: 640, format: 'avif' } })
 
 const hashOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
@@ -29,7 +34,7 @@ describe('media', () => {
   let blobs: BlobStore
   let app: FastifyInstance
   let port: number
-  const images = new Map<string, Image>()
+  const rows = createMediaRows(WITH_PREVIEW)
   /** Developed, of 64,000 bytes or so; one of 20 MB; one that waits. */
   let photograph: Image
   let large: Image
@@ -45,12 +50,10 @@ describe('media', () => {
     await blobs.put(staged, key)
   }
 
-  function add(image: Image, imageSize: number, thumbnailSize: number): Image {
-    const whole = completed(image)
-    const added = { ...whole, rendition: { ...whole.rendition!, imageSize, thumbnailSize } }
-    images.set(added.id, added)
-    return added
-  }
+  const add = (image: Image, imageSize: number, thumbnailSize: number) =>
+    rows.addCompleted(image, { image: imageSize, thumbnail: thumbnailSize })
+  const putRendition = ({ sha256, format }: Image, preset: string, bytes: Buffer) =>
+    put(renditionKey(sha256, operationFor(preset, format, WITH_PREVIEW)), bytes)
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'calotype-media-'))
@@ -65,20 +68,20 @@ describe('media', () => {
       developed.length,
       thumbnail.length,
     )
-    await put(imageKey(photograph), developed)
-    await put(thumbnailKey(photograph), thumbnail)
+    await putRendition(photograph, 'image', developed)
+    await putRendition(photograph, 'thumbnail', thumbnail)
     await put(originalKey(photograph.sha256), original)
     large = add(sampleImage({ sha256: 'bb'.repeat(32), format: 'png' }), 20e6, 10)
-    await put(imageKey(large), randomBytes(20e6))
-    pending = sampleImage({ sha256: 'cc'.repeat(32) })
-    images.set(pending.id, pending)
+    await putRendition(large, 'image', randomBytes(20e6))
+    pending = rows.add(sampleImage({ sha256: 'cc'.repeat(32) }))
 
     app = fastify(problemOptions)
     answerProblems(app)
     addSecurityHeaders(app)
     identifyEveryone(app)
     await app.register(mediaRoutes, {
-      images: { get: async (id: string) => images.get(id) ?? null },
+      images: rows.images,
+      recipe: WITH_PREVIEW,
       blobs,
       onLoss: ({ code }) => void losses.push(code),
     })
@@ -92,8 +95,8 @@ describe('media', () => {
     await rm(folder, { recursive: true })
   })
 
-  const imagePath = () => `/media/images/${photograph.id}-v1.jpg`
-  const thumbnailPath = () => `/media/thumbnails/${photograph.id}-v1.webp`
+  const imagePath = () => `/media/images/${photograph.id}-${RECIPE.id}.jpg`
+  const thumbnailPath = () => `/media/thumbnails/${photograph.id}-${RECIPE.id}.webp`
   const originalPath = () => `/api/images/${photograph.id}/original`
 
   /** Over a socket of its own, with the path exactly as given. */
@@ -129,6 +132,28 @@ describe('media', () => {
     }
   })
 
+  it('serves each further preset from a folder of its own, with the type of its format', async () => {
+    const bytes = randomBytes(3_000)
+    const image = rows.addCompleted(sampleImage({ sha256: 'ab'.repeat(32), recipe: WITH_PREVIEW.id }), { image: 1, preview: bytes.length })
+    await putRendition(image, 'preview', bytes)
+    const answer = await ask(`/media/preview/${image.id}-${WITH_PREVIEW.id}.avif`)
+    assert.equal(answer.status, 200)
+    assert.ok(answer.body.equals(bytes))
+    assert.equal(answer.headers['content-type'], 'image/avif')
+    // Uploaded before there was this preset.
+    assert.equal((await ask(`/media/preview/${photograph.id}-${RECIPE.id}.avif`)).status, 404)
+  })
+
+  it('serves what was uploaded under another recipe by the name that has, and by no other', async () => {
+    const bytes = randomBytes(3_000)
+    const image = add(sampleImage({ sha256: 'ba'.repeat(32), recipe: 'v1' }), bytes.length, 10)
+    await putRendition(image, 'image', bytes)
+    const answer = await ask(`/media/images/${image.id}-v1.jpg`)
+    assert.equal(answer.status, 200)
+    assert.ok(answer.body.equals(bytes))
+    assert.equal((await ask(`/media/images/${image.id}-${RECIPE.id}.jpg`)).status, 404)
+  })
+
   it('lets every cache keep images for ever, and no shared one originals', async () => {
     const [image, download] = [await ask(imagePath()), await ask(originalPath())]
     assert.equal(image.headers['cache-control'], 'public, max-age=31536000, immutable')
@@ -148,7 +173,7 @@ describe('media', () => {
   })
 
   it('has an ETag for each of its bytes', async () => {
-    const etags = [imagePath(), thumbnailPath(), originalPath(), `/media/images/${large.id}-v1.png`]
+    const etags = [imagePath(), thumbnailPath(), originalPath(), `/media/images/${large.id}-${RECIPE.id}.png`]
     assert.equal(new Set(await Promise.all(etags.map(async (path) => (await ask(path, {}, 'HEAD')).headers.etag))).size, 4)
   })
 
@@ -224,30 +249,31 @@ describe('media', () => {
       id,
       `${id}-`,
       `${id}.jpg`,
-      `${id}-v2.jpg`,
-      `${id}-v1.png`,
-      `${id}-v1.jpeg`,
-      `${id}-v1`,
-      `${id}-v1.jpg.`,
-      `${id}-v1.jpg%00`,
+      `${id}-v1.jpg`,
+      `${id}-${RECIPE.id}0.jpg`,
+      `${id}-${RECIPE.id}.png`,
+      `${id}-${RECIPE.id}.jpeg`,
+      `${id}-${RECIPE.id}`,
+      `${id}-${RECIPE.id}.jpg.`,
+      `${id}-${RECIPE.id}.jpg%00`,
     ]
     files.push(
-      `${id.toUpperCase()}-v1.jpg`,
-      `${id}-v1.webp`,
-      `${none}-v1.jpg`,
-      `${pending.id}-v1.jpg`,
-      `x${id}-v1.jpg`,
-      `${id}-v1.jpg%0d%0ax:y`,
+      `${id.toUpperCase()}-${RECIPE.id}.jpg`,
+      `${id}-${RECIPE.id}.webp`,
+      `${none}-${RECIPE.id}.jpg`,
+      `${pending.id}-${RECIPE.id}.jpg`,
+      `x${id}-${RECIPE.id}.jpg`,
+      `${id}-${RECIPE.id}.jpg%0d%0ax:y`,
     )
     files.push(
       '..%2f..%2fpackage.json',
       '%2e%2e%2f%2e%2e%2foriginals',
-      `..%2f${id}-v1.jpg`,
-      `../images/..;/${id}-v1.jpg`,
+      `..%2f${id}-${RECIPE.id}.jpg`,
+      `../images/..;/${id}-${RECIPE.id}.jpg`,
       '..\\..\\package.json',
       '%5c..%5c',
     )
-    files.push(`%2fetc%2fpasswd`, `${photograph.sha256}-v1.jpg`, 'x'.repeat(3000))
+    files.push(`%2fetc%2fpasswd`, `${photograph.sha256}-${RECIPE.id}.jpg`, 'x'.repeat(3000))
     for (const file of files) {
       const answer = await ask(`/media/images/${file}`)
       assert.equal(answer.status, 404, file)
@@ -256,20 +282,20 @@ describe('media', () => {
       assert.equal(answer.headers.etag, undefined)
     }
     for (const path of [
-      `/media/thumbnails/${id}-v1.jpg`,
-      `/media/thumbnails/${pending.id}-v1.webp`,
+      `/media/thumbnails/${id}-${RECIPE.id}.jpg`,
+      `/media/thumbnails/${pending.id}-${RECIPE.id}.webp`,
       `/api/images/${none}/original`,
       '/api/images/..%2f/original',
     ])
       assert.equal((await ask(path)).status, 404, path)
-    assert.equal((await ask(`/media/images/${none}-v1.jpg`, {}, 'HEAD')).status, 404)
+    assert.equal((await ask(`/media/images/${none}-${RECIPE.id}.jpg`, {}, 'HEAD')).status, 404)
   })
 
   it('says what is lost, cached by nobody, when the bytes are gone', async () => {
     const gone = add(sampleImage({ sha256: 'dd'.repeat(32) }), 10, 10)
     for (const [path, code] of [
-      [`/media/images/${gone.id}-v1.jpg`, 'rendition_missing'],
-      [`/media/thumbnails/${gone.id}-v1.webp`, 'rendition_missing'],
+      [`/media/images/${gone.id}-${RECIPE.id}.jpg`, 'rendition_missing'],
+      [`/media/thumbnails/${gone.id}-${RECIPE.id}.webp`, 'rendition_missing'],
       [`/api/images/${gone.id}/original`, 'original_missing'],
     ] as const) {
       for (const headers of [{}, { range: 'bytes=0-1' }]) {
@@ -326,11 +352,11 @@ describe('media', () => {
 
   it('never puts the next answer into one that is shorter than it said', async () => {
     const short = add(sampleImage({ sha256: 'ee'.repeat(32) }), 5_000, 5_000)
-    await put(imageKey(short), Buffer.alloc(100, 'x'))
+    await putRendition(short, 'image', Buffer.alloc(100, 'x'))
     const socket = connect(port, '127.0.0.1')
     const chunks: Buffer[] = []
     socket.on('data', (chunk) => chunks.push(chunk)).on('error', () => {})
-    socket.write(`GET /media/images/${short.id}-v1.jpg HTTP/1.1\r\nhost: a\r\n\r\n`.repeat(2))
+    socket.write(`GET /media/images/${short.id}-${RECIPE.id}.jpg HTTP/1.1\r\nhost: a\r\n\r\n`.repeat(2))
     await once(socket, 'close')
     const received = Buffer.concat(chunks).toString('latin1')
     assert.equal(received.split('HTTP/1.1 ').length - 1, 1, received)
@@ -357,7 +383,7 @@ describe('media', () => {
       Array.from({ length: 40 }, async (_, i) => {
         const socket = connect(port, '127.0.0.1').on('error', () => {})
         await once(socket, 'connect')
-        socket.write(`GET /media/images/${large.id}-v1.png HTTP/1.1\r\nhost: a\r\n\r\n`)
+        socket.write(`GET /media/images/${large.id}-${RECIPE.id}.png HTTP/1.1\r\nhost: a\r\n\r\n`)
         // Half of them leave at once, before there is an answer.
         if (i % 2 === 0) socket.destroy()
         else {

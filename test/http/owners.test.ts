@@ -19,6 +19,7 @@ import type {
 import { createServer } from '../../src/http/server.ts'
 import { createLog } from '../../src/log.ts'
 import { NO_RESERVE } from '../../src/store/disk-reserve.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
 import { ask, END_OF_PARTS, eventually, MULTIPART, part, type Answer } from '../support/client.ts'
 import { smallPhotographs } from '../support/photographs.ts'
 import { identifyByHeader, startShared, WHO, type Shared } from '../support/principals.ts'
@@ -94,8 +95,8 @@ describe('ids of others', () => {
     'GET /api/batches/:id': (_, batch) => [`/api/batches/${batch}`],
     'POST /api/batches/:id/cancel': (_, batch) => [`/api/batches/${batch}/cancel`, { method: 'POST' }],
     'POST /api/batches/:id/retry': (_, batch) => [`/api/batches/${batch}/retry`, { method: 'POST' }],
-    'GET /media/images/:file': ({ id }) => [`/media/images/${id}-v1.jpg`],
-    'GET /media/thumbnails/:file': ({ id }) => [`/media/thumbnails/${id}-v1.webp`],
+    'GET /media/images/:file': ({ id }) => [`/media/images/${id}-${RECIPE.id}.jpg`],
+    'GET /media/thumbnails/:file': ({ id }) => [`/media/thumbnails/${id}-${RECIPE.id}.webp`],
   }
   /** And those that take it elsewhere. */
   const MORE: typeof CALLS = {

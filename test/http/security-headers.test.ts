@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { InjectOptions } from 'fastify'
 import { startCallers, type Callers } from '../support/callers.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
 
 let callers: Callers
 before(async () => {
@@ -52,7 +53,7 @@ describe('security headers', () => {
   test('are on media and originals, which also run nothing', async () => {
     const id = await callers.makeImage()
     const headers = await callers.headersOf('admin')
-    for (const url of [`/media/images/${id}-v1.jpg`, `/media/thumbnails/${id}-v1.webp`, `/api/images/${id}/original`]) {
+    for (const url of [`/media/images/${id}-${RECIPE.id}.jpg`, `/media/thumbnails/${id}-${RECIPE.id}.webp`, `/api/images/${id}/original`]) {
       const { statusCode, headers: given } = await look('GET', url, { headers })
       assert.equal(statusCode, 200)
       assert.match(String(given['content-security-policy']), /sandbox/)

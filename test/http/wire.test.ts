@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { toApiImage, toNotification } from '../../src/http/wire.ts'
 import { FORMATS, type Format } from '../../src/image.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
 import { completed, sampleImage } from '../support/sample-image.ts'
 
 describe('wire', () => {
@@ -18,8 +19,8 @@ describe('wire', () => {
       uploaded_at: '2026-01-02T03:04:05.000Z',
       finished_at: '2026-01-02T03:04:05.500Z',
       upload_time: '0.5 seconds',
-      image: `/media/images/${image.id}-v1.jpg`,
-      thumbnail: `/media/thumbnails/${image.id}-v1.webp`,
+      image: `/media/images/${image.id}-${RECIPE.id}.jpg`,
+      thumbnail: `/media/thumbnails/${image.id}-${RECIPE.id}.webp`,
       thumbhash: 'aGFzaA==',
       width: 1500,
       height: 1000,
@@ -48,7 +49,7 @@ describe('wire', () => {
   it('names each format by its own extension and type', () => {
     for (const format of Object.keys(FORMATS) as Format[]) {
       const shown = toApiImage(completed(sampleImage({ format })))
-      assert.ok(shown.image?.endsWith(`-v1.${FORMATS[format].extension}`))
+      assert.ok(shown.image?.endsWith(`-${RECIPE.id}.${FORMATS[format].extension}`))
       assert.equal(shown.type, FORMATS[format].type)
     }
   })

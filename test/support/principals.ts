@@ -21,6 +21,7 @@ import { createLog } from '../../src/log.ts'
 import { createChildPool } from '../../src/process/child-pool.ts'
 import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
 import { createMemoryQueue } from '../../src/queue/memory-queue.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
 import { createSqlBulkJobs } from '../../src/record/sql-bulk-jobs.ts'
 import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
 import { createSqlOverview } from '../../src/record/sql-overview.ts'
@@ -91,9 +92,12 @@ export async function startShared(): Promise<Shared> {
   const { database } = await openSqlite(join(dataDir, 'calotype.sqlite'))
   const blobs = await openFilesystemStore(dataDir, { isShared: false })
   const log = createLog('silent')
+  const images = createSqlImageStore(database)
+  await images.addRecipe(RECIPE)
   const deps = {
+    recipe: RECIPE,
     blobs,
-    images: createSqlImageStore(database),
+    images,
     overview: createSqlOverview(database),
     workers: createSqlWorkerRegistry(database),
     pause: createSqlWorkPause(database),
