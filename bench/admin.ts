@@ -16,7 +16,7 @@ const OWNERS = 20
 
 const options = new Command('npm run bench:admin --')
   .description(
-    'Fills the database of a server of its own with rows of images, each with an original and a development of its own, in batches of 100 of ' +
+    'Fills the database of a server of its own with rows of images, each with an original and renditions of its own, in batches of 100 of ' +
       `${OWNERS} users, one in a thousand failed and one in a hundred waiting, in a queue that is paused; then asks every question of the ` +
       'admin area, one after the other, in turns. Milliseconds to the answer, on SQLite and on PostgreSQL (npm run cluster, through nginx).',
   )
@@ -38,6 +38,8 @@ function various({ from, hex }: Numbers): string[] {
   const sha256 = `${hex('n * 2654435761 % 4294967296', 8)} || ${hex('n', 56)}`
   const status = `case when n % 1000 = 0 then 'error' when n % 100 = 1 then 'pending' else 'completed' end`
   const code = `case when n % 1000 <> 0 then null when n % 3000 = 0 then 'processing_timeout' when n % 50000 = 0 then 'internal' else 'invalid_image' end`
+  const work = `case when n % 1000 = 0 then 'failed' when n % 100 = 1 then 'pending' else 'idle' end`
+  const made = `n % 1000 <> 0 and n % 100 <> 1`
   const format = `case when n % 997 = 0 then 'avif' when n % 10 = 0 then 'png' else 'jpeg' end`
   const finished = `case when n % 100 = 1 then null else finished_at - n * 1000 end`
   const one = `(select * from images where batch_index = 0 and id not like '00000000-%') as one`
@@ -47,11 +49,13 @@ function various({ from, hex }: Numbers): string[] {
     `insert into batches (id, kind, owner_id, created_at, received_at, rejected)
      select ${batch}, 'batch', ${owner}, uploaded_at - n * 1000, uploaded_at - n * 1000, '[]' from ${one}, ${from}
      where n % 100 = 0 or n = 1`,
-    `insert into originals (sha256, size) select ${sha256}, size + n % 4096 from ${one}, ${from}`,
-    `insert into developments (sha256, recipe, format, status, finished_at, width, height, image_size, thumbnail_size, thumbhash, code, error, attempts,
-       started_at, worker)
-     select ${sha256}, recipe, ${format}, ${status}, ${finished}, 100, 100, 1000, 100, 'aGFzaA==', ${code}, ${code}, 1, uploaded_at - n * 1000, 'here-1'
+    `insert into originals (sha256, size, format, status, finished_at, width, height, thumbhash, code, error, attempts, started_at, worker)
+     select ${sha256}, size + n % 4096, ${format}, ${work}, ${finished}, 100, 100, 'aGFzaA==', ${code}, ${code}, 1, uploaded_at - n * 1000, 'here-1'
      from ${one}, ${from}`,
+    `insert into renditions (sha256, operation, status, width, height, bytes)
+     select ${sha256}, operation, case when ${made} then 'completed' else 'pending' end, case when ${made} then 100 end,
+       case when ${made} then 100 end, case when ${made} then 1000 end
+     from ${one}, ${from}, recipe_outputs where recipe_outputs.recipe = one.recipe and recipe_outputs.format = ${format}`,
     `insert into images (id, batch_id, owner_id, batch_index, name, format, size, sha256, recipe, status, uploaded_at, finished_at, code)
      select ${id}, ${batch}, ${owner}, n % 100 + 1, 'IMG_' || n || case when n % 5003 = 0 then ' sunset' else '' end || '.jpg', ${format},
        size + n % 4096, ${sha256}, recipe, ${status}, uploaded_at - n * 1000, ${finished}, ${code}

@@ -4,8 +4,8 @@ import { Agent } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Command } from 'commander'
-import { RECIPE } from '../src/image.ts'
-import { imageKey, thumbnailKey } from '../src/rendition/keys.ts'
+import { renditionKey } from '../src/rendition/keys.ts'
+import { operationsOf, RECIPE } from '../src/rendition/presets.ts'
 import { startCluster, type TestCluster } from '../test/support/cluster.ts'
 import { watchCluster } from './asked.ts'
 import type { Commands } from './cluster-commands.ts'
@@ -36,7 +36,7 @@ interface Counts extends Commands {
   /** Statements of all kinds, begins and commits among them: each waits for its answer. */
   dbRoundTrips: number
   kinds: Record<Kind, number>
-  /** Commits of results by the busiest worker, from its first to its last; each has an UPDATE of developments and one of images. */
+  /** Commits of results by the busiest worker, from its first to its last; each has an UPDATE of renditions, one of originals and one of images. */
   resultsPerSecond: number
   /** The most of them within any one second: above the rate only as far as the machine is late now and on time then. */
   mostResultsInSecond: number
@@ -66,12 +66,12 @@ function mostWithinSecond(times: number[]): number {
   return Math.max(0, ...times.map((from) => times.filter((time) => time >= from && time < from + 1_000).length))
 }
 
-/** From when both files of an image were there to the commit of the statement that says so. */
+/** From when all files of an image were there to the commit of the statement that says so. */
 async function resultDelays(dataDir: string, statements: Statement[]): Promise<number[]> {
   const delays: number[] = []
   for (const { hashes, committedAt } of resultCommits(statements)) {
     for (const sha256 of hashes) {
-      const keys = [imageKey({ sha256, recipe: RECIPE, format: 'jpeg' }), thumbnailKey({ sha256, recipe: RECIPE })]
+      const keys = operationsOf(RECIPE, 'jpeg').map((operation) => renditionKey(sha256, operation))
       // The change of a file's status is its rename into place.
       const storedAt = await Promise.all(keys.map(async (key) => (await stat(join(dataDir, key))).ctimeMs))
       delays.push(committedAt - Math.max(...storedAt))

@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { Command, Option } from 'commander'
 import type { ApiCount } from '../src/api.ts'
+import { operationFor } from '../test/support/sample-image.ts'
 import { cell, columns } from './columns.ts'
 import { DATABASES, fillDatabase, uploadOne, type DatabaseName, type Filled, type Numbers, type Run } from './many-rows.ts'
 import { someOf, wholeNumber } from './options.ts'
@@ -55,6 +56,10 @@ function ofMembers({ from, hex }: Numbers): string[] {
   return [
     `insert into batches (id, kind, created_at, received_at, rejected)
      select ${batch}, 'batch', ${batchAt}, ${batchAt}, '[]' from ${from} where n % ${FILES_A_BATCH} = 0 or n = 1`,
+    // One of a hundred is told to be a GIF.
+    `insert into renditions (sha256, operation, status, width, height, bytes)
+     select sha256, '${operationFor('image', 'gif')}', status, width, height, bytes from renditions
+     where operation = '${operationFor('image')}' on conflict do nothing`,
     `insert into images (id, batch_id, owner_id, batch_index, name, format, size, sha256, recipe, status, uploaded_at, finished_at, code)
      select '00000000-0000-4000-8000-' || ${hex('n', 12)}, ${batch}, 'member-' || (n % ${MEMBERS}), n % ${FILES_A_BATCH},
        'IMG_' || n || case when n % 5003 = 0 then ' sunset' else '' end || '.jpg',
