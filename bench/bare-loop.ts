@@ -2,7 +2,8 @@
 import { basename, join } from 'node:path'
 import type { Format } from '../src/image.ts'
 import { prepareDecoder } from '../src/process/decoder.ts'
-import { developImage } from '../src/process/recipe.ts'
+import { makeRenditions } from '../src/process/make-renditions.ts'
+import { operationsOf, RECIPE } from '../src/rendition/presets.ts'
 import { inChild } from './child.ts'
 
 export interface BareInput {
@@ -27,11 +28,8 @@ inChild<BareInput>(async ({ originals, warmUp, folder, pipelines }, progress) =>
         const output = join(folder, basename(path))
         // The next image begins when the pixels of this one are done with: waiting for the disk would leave a core idle.
         await new Promise<void>((resolve, reject) => {
-          const developed = developImage(
-            { format, originalPath: path, imagePath: `${output}.image`, thumbnailPath: `${output}.thumbnail` },
-            Number.MAX_SAFE_INTEGER,
-            { encoded: resolve },
-          )
+          const outputs = operationsOf(RECIPE, format).map((operation) => ({ operation, path: `${output}.${operation}` }))
+          const developed = makeRenditions({ format, originalPath: path, outputs }, Number.MAX_SAFE_INTEGER, { encoded: resolve })
           written.push(developed)
           developed.then(() => progress(++done), reject)
         })

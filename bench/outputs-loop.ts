@@ -5,8 +5,10 @@ import sharp from 'sharp'
 import { rgbaToThumbHash } from 'thumbhash'
 import type { Format } from '../src/image.ts'
 import { prepareDecoder } from '../src/process/decoder.ts'
-import { encode, IMAGE_BOX, THUMBHASH_BOX, THUMBNAIL_BOX } from '../src/process/outputs.ts'
-import { developImage } from '../src/process/recipe.ts'
+import { boxOf, encode, THUMBHASH_BOX } from '../src/process/encoders.ts'
+import { makeRenditions, type Making } from '../src/process/make-renditions.ts'
+import { parseOperation } from '../src/rendition/operation.ts'
+import { operationsOf, RECIPE } from '../src/rendition/presets.ts'
 import { inChild } from './child.ts'
 
 export interface OutputsInput {
@@ -18,14 +20,15 @@ export interface OutputsInput {
 }
 
 /** The same outputs at the same settings, as one writes them who knows sharp's documentation. */
-async function developSeparately(path: string, format: Format, imagePath: string, thumbnailPath: string): Promise<string> {
+async function developSeparately({ originalPath: path, format, outputs }: Making): Promise<string> {
   const animated = format === 'gif'
   const open = (pages: number) => sharp(path, { failOn: 'error', pages })
-  // All frames lie below each other: turning them is no matter of one of them.
-  const upright = animated ? open(-1) : open(1).autoOrient()
-  await writeFile(imagePath, await encode[format](upright.resize(IMAGE_BOX)).toBuffer())
-  const thumbnail = await encode.webp(open(1).autoOrient().resize(THUMBNAIL_BOX)).toBuffer()
-  await writeFile(thumbnailPath, thumbnail)
+  for (const { operation: text, path: target } of outputs) {
+    const operation = parseOperation(text)
+    // All frames lie below each other: turning them is no matter of one of them.
+    const upright = animated && !operation.still ? open(-1) : open(1).autoOrient()
+    await writeFile(target, await encode(upright.resize(boxOf(operation)), operation).toBuffer())
+  }
   const tiny = open(1).autoOrient().resize(THUMBHASH_BOX).ensureAlpha().raw()
   const { data, info } = await tiny.toBuffer({ resolveWithObject: true })
   return Buffer.from(rgbaToThumbHash(info.width, info.height, data)).toString('base64')
@@ -34,9 +37,10 @@ async function developSeparately(path: string, format: Format, imagePath: string
 inChild<OutputsInput>(async ({ paths, format, way, folder }, progress) => {
   prepareDecoder()
   const develop = async (path: string, name: string) => {
-    const [imagePath, thumbnailPath] = [join(folder, `${name}.image`), join(folder, `${name}.thumbnail`)]
-    if (way === 'separate') return void (await developSeparately(path, format, imagePath, thumbnailPath))
-    await developImage({ format, originalPath: path, imagePath, thumbnailPath }, Number.MAX_SAFE_INTEGER)
+    const outputs = operationsOf(RECIPE, format).map((operation) => ({ operation, path: join(folder, `${name}.${operation}`) }))
+    const making: Making = { format, originalPath: path, outputs }
+    if (way === 'separate') await developSeparately(making)
+    else await makeRenditions(making, Number.MAX_SAFE_INTEGER)
   }
   // Read once, so that no way pays for the disk; developed once, so that none pays for what a process does once.
   for (const path of paths) await readFile(path)
