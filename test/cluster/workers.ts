@@ -1,27 +1,32 @@
 // What rows and workers say of the work: who holds what, and what became of it.
 import { query } from './ledger.ts'
 
-export interface DevelopmentState extends Record<string, unknown> {
+export interface WorkState extends Record<string, unknown> {
   sha256: string
-  status: 'pending' | 'processing' | 'completed' | 'error'
-  lease_token: string | null
+  /** `idle`: done. */
+  status: 'pending' | 'processing' | 'idle' | 'failed'
+  /** Who claimed it last. */
+  worker: string | null
 }
 
-/** Every development, all of it but how long its lease lasts. */
-export const developments = (databaseUrl: string) =>
-  query<DevelopmentState>(
+/** The work on every original and what was made of it: all of the rows but how long a lease lasts. */
+export const works = (databaseUrl: string) =>
+  query<WorkState>(
     databaseUrl,
-    'select sha256, status, lease_token, attempts, finished_at, width, height, image_size, code from developments order by sha256',
+    `select sha256, status, worker, lease_token, attempts, finished_at, width, height, thumbhash, code,
+       (select string_agg(concat_ws(' ', operation, status, width, height, bytes, code), ', ' order by operation)
+        from renditions where renditions.sha256 = originals.sha256) as outputs
+     from originals order by sha256`,
   )
 
-/** What is in hand under a token. */
-export const heldBy = async (databaseUrl: string, token: string) =>
-  (await developments(databaseUrl)).filter(({ status, lease_token }) => status === 'processing' && lease_token === token)
+/** What a worker has in hand. */
+export const heldBy = async (databaseUrl: string, worker: string) => inHand(await works(databaseUrl)).filter((row) => row.worker === worker)
 
-/** The token that holds the most, if any does. */
-export function holder(rows: DevelopmentState[]): string | undefined {
-  const held = rows.filter(({ status }) => status === 'processing')
-  const groups = [...Map.groupBy(held, ({ lease_token }) => lease_token!)]
+const inHand = (rows: WorkState[]) => rows.filter(({ status }) => status === 'processing')
+
+/** The worker that holds the most, as it calls itself, if any does. */
+export function holder(rows: WorkState[]): string | undefined {
+  const groups = [...Map.groupBy(inHand(rows), ({ worker }) => worker!)]
   return groups.sort((a, b) => b[1].length - a[1].length)[0]?.[0]
 }
 

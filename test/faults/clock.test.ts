@@ -38,7 +38,7 @@ onEachTopology(
         await eventually('it died', async () => existsSync(`${subject.failpoint}.fired`), 30_000)
         const leases = await query<{ left_ms: number }>(
           subject,
-          "select lease_until - cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as left_ms from developments where status = 'processing'",
+          "select lease_until - cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as left_ms from originals where status = 'processing'",
         )
         assert.ok(leases.length > 0, 'it had work in hand')
         for (const { left_ms } of leases) assert.ok(left_ms <= LEASE_MS, `a lease for ${left_ms} ms`)

@@ -52,8 +52,8 @@ onEachTopology((topology, open) => {
     }
     await allFinal(subject)
     // Claimed once, each: an outcome sets the attempts back, so that what was tried twice shows in what children did.
-    const rows = await query<{ sha256: string; status: string }>(subject, 'select sha256, status from developments')
-    assert.deepEqual([rows.length, rows.filter(({ status }) => status === 'completed').length], [2 * FILES, 2 * FILES])
+    const rows = await query<{ sha256: string; status: string }>(subject, 'select sha256, status from originals')
+    assert.deepEqual([rows.length, rows.filter(({ status }) => status === 'idle').length], [2 * FILES, 2 * FILES])
     tellFigures(t, 'delivered twice', topology, {
       note: `key x ${AT_ONCE}, bundle x ${TIMES}${topology === 'cluster' ? `, jobs x ${2 * TIMES}` : ''}`,
     })

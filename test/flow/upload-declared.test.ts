@@ -24,7 +24,16 @@ async function* received(blobs: UploadDeps['blobs']) {
     const path = blobs.stage()
     await writeFile(path, content)
     const sha256 = createHash('sha256').update(content).digest('hex')
-    const file = { index, declaredIndex: index, name: `${content}.jpg`, path, size: content.length, sha256, format: 'jpeg' as const }
+    const file = {
+      index,
+      synced: Promise.resolve(),
+      declaredIndex: index,
+      name: `${content}.jpg`,
+      path,
+      size: content.length,
+      sha256,
+      format: 'jpeg' as const,
+    }
     yield { outcome: 'received' as const, ...file }
   }
 }

@@ -5,14 +5,16 @@ import { mkdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promis
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import type { ApiError, ApiImage } from '../../src/api.ts'
-import { imageKey, originalKey, thumbnailKey } from '../../src/rendition/keys.ts'
+import { originalKey, renditionKey } from '../../src/rendition/keys.ts'
 import { allFinal, ask, eventually, listImages, upload } from '../support/client.ts'
 import { doctor, calotype as command } from '../support/command.ts'
 import { audit, change } from '../support/data-dir.ts'
 import { smallPhotographs } from '../support/photographs.ts'
+import { operationFor } from '../support/sample-image.ts'
 import { onEachTopology } from '../support/topologies.ts'
 
 const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+const thumbnailOf = (sha256: string) => renditionKey(sha256, operationFor('thumbnail'))
 const LONG_AGO = new Date(Date.now() - 3 * 60 * 60 * 1000)
 
 // Files that are small enough for the disk of any machine to have room for them.
@@ -31,14 +33,14 @@ onEachTopology({ LOG_LEVEL: 'error', BLOB_GRACE_SECONDS: '3600', MAX_FILE_BYTES:
     await allFinal(calotype)
     return body.images.map(({ id }, index) => {
       const bytes = photographs[index]!
-      const development = { sha256: hashOf(bytes), recipe: 'v1', format: 'jpeg' } as const
+      const sha256 = hashOf(bytes)
       return {
         id,
         bytes,
-        sha256: development.sha256,
-        original: originalKey(development.sha256),
-        rendition: imageKey(development),
-        thumbnail: thumbnailKey(development),
+        sha256,
+        original: originalKey(sha256),
+        rendition: renditionKey(sha256, operationFor('image')),
+        thumbnail: thumbnailOf(sha256),
       }
     })
   }
@@ -76,8 +78,8 @@ onEachTopology({ LOG_LEVEL: 'error', BLOB_GRACE_SECONDS: '3600', MAX_FILE_BYTES:
     await rm(at(missing.original))
     const unknown = hashOf(Buffer.from(randomUUID()))
     const unknownOriginal = await stray(originalKey(unknown), LONG_AGO)
-    const orphanThumbnail = await stray(thumbnailKey({ sha256: unknown, recipe: 'v1' }), LONG_AGO)
-    const young = await stray(thumbnailKey({ sha256: hashOf(Buffer.from(randomUUID())), recipe: 'v1' }), new Date())
+    const orphanThumbnail = await stray(thumbnailOf(unknown), LONG_AGO)
+    const young = await stray(thumbnailOf(hashOf(Buffer.from(randomUUID()))), new Date())
     const notOurs = await stray('originals/00/README', LONG_AGO)
     const temporary = await stray(`tmp/${randomUUID()}`, LONG_AGO)
     await change(calotype, `update images set status = 'processing' where id = '${tangled.id}'`)
@@ -155,7 +157,7 @@ onEachTopology({ LOG_LEVEL: 'error', BLOB_GRACE_SECONDS: '3600', MAX_FILE_BYTES:
     await rm(at(noRendition!.rendition))
     await change(
       calotype,
-      `update developments set status = 'processing', lease_token = 'dead', lease_until = 1 where sha256 = '${stuck!.sha256}'`,
+      `update originals set status = 'processing', lease_token = 'dead', lease_until = 1 where sha256 = '${stuck!.sha256}'`,
     )
     await change(calotype, `update images set status = 'processing', finished_at = null where id = '${stuck!.id}'`)
     const batch = randomUUID()

@@ -4,11 +4,12 @@ import { readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { ApiError, ApiImage } from '../../src/api.ts'
-import { imageKey, originalKey, thumbnailKey } from '../../src/rendition/keys.ts'
+import { originalKey, renditionKey } from '../../src/rendition/keys.ts'
 import { ask, eventually, upload } from '../support/client.ts'
 import { doctor } from '../support/command.ts'
 import { query } from '../support/data-dir.ts'
 import { smallPhotograph } from '../support/photographs.ts'
+import { operationFor } from '../support/sample-image.ts'
 import { onEachTopology } from '../support/topologies.ts'
 
 const LARGE_BYTES = 3_000_000
@@ -24,8 +25,9 @@ onEachTopology({}, (calotype) => {
     assert.equal(status, 200, text)
     const { image } = body
     const [row] = await query<{ sha256: string }>(calotype, `select sha256 from images where id = '${image.id}'`)
-    const development = { sha256: row!.sha256, recipe: 'v1', format: 'jpeg' } as const
-    const keys = { original: originalKey(row!.sha256), image: imageKey(development), thumbnail: thumbnailKey(development) }
+    const { sha256 } = row!
+    const [imageKey, thumbnailKey] = ['image', 'thumbnail'].map((preset) => renditionKey(sha256, operationFor(preset)))
+    const keys = { original: originalKey(sha256), image: imageKey!, thumbnail: thumbnailKey! }
     return { image, original, keys, download: `/api/images/${image.id}/original` }
   }
   async function flip(key: string) {

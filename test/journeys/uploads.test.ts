@@ -109,7 +109,11 @@ onEachTopology({ WORKER_CONCURRENCY: '1' }, (server) => {
     assert.equal(new Set(images.map(({ image }) => image)).size, 20, 'each has an address of its own')
     assert.equal((await files()).length, 3)
     assert.deepEqual(await renditions(), before, 'the same files, not new ones in their place')
-    assert.equal((await query(server, `select * from developments where sha256 = '${sha256}'`)).length, 1)
+    for (const [table, rows] of [
+      ['originals', 1],
+      ['renditions', 2],
+    ] as const)
+      assert.equal((await query(server, `select * from ${table} where sha256 = '${sha256}'`)).length, rows, table)
 
     // Bytes stay as long as one image uses them.
     for (const { id } of images.slice(1)) await ask(server, `/api/images/${id}`, { method: 'DELETE' })

@@ -17,6 +17,8 @@ const FORBIDDEN = [
   ['db-knows-base', 'src/db/forbidden-4.ts', `import type { BlobStore } from '../store/blob-store.ts'`],
   ['base-knows-no-step', 'src/image.ts', `import '../src/store/filesystem.ts'`],
   ['errors-on-their-own', 'src/errors.ts', `import './log.ts'`],
+  ['rendition-is-pure', 'src/rendition/forbidden-25.ts', `import '../errors.ts'`],
+  ['rendition-does-no-io', 'src/rendition/forbidden-26.ts', `import 'node:fs'`],
   ['config-knows-errors', 'src/config/readers.ts', `import '../image.ts'`],
   ['flow-tells-the-story-of-steps', 'src/flow/forbidden-5.ts', `import '../http/problem.ts'`],
   ['only-app-chooses-adapters', 'src/flow/forbidden-6.ts', `import '../store/filesystem.ts'`],
