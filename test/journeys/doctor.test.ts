@@ -159,6 +159,7 @@ onEachTopology({ LOG_LEVEL: 'error', BLOB_GRACE_SECONDS: '3600', MAX_FILE_BYTES:
       calotype,
       `update originals set status = 'processing', lease_token = 'dead', lease_until = 1 where sha256 = '${stuck!.sha256}'`,
     )
+    await change(calotype, `update renditions set status = 'pending', bytes = null where sha256 = '${stuck!.sha256}'`)
     await change(calotype, `update images set status = 'processing', finished_at = null where id = '${stuck!.id}'`)
     const batch = randomUUID()
     await change(calotype, `insert into batches (id, kind, created_at, rejected, lease_until) values ('${batch}', 'batch', 1, '[]', 1)`)

@@ -100,7 +100,7 @@ test('images delete --all empties a running server, of more images than a page h
   assert.deepEqual(calotype('images', 'delete', '--all', '--yes'), {
     status: 0,
     stdout: 'Deleted 501 images.\n',
-    stderr: '500 of 501 deleted\n',
+    stderr: '500 of 501 deleted\n501 of 501 deleted\n',
   })
   assert.deepEqual(await (await fetch(`${url}api/list`)).json(), [])
   await upload(url, 2)
