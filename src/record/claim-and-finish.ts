@@ -222,15 +222,27 @@ export async function finishWork(database: Database, results: Finished[]): Promi
     .where(
       sql<boolean>`(images.status <> state.status and (images.status <> 'error' or state.status = 'completed') or images.code <> state.code)`,
     )
-    .returning([...IMAGE_COLUMNS, operationFor('image').as('image_operation'), operationFor('thumbnail').as('thumbnail_operation')])
+    .returning([
+      ...IMAGE_COLUMNS,
+      operationFor('image').as('image_operation'),
+      operationFor('thumbnail').as('thumbnail_operation'),
+      heldBy.as('lease_token'),
+    ])
   const renditions = finishRenditions(write, results)
   const originals = finishOriginals(database, results)
   const rows = renditions
     ? (await transact([renditions, originals, images], DONE_AGAIN))[2]
     : (await transact([originals, images], DONE_AGAIN))[1]
-  const changed = Map.groupBy(rows, (row) => row.sha256)
-  return Promise.all(results.map((result) => Promise.all((changed.get(result.sha256) ?? []).map((row) => withOutcome(write, row, result)))))
+  const changed = Map.groupBy(rows, (row) => `${row.sha256} ${row.lease_token}`)
+  return Promise.all(
+    results.map((result) =>
+      Promise.all((changed.get(`${result.sha256} ${result.token}`) ?? []).map((row) => withOutcome(write, row, result))),
+    ),
+  )
 }
+
+/** Of several outcomes of one original, that of the last claim decides. */
+const heldBy = sql<string | null>`(select originals.lease_token from originals where originals.sha256 = images.sha256)`
 
 type Decided = ImageRow & Pick<OutcomeColumns, 'image_operation' | 'thumbnail_operation'>
 

@@ -6,6 +6,7 @@ import { patternOf } from '../db/name-search.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Image, Rendition, Status } from '../image.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
+import { outputs } from './image-states.ts'
 import type { ImageFilter, ListQuery, Page, Sort, WorkDone } from './image-store.ts'
 import { encodeName, failureOf, fitting, isListedFor, isOf, selectImages, slices, toImageWithOutcome } from './rows.ts'
 
@@ -150,6 +151,10 @@ export async function countImages(database: Database, filter: ImageFilter, owner
   return Number(images)
 }
 
+/** Of the renditions that its recipe asks for. */
+const faultCode = sql<ErrorCode | null>`(select min(renditions.code) ${outputs(sql`renditions.code is not null`)})`
+const faultError = sql<string | null>`(select min(renditions.error) ${outputs(sql`renditions.code = ${faultCode}`)})`
+
 export async function workOf(db: Kysely<Schema>, ids: string[]): Promise<Map<string, WorkDone>> {
   const work = new Map<string, WorkDone>()
   for (const slice of slices(ids)) {
@@ -157,14 +162,10 @@ export async function workOf(db: Kysely<Schema>, ids: string[]): Promise<Map<str
       .selectFrom('images')
       .innerJoin('originals', 'originals.sha256', 'images.sha256')
       .select(['images.id', 'attempts', 'started_at', 'originals.finished_at', 'worker'])
-      // Of the original, or else of a rendition: also while it is tried again.
-      .select(({ selectFrom }) => [
-        sql<ErrorCode | null>`coalesce(originals.code, ${selectFrom('renditions')
-          .select(({ fn }) => fn.min('renditions.code').as('code'))
-          .whereRef('renditions.sha256', '=', 'images.sha256')})`.as('code'),
-        sql<string | null>`coalesce(originals.error, ${selectFrom('renditions')
-          .select(({ fn }) => fn.min('renditions.error').as('error'))
-          .whereRef('renditions.sha256', '=', 'images.sha256')})`.as('error'),
+      // Also while it is tried again.
+      .select([
+        sql<ErrorCode | null>`coalesce(originals.code, ${faultCode})`.as('code'),
+        sql<string | null>`case when originals.code is null then ${faultError} else originals.error end`.as('error'),
       ])
       .where('images.id', 'in', slice)
       .execute()

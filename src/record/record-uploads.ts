@@ -7,6 +7,7 @@ import { failpoint } from '../failpoints.ts'
 import type { Failure, Image, Outcome, Status } from '../image.ts'
 import { operationsOf } from '../rendition/presets.ts'
 import { givenUp, keepAnswer } from './idempotency.ts'
+import { LOST } from './image-states.ts'
 import type { Entry, NewBatch, NewImage, Received, Rejected } from './image-store.ts'
 import { countUsage } from './usage.ts'
 import { encodeName, failureOf, outcomeOf, slices, toImage } from './rows.ts'
@@ -68,6 +69,7 @@ export async function joinOriginals(trx: Transaction<Schema>, images: NewImage[]
   const joined = new Map<string, JoinedOriginal>()
   for (const slice of slices(distinctOriginals(images))) {
     for (const original of await holdOriginals(trx, slice)) joined.set(original.sha256, { original, renditions: new Map() })
+    await makeLostAgain(trx, [...joined.values()])
   }
   const wanted = new Map(
     images.flatMap(({ sha256, format, recipe }) =>
@@ -113,6 +115,14 @@ async function holdOriginals(trx: Transaction<Schema>, images: NewImage[]): Prom
   return held
 }
 
+/** What was made of bytes that were lost is made again from those that came. */
+async function makeLostAgain(trx: Transaction<Schema>, joined: JoinedOriginal[]) {
+  const back = joined.filter(({ original: { status, code } }) => status === 'pending' && code !== null && LOST.includes(code))
+  if (back.length === 0) return
+  const hashes = back.map(({ original }) => original.sha256)
+  await trx.updateTable('renditions').set({ status: 'pending' }).where('sha256', 'in', hashes).execute()
+}
+
 function joinRenditions(trx: Transaction<Schema>, renditions: { sha256: string; operation: string }[]): Promise<RenditionRow[]> {
   return trx
     .insertInto('renditions')
@@ -154,9 +164,10 @@ interface State {
 /** As `image-states.ts` has it, for an image that is being recorded. */
 function stateOf({ recipe, format }: NewImage, { original, renditions }: JoinedOriginal): State {
   const own = operationsOf(recipe, format).map((operation) => renditions.get(operation)!)
+  const isComplete = own.every(({ status }) => status === 'completed')
   const fault = original.status === 'failed' ? original : own.find(({ status }) => status === 'error')
-  if (fault) return { status: 'error', outcome: null, failure: failureOf(fault) }
-  if (own.some(isPending)) return { status: original.status === 'processing' ? 'processing' : 'pending', outcome: null, failure: null }
+  if (fault && !isComplete) return { status: 'error', outcome: null, failure: failureOf(fault) }
+  if (!isComplete) return { status: original.status === 'processing' ? 'processing' : 'pending', outcome: null, failure: null }
   const operationFor = (preset: string) => recipe.outputs.find((output) => output.preset === preset && output.format === format)!.operation
   const [image_operation, thumbnail_operation] = [operationFor('image'), operationFor('thumbnail')]
   const { width, height, bytes } = renditions.get(image_operation)!

@@ -2,13 +2,10 @@
 import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely'
 import { retryConflicts } from '../db/retry-conflicts.ts'
 import type { Database, Schema } from '../db/schema.ts'
-import type { ErrorCode } from '../errors.ts'
 import type { Failure, Image } from '../image.ts'
-import { derivedStates } from './image-states.ts'
+import { derivedStates, LOST } from './image-states.ts'
 import type { HeldOriginal, Recent, RenditionId, RowSurvey, Stuck, StuckRows } from './row-survey.ts'
 import { IMAGE_COLUMNS, slices, toImage } from './rows.ts'
-
-const LOST: ErrorCode[] = ['original_missing', 'original_damaged']
 
 const used = (db: Kysely<Schema>) =>
   db

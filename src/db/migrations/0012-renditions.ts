@@ -109,7 +109,7 @@ async function addRenditions(db: Kysely<unknown>, isPostgres: boolean): Promise<
   const status = sql`case status when 'completed' then 'completed' else 'pending' end`
   await sql`insert into renditions (sha256, operation, status, width, height, bytes)
     select sha256, ${IMAGE}, ${status}, width, height, image_size from developments`.execute(db)
-  // How large thumbnails are was not recorded.
+  // Of thumbnails, the bytes were recorded and the pixels were not.
   await sql`insert into renditions (sha256, operation, status, bytes)
     select sha256, ${THUMBNAIL}, ${status}, thumbnail_size from developments`.execute(db)
 }
