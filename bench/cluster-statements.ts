@@ -51,10 +51,10 @@ export function readStatements(log: string): Statement[] {
 const KINDS = {
   insertImages: /^insert into "images"/i,
   insertOthers: /^insert into/i,
-  claims: /^update "developments" set "status" = \$1, "lease_token" = \$2, "lease_until" = .* "attempts"/is,
-  results: /^update developments set status = outcome\./i,
+  claims: /^update "originals" set "status" = \$1, "lease_token" = \$2, "lease_until" = .* "attempts"/is,
+  results: /^update originals set finished_at = /i,
   imagesUpdates: /^update "images"/i,
-  renewals: /^update "developments" set "lease_until"/i,
+  renewals: /^update "originals" set "lease_until"/i,
   otherWrites: /^(?:update|delete)/i,
   transactionEnds: /^(?:begin|start transaction|commit|rollback)/i,
   reads: /^(?:select|with)/i,
@@ -75,14 +75,28 @@ function kindOf({ text }: Statement): Kind {
 
 export const isWrite = (statement: Statement) => !['transactionEnds', 'reads', 'others'].includes(kindOf(statement))
 
+const TOKEN = /'([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'/
+
+/** Who claimed under which token: a worker calls itself by its host and process. */
+function workersByToken(statements: Statement[]): Map<string, string> {
+  const claims = statements.filter((statement) => kindOf(statement) === 'claims')
+  return new Map(
+    claims.map(({ parameters }) => {
+      const values = [...parameters.matchAll(/'([^']*)'/g)].map(([, value]) => value!)
+      const worker = values.find((value) => /-\d+$/.test(value) && !TOKEN.test(`'${value}'`))
+      return [TOKEN.exec(parameters)?.[1] ?? '', worker ?? '']
+    }),
+  )
+}
+
 /** The outcomes that workers recorded: of which images, by whom, and when they were committed. */
 export function resultCommits(statements: Statement[]): { worker: string; at: number; committedAt: number; hashes: string[] }[] {
+  const workers = workersByToken(statements)
   return statements.flatMap((statement, index) => {
     if (kindOf(statement) !== 'results') return []
     const { at, connection, parameters } = statement
     const commit = statements.slice(index).find((later) => later.connection === connection && /^commit/i.test(later.text))
-    // The token of its leases is a worker's name.
-    const worker = /'([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'/.exec(parameters)?.[1] ?? ''
+    const worker = workers.get(TOKEN.exec(parameters)?.[1] ?? '') ?? ''
     const hashes = [...new Set(parameters.match(/\b[0-9a-f]{64}\b/g))]
     return [{ worker, at, committedAt: commit?.at ?? Infinity, hashes }]
   })

@@ -93,7 +93,7 @@ onEachTopology((topology, open) => {
     await eventually('it is ready again', async () => (await readyz(subject.developer)).status === 200, AGAIN_MS)
     await allFinal(subject)
     assert.deepEqual(await statuses(subject), { completed: FILES })
-    const attempts = await query<{ attempts: number }>(subject, 'select distinct attempts from developments')
+    const attempts = await query<{ attempts: number }>(subject, 'select distinct attempts from originals')
     assert.deepEqual(
       attempts.map((row) => row.attempts),
       [1],

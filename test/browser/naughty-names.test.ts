@@ -122,13 +122,13 @@ test('in what workers have in hand, among the failures, and why the queue is pau
     const some = images.slice(at, at + 12)
     await change(
       server,
-      `update developments set status = 'processing', worker = (select id from workers), started_at = 1, lease_until = 9000000000000000
+      `update originals set status = 'processing', worker = (select id from workers), started_at = 1, lease_until = 9000000000000000
        where ${theirs(some)}`,
     )
     await change(server, `update images set status = 'processing' where id in (${inSql(some)})`)
     await page.goto(`${server.url}/admin/workers`)
     await assertListed('In hand', some)
-    await change(server, `update developments set status = 'pending' where ${theirs(some)}`)
+    await change(server, `update originals set status = 'pending' where ${theirs(some)}`)
     await change(server, `update images set status = 'pending' where id in (${inSql(some)})`)
   }
   await page.getByTestId('pause').getByText(NAUGHTY_NAMES[2]!).waitFor()
