@@ -1,5 +1,8 @@
 // The API description of images: lists, one image, many at once, and their bytes.
 import { z } from 'zod'
+import { FORMATS } from '../../image.ts'
+import { PRESETS, type Preset } from '../../rendition/presets.ts'
+import { mediaFolder } from '../wire.ts'
 import type { Answer, Operation, Operations } from './operation.ts'
 import * as sample from './samples.ts'
 import * as wire from './wire-schemas.ts'
@@ -34,6 +37,13 @@ const media = (summary: string, file: string, type: string): Operation => ({
   },
   errors: ['range_not_satisfiable', 'rendition_missing', 'storage_unavailable'],
 })
+
+const SUMMARIES: Record<string, string> = { image: 'The developed image', thumbnail: 'The thumbnail, a WebP of at most 320 px' }
+
+function ofPreset(name: string, { format }: Preset): Operation {
+  const { type, extension } = FORMATS[format === 'same' ? 'jpeg' : format]
+  return media(SUMMARIES[name] ?? `The rendition of the preset "${name}"`, `${sample.IMAGE_ID}-v1.${extension}`, type)
+}
 
 const many = { example: { ids: [sample.IMAGE_ID] } }
 const archive: Answer = { description: 'A ZIP, streamed while it is made', type: 'application/zip' }
@@ -112,6 +122,5 @@ export const imageOperations: Operations = {
     parameters: { id: sample.IMAGE_ID },
     errors: ['range_not_satisfiable', 'original_missing', 'original_damaged', 'storage_unavailable'],
   },
-  'GET /media/images/:file': media('The developed image', sample.IMAGE_FILE, 'image/jpeg'),
-  'GET /media/thumbnails/:file': media('The thumbnail, a WebP of at most 320 px', sample.THUMBNAIL_FILE, 'image/webp'),
+  ...Object.fromEntries(Object.entries(PRESETS).map(([name, preset]) => [`GET /media/${mediaFolder(name)}/:file`, ofPreset(name, preset)])),
 }
