@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import sharp from 'sharp'
 import type { ApiImage } from '../../src/api.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
 import { ask, eventually, listImages, upload, watch } from '../support/client.ts'
 import { audit } from '../support/data-dir.ts'
 import { photograph } from '../support/photographs.ts'
@@ -68,7 +69,7 @@ onEachTopology({ BLOB_GRACE_SECONDS: '0' }, (server) => {
     })
 
     await t.test('the developed image comes whole, upright, and without what the camera wrote', async () => {
-      assert.match(image.image!, new RegExp(`^/media/images/${image.id}-v\\d+\\.jpg$`))
+      assert.match(image.image!, new RegExp(`^/media/images/${image.id}-${RECIPE.id}\\.jpg$`))
       const { status, headers, bytes } = await bytesOf(server.url + image.image)
       assert.equal(status, 200)
       assert.equal(headers.get('content-type'), 'image/jpeg')

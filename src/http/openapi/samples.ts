@@ -26,7 +26,7 @@ const KEY_ID = '019abe00-2222-7000-8000-0123456789ab'
 export const SESSION_ID = '019abe00-3333-7000-8000-0123456789ab'
 export const SEQ = 'm3k9q1.42'
 export const IMAGE_FILE = `${IMAGE_ID}-v1.jpg`
-export const THUMBNAIL_FILE = `${IMAGE_ID}-v1.webp`
+const THUMBNAIL_FILE = `${IMAGE_ID}-v1.webp`
 export const KEY_PATH_ID = KEY_ID
 export const SHA256 = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'
 
