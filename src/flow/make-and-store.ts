@@ -87,7 +87,10 @@ async function store(
   made: MadeOutput[],
   isStopped: () => boolean,
 ): Promise<'stored' | 'interrupted' | 'lost'> {
-  let left = staged.filter(({ operation }) => made.some((output) => output.operation === operation && !('failure' in output)))
+  const isMade = ({ operation }: Staged) => made.some((output) => output.operation === operation && !('failure' in output))
+  let left = staged.filter(isMade)
+  // Of one that failed, a beginning may lie there.
+  await Promise.all(staged.filter((output) => !isMade(output)).map(({ path }) => blobs.discard(path)))
   for (;;) {
     const results = await Promise.allSettled(
       left.map(({ operation, path }) => blobs.put(path, renditionKey(sha256, operation), { canBeMadeAgain: true })),

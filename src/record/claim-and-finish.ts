@@ -153,8 +153,14 @@ const OUTPUT = {
   error: 'text',
 }
 
-/** Of work that is still held under its token. */
-function finishRenditions(write: Kysely<Schema>, results: Finished[]) {
+/** Originals that are still held under the token of their outcome, locked in the order in which everybody locks them (`collect.ts`). */
+const stillHeld = ({ canSkipLocked }: Database, results: Finished[]) => sql`(
+  select sha256, lease_token from originals
+  where sha256 in (${sql.join(results.map(({ sha256 }) => sha256))}) and status = 'processing'
+    and lease_token in (${sql.join([...new Set(results.map(({ token }) => token))])})
+  order by sha256 ${canSkipLocked ? sql`for update` : sql``}) as held`
+
+function finishRenditions(database: Database, results: Finished[]) {
   const rows = results.flatMap((result) =>
     'failure' in result
       ? []
@@ -170,15 +176,16 @@ function finishRenditions(write: Kysely<Schema>, results: Finished[]) {
   const finish = sql`
     update renditions set status = case when made.code is null then 'completed' else 'error' end,
       width = made.width, height = made.height, bytes = made.bytes, code = made.code, error = made.error
-    from ${valuesTable('made', OUTPUT, rows)}, originals
+    from ${valuesTable('made', OUTPUT, rows)}, ${stillHeld(database, results)}
     where renditions.sha256 = made.sha256 and renditions.operation = made.operation
-      and originals.sha256 = made.sha256 and originals.status = 'processing' and originals.lease_token = made.token`
-  return { compile: () => finish.compile(write) }
+      and held.sha256 = made.sha256 and held.lease_token = made.token`
+  return { compile: () => finish.compile(database.write) }
 }
 
 const OUTCOME = { sha256: 'text', token: 'text', width: 'integer', height: 'integer', thumbhash: 'text', code: 'text', error: 'text' }
 
-function finishOriginals({ write, now }: Database, results: Finished[]) {
+function finishOriginals(database: Database, results: Finished[]) {
+  const { write, now } = database
   const rows = results.map((result) => {
     const { sha256, token } = result
     const { width, height, thumbhash } = 'picture' in result ? result.picture : { width: null, height: null, thumbhash: null }
@@ -191,8 +198,8 @@ function finishOriginals({ write, now }: Database, results: Finished[]) {
       status = case when outcome.code is not null then 'failed' when ${isPending} then 'pending' else 'idle' end,
       width = coalesce(outcome.width, originals.width), height = coalesce(outcome.height, originals.height),
       thumbhash = coalesce(outcome.thumbhash, originals.thumbhash)
-    from ${valuesTable('outcome', OUTCOME, rows)}
-    where originals.sha256 = outcome.sha256 and originals.status = 'processing' and originals.lease_token = outcome.token`
+    from ${valuesTable('outcome', OUTCOME, rows)}, ${stillHeld(database, results)}
+    where originals.sha256 = outcome.sha256 and held.sha256 = outcome.sha256 and held.lease_token = outcome.token`
   return { compile: () => finish.compile(write) }
 }
 
@@ -228,7 +235,7 @@ export async function finishWork(database: Database, results: Finished[]): Promi
       operationFor('thumbnail').as('thumbnail_operation'),
       heldBy.as('lease_token'),
     ])
-  const renditions = finishRenditions(write, results)
+  const renditions = finishRenditions(database, results)
   const originals = finishOriginals(database, results)
   const rows = renditions
     ? (await transact([renditions, originals, images], DONE_AGAIN))[2]

@@ -12,18 +12,15 @@ const IMAGES_A_TRANSACTION = 1_000
 type Gone = Pick<ImageRow, 'sha256' | 'batch_id' | 'batch_index'>
 
 /**
- * These images went: originals that lost their last are released from now on, declared files go along with theirs, and so do batches
+ * These images, whose originals are held, went: originals that lost their last are released from now on, declared files go along with theirs, and so do batches
  * that lost their last and need no more (and those named besides).
  */
-export async function release(trx: Transaction<Schema>, { now, canSkipLocked }: Database, gone: Gone[], emptied: string[] = []) {
+export async function release(trx: Transaction<Schema>, { now }: Database, gone: Gone[], emptied: string[] = []) {
   const distinct = (values: string[]) => [...new Set(values)].sort()
   const hashes = distinct(gone.map((row) => row.sha256))
   const batches = distinct([...emptied, ...gone.map((row) => row.batch_id)])
   await undeclare(trx, gone)
   for (const slice of slices(hashes)) {
-    // Held before they are looked at: an upload that takes the bytes up just now has its image by then, and it is seen.
-    if (canSkipLocked)
-      await trx.selectFrom('originals').select('sha256').where('sha256', 'in', slice).orderBy('sha256').forUpdate().execute()
     await trx
       .updateTable('originals')
       .set({ released_at: now })
@@ -75,9 +72,31 @@ async function undeclare(trx: Transaction<Schema>, gone: Gone[]) {
   }
 }
 
+/**
+ * Until the end of the transaction nobody else changes these originals, their renditions and their images: who changes any of them holds
+ * the originals first, in the order of their hashes, so that no two wait for each other. A database with one writer needs no lock.
+ */
+export async function holdOriginals(trx: Transaction<Schema>, { canSkipLocked }: Database, hashes: string[]): Promise<void> {
+  if (!canSkipLocked) return
+  for (const slice of slices([...new Set(hashes)].sort()))
+    await trx.selectFrom('originals').select('sha256').where('sha256', 'in', slice).orderBy('sha256').forUpdate().execute()
+}
+
+/** Deletes images, and what was kept for them alone. An upload that takes their bytes up just now has its image by then, and it is seen. */
+export async function removeImages(trx: Transaction<Schema>, database: Database, ids: string[], owner: Owner): Promise<ImageRow[]> {
+  if (ids.length === 0) return []
+  const found = trx.selectFrom('images').select('sha256').where('id', 'in', ids).where(isOf(owner, 'images'))
+  await holdOriginals(
+    trx,
+    database,
+    (await found.execute()).map(({ sha256 }) => sha256),
+  )
+  return trx.deleteFrom('images').where('id', 'in', ids).where(isOf(owner, 'images')).returningAll().execute()
+}
+
 export function deleteImage(database: Database, id: string, owner: Owner): Promise<Image | null> {
   return database.write.transaction().execute(async (trx) => {
-    const row = await trx.deleteFrom('images').where('id', '=', id).where(isOf(owner, 'images')).returningAll().executeTakeFirst()
+    const [row] = await removeImages(trx, database, [id], owner)
     if (!row) return null
     await release(trx, database, [row])
     return toImage(row, null, null)
@@ -109,18 +128,12 @@ export async function sweepAborted(database: Database): Promise<number> {
       if (batches.length === 0) return null
       const ids = batches.map((batch) => batch.id)
       const doomed = await trx.selectFrom('images').select('id').where('batch_id', 'in', ids).limit(IMAGES_A_TRANSACTION).execute()
-      const rows =
-        doomed.length === 0
-          ? []
-          : await trx
-              .deleteFrom('images')
-              .where(
-                'id',
-                'in',
-                doomed.map((row) => row.id),
-              )
-              .returning(['sha256', 'batch_id', 'batch_index'])
-              .execute()
+      const rows = await removeImages(
+        trx,
+        database,
+        doomed.map((row) => row.id),
+        null,
+      )
       await release(trx, database, rows, ids)
       return rows.length
     })

@@ -4,7 +4,7 @@ import type { Owner } from '../access.ts'
 import { retryConflicts } from '../db/retry-conflicts.ts'
 import type { Database, Schema } from '../db/schema.ts'
 import type { Image } from '../image.ts'
-import { release } from './collect.ts'
+import { release, removeImages } from './collect.ts'
 import { retryFailed } from './retry.ts'
 import { isOf, selectImages, slices, toImage, toImageWithOutcome } from './rows.ts'
 
@@ -27,7 +27,7 @@ export async function deleteImages(database: Database, ids: string[], owner: Own
   for (const slice of inTransactions(ids)) {
     const rows = await retryConflicts(() =>
       database.write.transaction().execute(async (trx) => {
-        const deleted = await trx.deleteFrom('images').where('id', 'in', slice).where(isOf(owner, 'images')).returningAll().execute()
+        const deleted = await removeImages(trx, database, slice, owner)
         if (deleted.length > 0) await release(trx, database, deleted)
         return deleted
       }),
@@ -38,15 +38,16 @@ export async function deleteImages(database: Database, ids: string[], owner: Own
 }
 
 /** Of those that failed, with all that failed by the same bytes. */
-export async function retryImages({ write }: Database, ids: string[], owner: Owner): Promise<Image[]> {
+export async function retryImages(database: Database, ids: string[], owner: Owner): Promise<Image[]> {
   const retried: Image[] = []
   for (const slice of inTransactions(ids)) {
     const images = await retryConflicts(() =>
-      write.transaction().execute(async (trx) => {
+      database.write.transaction().execute(async (trx) => {
         const failed = trx.selectFrom('images').select('sha256').where('id', 'in', slice).where('status', '=', 'error')
         const rows = await failed.where(isOf(owner, 'images')).execute()
         return retryFailed(
           trx,
+          database,
           rows.map(({ sha256 }) => sha256),
         )
       }),

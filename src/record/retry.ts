@@ -5,21 +5,23 @@ import type { Database, Schema } from '../db/schema.ts'
 import { CalotypeError, ERRORS } from '../errors.ts'
 import type { Image } from '../image.ts'
 import { holdBatch } from './arrive.ts'
+import { holdOriginals } from './collect.ts'
 import { isOf, slices, toImage } from './rows.ts'
 
 /** What failed of these originals is `pending` again, with all images that failed by it, whoever has them. Returns the images. */
-export async function retryFailed(trx: Transaction<Schema>, hashes: string[]): Promise<Image[]> {
+export async function retryFailed(trx: Transaction<Schema>, database: Database, hashes: string[]): Promise<Image[]> {
   const images: Image[] = []
   for (const asked of slices([...new Set(hashes)].sort())) {
     const slice = await withoutDamaged(trx, asked)
     if (slice.length === 0) continue
-    await trx.updateTable('renditions').set({ status: 'pending' }).where('sha256', 'in', slice).where('status', '=', 'error').execute()
+    await holdOriginals(trx, database, slice)
     await trx
       .updateTable('originals')
       .set({ status: 'pending' })
       .where('sha256', 'in', slice)
       .where('status', 'in', ['failed', 'idle'])
       .execute()
+    await trx.updateTable('renditions').set({ status: 'pending' }).where('sha256', 'in', slice).where('status', '=', 'error').execute()
     const rows = await trx
       .updateTable('images')
       .set({ status: 'pending', finished_at: null, code: null })
@@ -39,12 +41,12 @@ async function withoutDamaged(trx: Transaction<Schema>, hashes: string[]): Promi
   return hashes.filter((sha256) => !damaged.has(sha256))
 }
 
-export function retryImage({ write }: Database, id: string, owner: Owner): Promise<Image[] | null> {
-  return write.transaction().execute(async (trx) => {
+export function retryImage(database: Database, id: string, owner: Owner): Promise<Image[] | null> {
+  return database.write.transaction().execute(async (trx) => {
     const image = await trx.selectFrom('images').selectAll().where('id', '=', id).where(isOf(owner, 'images')).executeTakeFirst()
     if (!image) return null
     if (image.status !== 'error') throw new CalotypeError('not_retryable')
-    const retried = await retryFailed(trx, [image.sha256])
+    const retried = await retryFailed(trx, database, [image.sha256])
     if (retried.length === 0) throw new CalotypeError('not_retryable', ERRORS.original_damaged)
     return retried
   })
@@ -75,6 +77,7 @@ export function retryBatch(database: Database, id: string, maxFileBytes: number,
       .execute()
     return retryFailed(
       trx,
+      database,
       failed.map(({ sha256 }) => sha256),
     )
   })

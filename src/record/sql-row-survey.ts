@@ -3,6 +3,7 @@ import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely'
 import { retryConflicts } from '../db/retry-conflicts.ts'
 import type { Database, Schema } from '../db/schema.ts'
 import type { Failure, Image } from '../image.ts'
+import { holdOriginals } from './collect.ts'
 import { derivedStates, LOST } from './image-states.ts'
 import type { HeldOriginal, Recent, RenditionId, RowSurvey, Stuck, StuckRows } from './row-survey.ts'
 import { IMAGE_COLUMNS, slices, toImage } from './rows.ts'
@@ -131,10 +132,14 @@ async function waitAgain(trx: Transaction<Schema>, hashes: string[], from: ('com
 
 const FRESH = { status: 'pending', finished_at: null, lease_token: null, lease_until: null, attempts: 0, code: null, error: null } as const
 
-async function remake(trx: Transaction<Schema>, renditions: RenditionId[]): Promise<Image[]> {
+async function remake(trx: Transaction<Schema>, database: Database, renditions: RenditionId[]): Promise<Image[]> {
   const changed: Image[] = []
-  // Sorted, so that two who do it lock rows in the same order.
   for (const slice of slices([...renditions].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1)))) {
+    await holdOriginals(
+      trx,
+      database,
+      slice.map(({ sha256 }) => sha256),
+    )
     const again = await trx
       .updateTable('renditions')
       .set({ status: 'pending', bytes: null })
@@ -161,9 +166,10 @@ const showsPending = sql<boolean>`exists (
   select 1 from recipe_outputs join renditions on renditions.sha256 = images.sha256 and renditions.operation = recipe_outputs.operation
   where recipe_outputs.recipe = images.recipe and recipe_outputs.format = images.format and renditions.status = 'pending')`
 
-async function takeBack(trx: Transaction<Schema>, hashes: string[]): Promise<Image[]> {
+async function takeBack(trx: Transaction<Schema>, database: Database, hashes: string[]): Promise<Image[]> {
   const changed: Image[] = []
   for (const slice of slices([...new Set(hashes)].sort())) {
+    await holdOriginals(trx, database, slice)
     const found = await trx
       .updateTable('originals')
       .set(FRESH)
@@ -181,9 +187,11 @@ async function takeBack(trx: Transaction<Schema>, hashes: string[]): Promise<Ima
   return changed
 }
 
-async function giveUp(trx: Transaction<Schema>, now: Database['now'], hashes: string[], failure: Failure): Promise<Image[]> {
+async function giveUp(trx: Transaction<Schema>, database: Database, hashes: string[], failure: Failure): Promise<Image[]> {
+  const { now } = database
   const changed: Image[] = []
   for (const slice of slices([...new Set(hashes)].sort())) {
+    await holdOriginals(trx, database, slice)
     const originals = await used(trx).where('sha256', 'in', slice).execute()
     if (originals.length === 0) continue
     const lost = originals.map(({ sha256 }) => sha256)
@@ -253,9 +261,9 @@ export function createSqlRowSurvey(database: Database): RowSurvey {
     recentlyCompleted: (withinMs, after, limit) => recentlyCompleted(read, withinMs, after, limit),
     stuck: (overdueMs) => stuckRows(database, overdueMs),
     untangle: () => change((trx) => untangle(trx, now)),
-    remake: (renditions) => change((trx) => remake(trx, renditions)),
-    takeBack: (hashes) => change((trx) => takeBack(trx, hashes)),
-    giveUp: (hashes, failure) => change((trx) => giveUp(trx, now, hashes, failure)),
+    remake: (renditions) => change((trx) => remake(trx, database, renditions)),
+    takeBack: (hashes) => change((trx) => takeBack(trx, database, hashes)),
+    giveUp: (hashes, failure) => change((trx) => giveUp(trx, database, hashes, failure)),
     markForDeletion: (originals) => change((trx) => markForDeletion(trx, now, originals)),
   }
 }
