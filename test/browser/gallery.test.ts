@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import type { ApiImage } from '../../src/api.ts'
 import { freePorts } from '../../scripts/cluster/place.ts'
+import { RECIPE } from '../../src/rendition/presets.ts'
 import { assertAccessible, startBrowser, type TestBrowser } from '../support/browser.ts'
 import { allFinal, ask, eventually, upload } from '../support/client.ts'
 import { photograph, smallPhotograph, smallPhotographs } from '../support/photographs.ts'
@@ -147,7 +148,7 @@ test('a link to an image opens it, with its neighbours and its details; the way 
   const details = page.getByRole('complementary', { name: 'Details' })
   await details.getByText(`${image.width!.toLocaleString('en')} × ${image.height!.toLocaleString('en')} pixels`).waitFor()
   await details.getByText('JPEG', { exact: true }).waitFor()
-  await details.getByText('v1', { exact: true }).waitFor()
+  await details.getByText(RECIPE.id, { exact: true }).waitFor()
   await page.getByRole('button', { name: 'Next image' }).click()
   await title(page, images[place + 1]!.name)
   await page.getByRole('button', { name: 'Previous image' }).click()

@@ -68,6 +68,9 @@ async function storeFindings(subject: Subject, ...args: string[]) {
 }
 
 onEachTopology((topology, open) => {
+  // What commands do afterwards is told by the adapters that other tests try: in a cluster, with all its processes, it is for the long form.
+  const embeddedOrLong = topology === 'embedded' ? test : longTest
+
   describe('a database that is lost', { concurrency: true }, () => {
     test('has nothing deleted; the start says what was found, and its originals are adopted', async () => {
       await using subject = await open({ env: { LOG_LEVEL: 'warn' }, envOf: { serve: { METRICS_PORT: '0' } } })
@@ -126,7 +129,7 @@ onEachTopology((topology, open) => {
       assertKept(subject, kept)
     })
 
-    test('has its originals deleted where a person says so, and nothing else', async () => {
+    embeddedOrLong('has its originals deleted where a person says so, and nothing else', async () => {
       await using subject = await open()
       await send(subject, new Kept(), await smallPhotographs(2, { seed: 30 }))
       await allFinal(subject)
@@ -172,7 +175,7 @@ onEachTopology((topology, open) => {
       }
     })
 
-    test('is restored from a backup, beside the originals that are there', async () => {
+    embeddedOrLong('is restored from a backup, beside the originals that are there', async () => {
       await using subject = await open()
       const kept = new Kept()
       await send(subject, kept, await smallPhotographs(2, { seed: 80 }))
@@ -193,7 +196,7 @@ onEachTopology((topology, open) => {
       assert.deepEqual(await storeFindings(subject), [])
     })
 
-    test('is deliberately left behind with --new', async () => {
+    embeddedOrLong('is deliberately left behind with --new', async () => {
       await using subject = await open()
       const kept = new Kept()
       await send(subject, kept, await smallPhotographs(2, { seed: 60 }))

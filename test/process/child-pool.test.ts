@@ -285,15 +285,17 @@ describe('memory', () => {
     assert.equal(pool.stats().bytesInFlight, 0)
   })
   test('waiting for memory does not count against the deadline, and the dead give theirs back', async () => {
+    // Held as a whole, so that it takes more than a child's share.
+    const held = await photo(3000, 3000).png({ compressionLevel: 1, progressive: true }).toBuffer()
     const alone = open({ concurrency: 1 })
-    await developAll(alone, await jobs(slow, 'png', 1))
+    await developAll(alone, await jobs(held, 'png', 1))
     const start = Date.now()
-    await developAll(alone, await jobs(slow, 'png', 1))
+    await developAll(alone, await jobs(held, 'png', 1))
     // Nine one after the other: the last waits for longer than its deadline would allow, which leaves each five times what one took alone,
     // as others may want the cores meanwhile.
     const pool = open({ concurrency: 9, memoryBytes: 2 ** 20, timeoutMs: 5 * (Date.now() - start) })
     await developAll(pool, await jobs(small, 'jpeg', 18))
-    const list = await jobs(slow, 'png', 9)
+    const list = await jobs(held, 'png', 9)
     const results = list.map((job) => pool.develop(job))
     await until(() => pool.stats().bytesInFlight > 2 ** 19, 'memory granted')
     process.kill(busy(pool)!.pid, 'SIGKILL')
