@@ -281,6 +281,9 @@ onEachTopology((topology, open) => {
     tellFigures(t, `${WAYS} ways to lose databases and stores`, topology, {
       note: `${kept.size} acknowledged originals kept; ${halted} of ${WAYS} starts halted deletion; ${copies.length} copies`,
     })
-    assert.ok((await query(subject, 'select 1 from images limit 1')).length > 0)
+    // The last mishap may have left no row at all: what is kept can be adopted.
+    await calotype(['doctor', '--adopt', '--sample', '0'], subject.env)
+    const [known] = await query<{ originals: number }>(subject, 'select count(*) as originals from originals where released_at is null')
+    assert.ok(known!.originals >= kept.size, `${known!.originals} of ${kept.size} originals are known again`)
   })
 })
