@@ -53,7 +53,12 @@ module.exports = {
       'What travels does not know who carries it.',
     ),
     layer('config-knows-errors', '^src/config([.]ts$|/)', ['^src/errors[.]ts$'], 'Settings are read before anything else is.'),
-    layer('rendition-is-pure', '^src/rendition/', ['^src/image[.]ts$'], 'What is to be made of an original is said without doing anything.'),
+    layer(
+      'rendition-is-pure',
+      '^src/rendition/',
+      ['^src/image[.]ts$'],
+      'What is to be made of an original is said without doing anything.',
+    ),
     {
       name: 'rendition-does-no-io',
       severity: 'error',
