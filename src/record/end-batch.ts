@@ -1,4 +1,4 @@
-// Ends what is missing of a batch: cancelled by someone, or its time is over; and removes what ended without an image.
+// Ends a batch: cut off, cancelled by someone, or its time is over; and removes what ended without an image.
 import { sql, type ExpressionBuilder, type Transaction } from 'kysely'
 import type { Owner } from '../access.ts'
 import { retryConflicts } from '../db/retry-conflicts.ts'
@@ -7,6 +7,7 @@ import { CalotypeError } from '../errors.ts'
 import type { Image } from '../image.ts'
 import { holdBatch } from './arrive.ts'
 import { IMAGE_COLUMNS, toImage } from './rows.ts'
+import { uncountUsage } from './usage.ts'
 
 // Of the largest batches, 200,000 files: a second or so, in which nobody else writes to an embedded database.
 const BATCHES_A_TRANSACTION = 10
@@ -27,7 +28,7 @@ const hasNoImage = ({ not, exists, selectFrom }: ExpressionBuilder<Schema, 'batc
   not(exists(selectFrom('images').select('images.id').whereRef('images.batch_id', '=', 'batches.id')))
 
 /**
- * A development that nobody else wants stays where it is: it has no image that is pending, so it is not claimed, not counted and not
+ * Work that nobody else wants stays where it is: it has no image that is pending, so it is not claimed, not counted and not
  * queued; a result that still comes changes no image. Bytes that are uploaded again find it, and go on from there.
  */
 export function cancelBatch(database: Database, id: string, owner: Owner): Promise<Image[] | null> {
@@ -154,4 +155,26 @@ async function removeBatches({ write }: Database, hold: (trx: Transaction<Schema
     if (went === null) return removed
     removed += went
   }
+}
+
+/** A body was cut off: what its batch recorded is aborted, developed or not. */
+export function abortBatch({ write, now }: Database, batchId: string): Promise<Image[]> {
+  return write.transaction().execute(async (trx) => {
+    const { numUpdatedRows } = await trx
+      .updateTable('batches')
+      .set({ aborted_at: now, lease_until: null })
+      .where('id', '=', batchId)
+      .where('received_at', 'is', null)
+      .executeTakeFirst()
+    // Acknowledged after all, or never begun.
+    if (!numUpdatedRows) return []
+    await uncountUsage(trx, batchId)
+    const rows = await trx
+      .updateTable('images')
+      .set({ status: 'aborted', finished_at: now, code: null })
+      .where('batch_id', '=', batchId)
+      .returningAll()
+      .execute()
+    return rows.map((row) => toImage(row, null, null))
+  })
 }

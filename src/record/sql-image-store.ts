@@ -3,7 +3,7 @@ import type { Quota } from '../access.ts'
 import { retryConflicts } from '../db/retry-conflicts.ts'
 import type { Database } from '../db/schema.ts'
 import { receiveDeclared } from './arrive.ts'
-import { abortBatch, claimWork, finishWork, giveBackWork, reclaimWork, renewLease } from './claim-and-finish.ts'
+import { claimWork, giveBackWork, reclaimWork, renewLease } from './claim-work.ts'
 import {
   abandonedBatches,
   collectableOriginals,
@@ -18,7 +18,8 @@ import {
 } from './collect.ts'
 import { differingCounts, foldCounts, recount } from './counts.ts'
 import { declareBatch } from './declare.ts'
-import { cancelBatch, closeComplete, expireDeclared, forgetDeclared, sweepEmpty } from './end-batch.ts'
+import { abortBatch, cancelBatch, closeComplete, expireDeclared, forgetDeclared, sweepEmpty } from './end-batch.ts'
+import { finishWork } from './finish-work.ts'
 import { groupCommit } from './group-commit.ts'
 import { renewUpload, reserveKey, sweepKeys, unreserveKey } from './idempotency.ts'
 import type { Entry, Finished, ImageStore } from './image-store.ts'

@@ -1,4 +1,4 @@
-// The pause in SQL: one row, which the statement that claims work looks at (`claim-and-finish.ts`).
+// The pause in SQL: one row, which the statement that claims work looks at (`claim-work.ts`).
 import { sql } from 'kysely'
 import type { PausesTable } from '../db/admin-tables.ts'
 import type { Database } from '../db/schema.ts'
