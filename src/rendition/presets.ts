@@ -18,7 +18,6 @@ export interface Preset {
 export const PRESETS = {
   image: { width: 1500, format: 'same' },
   thumbnail: { width: 320, format: 'webp', still: true },
-  large: { width: 2560, format: 'webp' },
 } as const satisfies Presets
 
 export type Presets = { readonly image: Preset; readonly thumbnail: Preset } & Readonly<Record<string, Preset>>
