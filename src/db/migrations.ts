@@ -31,7 +31,7 @@ async function getMigrations(): Promise<Record<string, Migration>> {
 /** `latest` and a name run what is missing, up to there; `as it is` takes only what this program knows, and runs nothing. */
 export type SchemaVersion = 'latest' | 'as it is' | { upTo: string }
 
-/** Each migration in a transaction. Returns the names of what ran. Throws StartError where `as it is` or a name is not to be had. */
+/** All in one transaction. Returns the names of what ran. Throws StartError where `as it is` or a name is not to be had. */
 export async function bringUpTo(db: Kysely<Schema>, version: SchemaVersion): Promise<string[]> {
   if (version === 'as it is') return checkVersion(db)
   const migrator = new Migrator({ db, provider: { getMigrations } })

@@ -161,12 +161,19 @@ class SqliteDriver implements Driver {
   }
 }
 
+/** Kysely would run migrations outside of any transaction; SQLite undoes changes of tables as well (https://sqlite.org/lang_transaction.html). */
+class TransactionalSqliteAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true
+  }
+}
+
 /** A writing connection hands itself to one user at a time; a reading one is shared, so a transaction on it is for who is alone. */
 export function sqliteDialect(path: string, options: Options): Dialect {
   return {
     createDriver: () => new SqliteDriver(path, options),
     createQueryCompiler: () => new SqliteQueryCompiler(),
-    createAdapter: () => new SqliteAdapter(),
+    createAdapter: () => new TransactionalSqliteAdapter(),
     createIntrospector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
   }
 }
