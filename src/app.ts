@@ -225,8 +225,7 @@ export async function createWorker(config: Config, log: Logger): Promise<App> {
   const { observer } = observing
   const { blobs, images, pause, workers, close: closeData } = await openData(config, log, { observer })
   const { queue, feed } = await openMessaging(config, log, 'worker', observer)
-  await images.addRecipe(RECIPE)
-  const deps = { recipe: RECIPE, blobs, images, pause, workers, queue, feed, log }
+  const deps = { blobs, images, pause, workers, queue, feed, log }
   const work = startProcessing(deps, config, 'worker', observer)
   let stopping = false
   const server = await createWorkerServer({ images, developer: work.developer, log, isStopping: () => stopping })

@@ -1,5 +1,5 @@
 // From an original to its renditions in the store: made once by a child, and stored as often as it takes.
-import { access } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CalotypeError, ERRORS, toCalotypeError, type ErrorCode } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
@@ -99,21 +99,11 @@ async function store(
     left = left.filter((_, at) => results[at]!.status === 'rejected')
     if (!refused) return 'stored'
     log.error({ err: toCalotypeError(refused.reason), sha256 }, 'developed images could not be stored; trying again')
-    for (const { path } of left) {
-      if (await isThere(path)) continue
-      await Promise.all(left.map((other) => blobs.discard(other.path)))
-      return 'lost'
-    }
-    if (isStopped()) {
+    const isLost = !left.every(({ path }) => existsSync(path))
+    if (isLost || isStopped()) {
       await Promise.all(left.map(({ path }) => blobs.discard(path)))
-      return 'interrupted'
+      return isLost ? 'lost' : 'interrupted'
     }
     await sleep(RETRY_MS)
   }
 }
-
-const isThere = (path: string) =>
-  access(path).then(
-    () => true,
-    () => false,
-  )

@@ -53,8 +53,9 @@ export function toNotification({ seq, image }: ImageEvent): ApiNotification {
 const jobId = (image: Image) => `${image.batchId}-${image.batchIndex}`
 
 function mediaUrls(image: Image) {
-  if (image.outcome === null) return { image: null, thumbnail: null }
-  const urlOf = (preset: 'image' | 'thumbnail') => `/media/${mediaFolder(preset)}/${mediaFile(image, image.outcome![preset])}`
+  const { outcome } = image
+  if (outcome === null) return { image: null, thumbnail: null }
+  const urlOf = (preset: 'image' | 'thumbnail') => `/media/${mediaFolder(preset)}/${mediaFile(image, outcome[preset])}`
   return { image: urlOf('image'), thumbnail: urlOf('thumbnail') }
 }
 

@@ -33,7 +33,7 @@ export interface Made {
 }
 
 /**
- * Makes all outputs of one original at the paths given; one that can't be encoded has its failure beside the others. Call
+ * Makes all outputs of one original at the paths given; a still one that can't be encoded has its failure beside the others. Call
  * `prepareDecoder` first. Throws a `CalotypeError`: `invalid_image`, `image_too_large`, `no_still_image` or `too_many_frames` if it is the
  * image's fault, else `storage_full` or `internal`; files begun are then left to the caller. `maxPixels` counts those of all frames.
  */

@@ -12,7 +12,7 @@ const IMAGES_A_TRANSACTION = 1_000
 type Gone = Pick<ImageRow, 'sha256' | 'batch_id' | 'batch_index'>
 
 /**
- * These images, whose originals are held, went: originals that lost their last are released from now on, declared files go along with theirs, and so do batches
+ * These images, whose originals are locked, went: originals that lost their last are released from now on, declared files go along with theirs, and so do batches
  * that lost their last and need no more (and those named besides).
  */
 export async function release(trx: Transaction<Schema>, { now }: Database, gone: Gone[], emptied: string[] = []) {
@@ -73,10 +73,10 @@ async function undeclare(trx: Transaction<Schema>, gone: Gone[]) {
 }
 
 /**
- * Until the end of the transaction nobody else changes these originals, their renditions and their images: who changes any of them holds
+ * Until the end of the transaction nobody else changes these originals, their renditions and their images: who changes any of them locks
  * the originals first, in the order of their hashes, so that no two wait for each other. A database with one writer needs no lock.
  */
-export async function holdOriginals(trx: Transaction<Schema>, { canSkipLocked }: Database, hashes: string[]): Promise<void> {
+export async function lockOriginals(trx: Transaction<Schema>, { canSkipLocked }: Database, hashes: string[]): Promise<void> {
   if (!canSkipLocked) return
   for (const slice of slices([...new Set(hashes)].sort()))
     await trx.selectFrom('originals').select('sha256').where('sha256', 'in', slice).orderBy('sha256').forUpdate().execute()
@@ -86,7 +86,7 @@ export async function holdOriginals(trx: Transaction<Schema>, { canSkipLocked }:
 export async function removeImages(trx: Transaction<Schema>, database: Database, ids: string[], owner: Owner): Promise<ImageRow[]> {
   if (ids.length === 0) return []
   const found = trx.selectFrom('images').select('sha256').where('id', 'in', ids).where(isOf(owner, 'images'))
-  await holdOriginals(
+  await lockOriginals(
     trx,
     database,
     (await found.execute()).map(({ sha256 }) => sha256),

@@ -68,8 +68,9 @@ export interface JoinedOriginal {
 export async function joinOriginals(trx: Transaction<Schema>, images: NewImage[]): Promise<Map<string, JoinedOriginal>> {
   const joined = new Map<string, JoinedOriginal>()
   for (const slice of slices(distinctOriginals(images))) {
-    for (const original of await holdOriginals(trx, slice)) joined.set(original.sha256, { original, renditions: new Map() })
-    await makeLostAgain(trx, [...joined.values()])
+    const used = await useOriginals(trx, slice)
+    for (const original of used) joined.set(original.sha256, { original, renditions: new Map() })
+    await makeLostAgain(trx, used)
   }
   const wanted = new Map(
     images.flatMap(({ sha256, format, recipe }) =>
@@ -87,7 +88,7 @@ export async function joinOriginals(trx: Transaction<Schema>, images: NewImage[]
  * What the bytes themselves caused would only happen again; a crash or a deadline deserves another try. The reason stays until there is a
  * new outcome: images that failed for it show it.
  */
-async function holdOriginals(trx: Transaction<Schema>, images: NewImage[]): Promise<OriginalRow[]> {
+async function useOriginals(trx: Transaction<Schema>, images: NewImage[]): Promise<OriginalRow[]> {
   const held = await trx
     .insertInto('originals')
     .values(images.map(({ sha256, size, format }) => ({ sha256, size, format, status: 'pending' as const, released_at: null })))
@@ -116,10 +117,10 @@ async function holdOriginals(trx: Transaction<Schema>, images: NewImage[]): Prom
 }
 
 /** What was made of bytes that were lost is made again from those that came. */
-async function makeLostAgain(trx: Transaction<Schema>, joined: JoinedOriginal[]) {
-  const back = joined.filter(({ original: { status, code } }) => status === 'pending' && code !== null && LOST.includes(code))
+async function makeLostAgain(trx: Transaction<Schema>, originals: OriginalRow[]) {
+  const back = originals.filter(({ status, code }) => status === 'pending' && code !== null && LOST.includes(code))
   if (back.length === 0) return
-  const hashes = back.map(({ original }) => original.sha256)
+  const hashes = back.map(({ sha256 }) => sha256)
   await trx.updateTable('renditions').set({ status: 'pending' }).where('sha256', 'in', hashes).execute()
 }
 

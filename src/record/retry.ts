@@ -5,7 +5,7 @@ import type { Database, Schema } from '../db/schema.ts'
 import { CalotypeError, ERRORS } from '../errors.ts'
 import type { Image } from '../image.ts'
 import { holdBatch } from './arrive.ts'
-import { holdOriginals } from './collect.ts'
+import { lockOriginals } from './collect.ts'
 import { isOf, slices, toImage } from './rows.ts'
 
 /** What failed of these originals is `pending` again, with all images that failed by it, whoever has them. Returns the images. */
@@ -14,7 +14,7 @@ export async function retryFailed(trx: Transaction<Schema>, database: Database, 
   for (const asked of slices([...new Set(hashes)].sort())) {
     const slice = await withoutDamaged(trx, asked)
     if (slice.length === 0) continue
-    await holdOriginals(trx, database, slice)
+    await lockOriginals(trx, database, slice)
     await trx
       .updateTable('originals')
       .set({ status: 'pending' })

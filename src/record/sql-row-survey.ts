@@ -3,8 +3,8 @@ import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely'
 import { retryConflicts } from '../db/retry-conflicts.ts'
 import type { Database, Schema } from '../db/schema.ts'
 import type { Failure, Image } from '../image.ts'
-import { holdOriginals } from './collect.ts'
-import { derivedStates, LOST } from './image-states.ts'
+import { lockOriginals } from './collect.ts'
+import { derivedStates, LOST, outputs } from './image-states.ts'
 import type { HeldOriginal, Recent, RenditionId, RowSurvey, Stuck, StuckRows } from './row-survey.ts'
 import { IMAGE_COLUMNS, slices, toImage } from './rows.ts'
 
@@ -135,7 +135,7 @@ const FRESH = { status: 'pending', finished_at: null, lease_token: null, lease_u
 async function remake(trx: Transaction<Schema>, database: Database, renditions: RenditionId[]): Promise<Image[]> {
   const changed: Image[] = []
   for (const slice of slices([...renditions].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1)))) {
-    await holdOriginals(
+    await lockOriginals(
       trx,
       database,
       slice.map(({ sha256 }) => sha256),
@@ -162,14 +162,12 @@ async function remake(trx: Transaction<Schema>, database: Database, renditions: 
 }
 
 /** Of its recipe, an output is pending. */
-const showsPending = sql<boolean>`exists (
-  select 1 from recipe_outputs join renditions on renditions.sha256 = images.sha256 and renditions.operation = recipe_outputs.operation
-  where recipe_outputs.recipe = images.recipe and recipe_outputs.format = images.format and renditions.status = 'pending')`
+const showsPending = sql<boolean>`exists (select 1 ${outputs(sql`renditions.status = 'pending'`)})`
 
 async function takeBack(trx: Transaction<Schema>, database: Database, hashes: string[]): Promise<Image[]> {
   const changed: Image[] = []
   for (const slice of slices([...new Set(hashes)].sort())) {
-    await holdOriginals(trx, database, slice)
+    await lockOriginals(trx, database, slice)
     const found = await trx
       .updateTable('originals')
       .set(FRESH)
@@ -191,7 +189,7 @@ async function giveUp(trx: Transaction<Schema>, database: Database, hashes: stri
   const { now } = database
   const changed: Image[] = []
   for (const slice of slices([...new Set(hashes)].sort())) {
-    await holdOriginals(trx, database, slice)
+    await lockOriginals(trx, database, slice)
     const originals = await used(trx).where('sha256', 'in', slice).execute()
     if (originals.length === 0) continue
     const lost = originals.map(({ sha256 }) => sha256)

@@ -15,7 +15,7 @@ const ROUNDS = 3
 describe('on PostgreSQL through PgBouncer', () => {
   const { open } = withPostgres()
 
-  test('deletions, claims, outcomes and repeated uploads of the same originals end each other never', async () => {
+  test('deletions, claims, outcomes and repeated uploads of the same originals never deadlock', async () => {
     const { database, close } = await open()
     try {
       const store = createSqlImageStore(database)
