@@ -95,7 +95,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/(flow|http|cli)(/|[.]ts$)' },
       to: {
-        path: '^src/(store|record|queue|process|publish|accounts/sql-[^/]+)(/|[.]ts$)',
+        path: '^src/(store|record|queue|process|publish|accounts/[^/]+/sql-[^/]+|accounts/sql-[^/]+)(/|[.]ts$)',
         pathNot: '^src/store/data-dir-lock[.]ts$',
         dependencyTypesNot: ['type-only'],
       },

@@ -2,11 +2,11 @@
 import type { Page } from 'playwright-core'
 import sharp from 'sharp'
 import { allDeveloped, openAs, uploadAs } from '../test/browser/signed-in.ts'
-import { letIn, setUp } from '../test/support/accounts.ts'
-import type { OpenOptions, TestBrowser } from '../test/support/browser.ts'
-import type { SentFile } from '../test/support/client.ts'
-import { change } from '../test/support/data-dir.ts'
-import { startServer } from '../test/support/server.ts'
+import { letIn, setUp } from '../test/support/clients/accounts.ts'
+import type { OpenOptions, TestBrowser } from '../test/support/clients/browser.ts'
+import type { SentFile } from '../test/support/clients/client.ts'
+import { change } from '../test/support/servers/data-dir.ts'
+import { startServer } from '../test/support/servers/server.ts'
 
 const blank = (width: number, height: number) =>
   sharp({ create: { width, height, channels: 3, background: 'grey' } })

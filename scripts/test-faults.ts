@@ -4,7 +4,7 @@ import { runLongTests, type Column } from './long-tests.ts'
 
 /** The faults that have files of their own elsewhere: killed servers, lost engines, frozen workers, a bad S3. */
 const OTHERS = [
-  'test/journeys/kill.test.ts',
+  'test/journeys/recovery/kill.test.ts',
   'test/cluster/faults.test.ts',
   'test/cluster/orphans.test.ts',
   'test/cluster/redis-away.test.ts',

@@ -10,8 +10,8 @@ import { parseArgs } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { StartError } from '../src/errors.ts'
-import { startCluster } from '../test/support/cluster.ts'
-import type { startServer } from '../test/support/server.ts'
+import { startCluster } from '../test/support/servers/cluster.ts'
+import type { startServer } from '../test/support/servers/server.ts'
 import type { Facts } from '../test/upgrade/facts.ts'
 import { findPrograms } from './cluster/programs.ts'
 import { leaveBehind, type OldServer } from './upgrade/left-behind.ts'
@@ -175,7 +175,7 @@ async function main(): Promise<void> {
   const tree = join(place, 'tree')
   checkOut(revision, tree)
   // Its own, which starts the code beside it.
-  const { startServer: start } = (await import(join(tree, 'test/support/server.ts'))) as { startServer: StartServer }
+  const { startServer: start } = (await import(join(tree, 'test/support/servers/server.ts'))) as { startServer: StartServer }
   const made = join(place, 'made')
   mkdirSync(made)
   console.log('embedded…')

@@ -1,31 +1,31 @@
 // Adapters as the settings choose them: rows, bytes, hints and events, embedded or of a cluster. What `app.ts` and `maintain.ts` stand on.
 import { join } from 'node:path'
-import { createAccessChanges } from './accounts/access-changes.ts'
-import { createPasswords } from './accounts/passwords.ts'
-import type { RequestLimiter } from './accounts/request-limiter.ts'
+import { createAccessChanges } from './accounts/sessions/access-changes.ts'
+import { createPasswords } from './accounts/users/passwords.ts'
+import type { RequestLimiter } from './accounts/limits/request-limiter.ts'
 import { createSqlAccountStore } from './accounts/sql-account-store.ts'
-import { createSqlAuditLog } from './accounts/sql-audit-log.ts'
+import { createSqlAuditLog } from './accounts/audit/sql-audit-log.ts'
 import { rateLimits, type Config } from './config.ts'
 import type { SchemaVersion } from './db/migrations.ts'
 import type { Database, OnRoundTrip } from './db/schema.ts'
-import type { AccountDeps } from './flow/account-deps.ts'
-import { checkStore, renewRun } from './flow/check-store.ts'
+import type { AccountDeps } from './flow/accounts/account-deps.ts'
+import { checkStore, renewRun } from './flow/originals/check-store.ts'
 import { alsoWhenFull, imagesWhenFull, withReserve } from './flow/when-full.ts'
-import { remakeLost } from './flow/remake-lost.ts'
+import { remakeLost } from './flow/develop/remake-lost.ts'
 import type { Logger } from './log.ts'
 import { observeBlobs, observeFeed, observeImages } from './observe/observe-steps.ts'
 import type { Observer } from './observe/observer.ts'
 import { createMemoryFeed } from './publish/memory-feed.ts'
 import { createMemoryQueue } from './queue/memory-queue.ts'
-import { createSqlKnownStore } from './record/sql-known-store.ts'
-import { createSqlImageStore } from './record/sql-image-store.ts'
-import { createSqlRowSurvey } from './record/sql-row-survey.ts'
-import { createSqlWorkPause } from './record/sql-work-pause.ts'
-import { createSqlWorkerRegistry } from './record/sql-worker-registry.ts'
+import { createSqlKnownStore } from './record/originals/sql-known-store.ts'
+import { createSqlImageStore } from './record/images/sql-image-store.ts'
+import { createSqlRowSurvey } from './record/admin/sql-row-survey.ts'
+import { createSqlWorkPause } from './record/work/sql-work-pause.ts'
+import { createSqlWorkerRegistry } from './record/work/sql-worker-registry.ts'
 import { lockDataDir } from './store/data-dir-lock.ts'
 import { NO_RESERVE, openDiskReserve, type DiskReserve } from './store/disk-reserve.ts'
-import { openFilesystemStore } from './store/filesystem.ts'
-import type { S3Settings } from './store/s3-bucket.ts'
+import { openFilesystemStore } from './store/filesystem/filesystem.ts'
+import type { S3Settings } from './store/s3/s3-bucket.ts'
 
 export const isCluster = (config: Config) => config.redisUrl !== ''
 export const sqliteFile = (config: Config) => join(config.dataDir, 'calotype.sqlite')
@@ -46,7 +46,7 @@ export const openReserve = (config: Config, log: Logger): DiskReserve =>
 /** A visitor may open it beside a server, and touches nothing that others stage. */
 export async function openBlobs(config: Config, log: Logger, { asVisitor = false } = {}) {
   if (config.s3Endpoint === '') return openFilesystemStore(config.dataDir, { isShared: isCluster(config), asVisitor })
-  const { openS3Store } = await import('./store/s3.ts')
+  const { openS3Store } = await import('./store/s3/s3.ts')
   const stagingFolder = join(config.dataDir, 'tmp')
   return openS3Store({ ...s3Settings(config), publicEndpoint: config.s3PublicEndpoint, stagingFolder, asVisitor, log })
 }
@@ -59,11 +59,11 @@ export async function openDatabase(
 ) {
   const onRoundTrip: OnRoundTrip | undefined = observer && ((trip) => observer.tell({ what: 'round-trip', ...trip }))
   if (isCluster(config)) {
-    const { openPostgres } = await import('./db/open-postgres.ts')
+    const { openPostgres } = await import('./db/postgres/open-postgres.ts')
     const { databaseUrl: url, databasePool: maxConnections } = config
     return openPostgres({ url, maxConnections, onRoundTrip, log, version: options.version ?? 'latest' })
   }
-  const { openSqlite } = await import('./db/open-sqlite.ts')
+  const { openSqlite } = await import('./db/sqlite/open-sqlite.ts')
   return openSqlite(sqliteFile(config), { ...options, onRoundTrip })
 }
 
@@ -84,8 +84,8 @@ export const quotaOf = ({ quotaBytes: bytes, quotaImages: images }: Config) => (
 /** Counts calls, where they are limited: for this process, or for all servers of a cluster. */
 export async function openRequestLimiter(config: Config, log: Logger): Promise<RequestLimiter> {
   if (Object.values(rateLimits(config)).every((limit) => limit === null)) return { count: async () => null, close: () => undefined }
-  if (!isCluster(config)) return (await import('./accounts/memory-request-limiter.ts')).createMemoryRequestLimiter()
-  const { createRedisRequestLimiter } = await import('./accounts/redis-request-limiter.ts')
+  if (!isCluster(config)) return (await import('./accounts/limits/memory-request-limiter.ts')).createMemoryRequestLimiter()
+  const { createRedisRequestLimiter } = await import('./accounts/limits/redis-request-limiter.ts')
   return createRedisRequestLimiter({ url: config.redisUrl, log })
 }
 

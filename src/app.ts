@@ -2,12 +2,12 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { authMode, describeSettings, isLoopback, rateLimits, type Config } from './config.ts'
-import { ATTEMPT_RETENTION } from './flow/guess-limits.ts'
-import { processImages } from './flow/process-images.ts'
-import { createWorkerReport, REPORT_INTERVAL_MS } from './flow/report-worker.ts'
-import { createBulkRunner } from './flow/run-bulk-jobs.ts'
+import { ATTEMPT_RETENTION } from './flow/accounts/guess-limits.ts'
+import { processImages } from './flow/develop/process-images.ts'
+import { createWorkerReport, REPORT_INTERVAL_MS } from './flow/develop/report-worker.ts'
+import { createBulkRunner } from './flow/admin/run-bulk-jobs.ts'
 import { recover, sweep, sweepWork } from './flow/sweep.ts'
-import { offerSetup } from './flow/set-up-server.ts'
+import { offerSetup } from './flow/accounts/set-up-server.ts'
 import { alsoWhenFull } from './flow/when-full.ts'
 import { listenOn } from './http/listen-on.ts'
 import { createServer } from './http/server.ts'
@@ -16,11 +16,11 @@ import type { Logger } from './log.ts'
 import { observeDeveloper, observeSweep } from './observe/observe-steps.ts'
 import type { Observer } from './observe/observer.ts'
 import { openObserving } from './observe/open-observing.ts'
-import { createChildPool } from './process/child-pool.ts'
+import { createChildPool } from './process/pool/child-pool.ts'
 import { RECIPE } from './rendition/presets.ts'
-import { createSqlBulkJobs } from './record/sql-bulk-jobs.ts'
-import { createSqlOverview } from './record/sql-overview.ts'
-import type { WorkerRegistry, WorkerReport } from './record/worker-registry.ts'
+import { createSqlBulkJobs } from './record/admin/sql-bulk-jobs.ts'
+import { createSqlOverview } from './record/admin/sql-overview.ts'
+import type { WorkerRegistry, WorkerReport } from './record/work/worker-registry.ts'
 import { accountDeps, isCluster, openData, openMessaging, openRequestLimiter, quotaOf } from './adapters.ts'
 
 export interface App {
@@ -36,7 +36,7 @@ export interface App {
 }
 
 const SWEEP_INTERVAL_MS = 10_000
-// Beside the lease of `flow/process-images.ts`: together, how long the work of a dead worker lies.
+// Beside the lease of `flow/develop/process-images.ts`: together, how long the work of a dead worker lies.
 const SWEEP_WORK_INTERVAL_MS = 2_000
 
 const SWEEP_ACCOUNTS_INTERVAL_MS = 60_000

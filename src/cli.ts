@@ -5,7 +5,7 @@ import type { DoctorOptions } from './cli/doctor.ts'
 import { serve, work } from './cli/serve.ts'
 import { readConfig, type Config } from './config.ts'
 import { settingsHelp } from './config/help.ts'
-import { toStartError } from './db/sqlite-faults.ts'
+import { toStartError } from './db/sqlite/sqlite-faults.ts'
 import { CalotypeError, ERRORS, StartError, toCalotypeError } from './errors.ts'
 import { createLog } from './log.ts'
 

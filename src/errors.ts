@@ -2,7 +2,7 @@
 
 /**
  * The stable codes of the wire contract. The sentence says what went wrong and what to do next, for the places that have
- * nothing more exact to say; `http/problem.ts` gives each its status.
+ * nothing more exact to say; `http/hooks/problem.ts` gives each its status.
  */
 export const ERRORS = {
   bad_request: 'The request could not be understood. Check its parameters against the API description.',
@@ -113,7 +113,7 @@ export class StartError extends Error {
 }
 
 // PostgreSQL: connection exceptions, too many connections, shutting down or starting up. What SQLite says of a file it can't use or get
-// at (`db/sqlite-faults.ts`). And what sockets and the pool say.
+// at (`db/sqlite/sqlite-faults.ts`). And what sockets and the pool say.
 const UNAVAILABLE = /^(08...|53300|57P0[1-3]|SQLITE_UNAVAILABLE|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN)$/
 const UNAVAILABLE_MESSAGE =
   /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error)/

@@ -4,29 +4,29 @@ import { join } from 'node:path'
 import { accountDeps, isCluster, openBlobs, openData, openDatabase, openReserve, s3Settings, sqliteFile } from './adapters.ts'
 import type { Config } from './config.ts'
 import { StartError } from './errors.ts'
-import type { AccountDeps } from './flow/account-deps.ts'
-import { adoptOriginals, type Adopted } from './flow/adopt-originals.ts'
-import { backUp as backUpAll, type BackUpOptions, type LostOriginal } from './flow/back-up.ts'
-import { readManifest, type Manifest } from './flow/backup-folder.ts'
-import { checkStore, haltInWords, useTogether } from './flow/check-store.ts'
-import { collect } from './flow/delete-originals.ts'
-import { deleteUnknown as deleteAllUnknown, findAllUnknown, type Unknown } from './flow/delete-unknown.ts'
-import { examine as examineAll, type Examined, type ExamineOptions } from './flow/examine.ts'
-import { examineSurroundings, type Surroundings } from './flow/examine-surroundings.ts'
-import { reasonOf, type FindingCode, type Report } from './flow/findings.ts'
-import { giveUpLost, restore as restoreAll, settlingOf } from './flow/restore.ts'
+import type { AccountDeps } from './flow/accounts/account-deps.ts'
+import { adoptOriginals, type Adopted } from './flow/originals/adopt-originals.ts'
+import { backUp as backUpAll, type BackUpOptions, type LostOriginal } from './flow/backup/back-up.ts'
+import { readManifest, type Manifest } from './flow/backup/backup-folder.ts'
+import { checkStore, haltInWords, useTogether } from './flow/originals/check-store.ts'
+import { collect } from './flow/originals/delete-originals.ts'
+import { deleteUnknown as deleteAllUnknown, findAllUnknown, type Unknown } from './flow/originals/delete-unknown.ts'
+import { examine as examineAll, type Examined, type ExamineOptions } from './flow/doctor/examine.ts'
+import { examineSurroundings, type Surroundings } from './flow/doctor/examine-surroundings.ts'
+import { reasonOf, type FindingCode, type Report } from './flow/doctor/findings.ts'
+import { giveUpLost, restore as restoreAll, settlingOf } from './flow/backup/restore.ts'
 import type { Logger } from './log.ts'
 import { LATEST } from './db/migrations.ts'
 import type { Database } from './db/schema.ts'
-import type { ImageStore } from './record/image-store.ts'
-import type { DeletionHalt, KnownStore, UnknownOriginals } from './record/known-store.ts'
-import type { RowSurvey } from './record/row-survey.ts'
+import type { ImageStore } from './record/images/image-store.ts'
+import type { DeletionHalt, KnownStore, UnknownOriginals } from './record/originals/known-store.ts'
+import type { RowSurvey } from './record/admin/row-survey.ts'
 import { RECIPE } from './rendition/presets.ts'
 import type { BlobStore } from './store/blob-store.ts'
-import { createSqlKnownStore } from './record/sql-known-store.ts'
-import { createSqlImageStore } from './record/sql-image-store.ts'
-import { createSqlRowArchive } from './record/sql-row-archive.ts'
-import { createSqlRowSurvey } from './record/sql-row-survey.ts'
+import { createSqlKnownStore } from './record/originals/sql-known-store.ts'
+import { createSqlImageStore } from './record/images/sql-image-store.ts'
+import { createSqlRowArchive } from './record/admin/sql-row-archive.ts'
+import { createSqlRowSurvey } from './record/admin/sql-row-survey.ts'
 import { lockDataDir, readServerInfo } from './store/data-dir-lock.ts'
 
 /** Rows as they are: nothing is migrated, and with `readOnly` nothing can be written (embedded). */
@@ -138,9 +138,9 @@ function surroundings(config: Config, log: Logger): Surroundings {
     isFolderStore,
     leastFreeBytes: FILES_TO_COME * config.maxFileBytes,
     databasePool: config.databasePool,
-    postgres: isCluster(config) ? async () => (await import('./db/postgres-facts.ts')).postgresFacts(config.databaseUrl) : null,
-    redis: isCluster(config) ? async () => (await import('./db/redis-facts.ts')).redisFacts(config.redisUrl, log) : null,
-    s3: isFolderStore ? null : async () => (await import('./store/s3-facts.ts')).s3Facts(s3Settings(config)),
+    postgres: isCluster(config) ? async () => (await import('./db/postgres/postgres-facts.ts')).postgresFacts(config.databaseUrl) : null,
+    redis: isCluster(config) ? async () => (await import('./db/redis/redis-facts.ts')).redisFacts(config.redisUrl, log) : null,
+    s3: isFolderStore ? null : async () => (await import('./store/s3/s3-facts.ts')).s3Facts(s3Settings(config)),
   }
 }
 

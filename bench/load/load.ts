@@ -1,12 +1,12 @@
 // `npm run bench:load`: what its users' load script does to the cluster: so many uploads at once, of one image and of different ones.
 import { Command } from 'commander'
 import { findTestPrograms } from '../../scripts/cluster/programs.ts'
-import { startCluster, type TestCluster } from '../../test/support/cluster.ts'
-import { withSmallPhotographs } from '../cluster-photographs.ts'
-import { columns } from '../columns.ts'
-import { wholeNumber } from '../options.ts'
-import { shown } from '../progress.ts'
-import { round } from '../statistics.ts'
+import { startCluster, type TestCluster } from '../../test/support/servers/cluster.ts'
+import { withSmallPhotographs } from '../cluster/photographs.ts'
+import { columns } from '../run/columns.ts'
+import { wholeNumber } from '../run/options.ts'
+import { shown } from '../run/progress.ts'
+import { round } from '../measure/statistics.ts'
 import { watchMemory, type PeakMemory } from './peak-memory.ts'
 import { broken, postAll, type LoadOutcome } from './post-all.ts'
 

@@ -1,6 +1,6 @@
 // The most memory each process of the cluster had while something went on, watched from outside.
 import type { MemberReport } from '../../scripts/cluster/topology.ts'
-import { processesOfGroup } from '../../test/support/processes.ts'
+import { processesOfGroup } from '../../test/support/servers/processes.ts'
 
 const SAMPLE_MS = 200
 

@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { photograph } from '../../test/support/photographs.ts'
+import { photograph } from '../../test/support/inputs/photographs.ts'
 
 const PICTURES = 16
 

@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto'
 import sharp from 'sharp'
 import type { ApiAdminImage, ApiJob, ApiQueue } from '../../src/api-admin.ts'
 import type { ApiAuditEntry, ApiBatch, ApiBatchFile, ApiDeclared, ApiImage, ApiKey, ApiUser } from '../../src/api.ts'
-import { letIn, makeKey, PASSWORD, send, setUp } from '../../test/support/accounts.ts'
-import { ask, END_OF_PARTS, eventually, part, post, type Uploaded } from '../../test/support/client.ts'
+import { letIn, makeKey, PASSWORD, send, setUp } from '../../test/support/clients/accounts.ts'
+import { ask, END_OF_PARTS, eventually, part, post, type Uploaded } from '../../test/support/clients/client.ts'
 import type { LeftBehind } from '../../test/upgrade/facts.ts'
 
 export interface OldServer {

@@ -3,10 +3,10 @@ import { sql } from 'kysely'
 import { DAY_MS } from '../access.ts'
 import type { Database } from '../db/schema.ts'
 import type { AccountStore } from './account-store.ts'
-import { sqlAttempts, sweepAttempts } from './sql-attempts.ts'
-import { holdersOfKeys, sqlKeys } from './sql-keys.ts'
-import { holdersOfSessions, living, sqlSessions } from './sql-sessions.ts'
-import { sqlUsers } from './sql-users.ts'
+import { sqlAttempts, sweepAttempts } from './limits/sql-attempts.ts'
+import { holdersOfKeys, sqlKeys } from './keys/sql-keys.ts'
+import { holdersOfSessions, living, sqlSessions } from './sessions/sql-sessions.ts'
+import { sqlUsers } from './users/sql-users.ts'
 
 /** Days of use that are kept. */
 const USAGE_DAYS = 30

@@ -1,8 +1,8 @@
 // A command that asks the running server: who may write its database may have a key of an administrator for as long as the command takes.
 import type { User } from '../accounts/account-store.ts'
 import type { Config } from '../config.ts'
-import type { AccountDeps } from '../flow/account-deps.ts'
-import { makeKey, revokeKey } from '../flow/change-keys.ts'
+import type { AccountDeps } from '../flow/accounts/account-deps.ts'
+import { makeKey, revokeKey } from '../flow/accounts/change-keys.ts'
 import { COMMAND, withAccounts } from './with-accounts.ts'
 
 const LIFETIME_MS = 60 * 60_000

@@ -1,7 +1,7 @@
 // `calotype admin`: the first administrator, and a way back in for who lost a password.
 import type { Config } from '../config.ts'
 import { StartError } from '../errors.ts'
-import { addUser, resetPassword as resetPasswordOf } from '../flow/change-user.ts'
+import { addUser, resetPassword as resetPasswordOf } from '../flow/accounts/change-user.ts'
 import { ask, askNewPassword } from './ask.ts'
 import { COMMAND, readEmail, userOf, withAccounts } from './with-accounts.ts'
 

@@ -1,8 +1,8 @@
 // `calotype doctor`: says what is wrong and what would be done about it, and with --repair does it.
 import type { Config } from '../config.ts'
 import { StartError } from '../errors.ts'
-import { REMEDIES, type Finding } from '../flow/findings.ts'
-import { tally } from '../flow/unknown-originals.ts'
+import { REMEDIES, type Finding } from '../flow/doctor/findings.ts'
+import { tally } from '../flow/originals/unknown-originals.ts'
 import { originalKey } from '../rendition/keys.ts'
 import { createLog } from '../log.ts'
 import { confirm } from './ask.ts'

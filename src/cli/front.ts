@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { request as requestHttp, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { reasonOf, type FindingCode, type Report } from '../flow/findings.ts'
+import { reasonOf, type FindingCode, type Report } from '../flow/doctor/findings.ts'
 
 const TIMEOUT_MS = 10_000
 /** What the form adds to the file in it. */

@@ -2,7 +2,7 @@
 import { SCOPES, scopesOf, type Scope } from '../access.ts'
 import type { Config } from '../config.ts'
 import { StartError } from '../errors.ts'
-import { makeKey, revokeKey as revoke } from '../flow/change-keys.ts'
+import { makeKey, revokeKey as revoke } from '../flow/accounts/change-keys.ts'
 import { COMMAND, userOf, withAccounts } from './with-accounts.ts'
 
 const DAY_MS = 24 * 60 * 60_000

@@ -1,10 +1,10 @@
 // Commands that change accounts: what they all do before and after, and whom the audit log names for them.
 import { z } from 'zod'
 import type { User } from '../accounts/account-store.ts'
-import type { Actor } from '../accounts/audit-log.ts'
+import type { Actor } from '../accounts/audit/audit-log.ts'
 import type { Config } from '../config.ts'
 import { StartError } from '../errors.ts'
-import type { AccountDeps } from '../flow/account-deps.ts'
+import type { AccountDeps } from '../flow/accounts/account-deps.ts'
 import { createLog } from '../log.ts'
 
 export const COMMAND: Actor = { via: 'cli', userId: null, credentialId: null, address: null }

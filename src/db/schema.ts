@@ -8,8 +8,8 @@ import type {
   SetupTokensTable,
   UsageDaysTable,
   UsersTable,
-} from './account-tables.ts'
-import type { JobsTable, PausesTable, WorkersTable } from './admin-tables.ts'
+} from './tables/account-tables.ts'
+import type { JobsTable, PausesTable, WorkersTable } from './tables/admin-tables.ts'
 import type {
   BatchesTable,
   DeclaredFilesTable,
@@ -20,8 +20,8 @@ import type {
   OriginalsTable,
   RecipeOutputsTable,
   RenditionsTable,
-} from './journey-tables.ts'
-import type { KnownStoreTable } from './store-tables.ts'
+} from './tables/journey-tables.ts'
+import type { KnownStoreTable } from './tables/store-tables.ts'
 
 export interface Schema {
   batches: BatchesTable

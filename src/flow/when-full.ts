@@ -1,6 +1,6 @@
 // What becomes of the rows when the disk is full: what frees room may use the reserve, and what takes room is refused until there is one again.
 import { toCalotypeError } from '../errors.ts'
-import type { ImageStore } from '../record/image-store.ts'
+import type { ImageStore } from '../record/images/image-store.ts'
 import type { DiskReserve } from '../store/disk-reserve.ts'
 
 /** Does it; on a full disk once more, with the room of the reserve. */

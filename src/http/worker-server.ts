@@ -1,12 +1,12 @@
 // What a worker says about itself: that it lives, whether it takes work, what its children do.
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Logger } from '../log.ts'
-import type { Developer } from '../process/developer.ts'
-import type { ImageStore } from '../record/image-store.ts'
-import { checkedByZod } from './checked-by-zod.ts'
-import { addHealth } from './health.ts'
-import { answerProblems, problemOptions } from './problem.ts'
-import { addSecurityHeaders } from './security-headers.ts'
+import type { Developer } from '../process/image-processor.ts'
+import type { ImageStore } from '../record/images/image-store.ts'
+import { checkedByZod } from './hooks/checked-by-zod.ts'
+import { addHealth } from './routes/health.ts'
+import { answerProblems, problemOptions } from './hooks/problem.ts'
+import { addSecurityHeaders } from './hooks/security-headers.ts'
 
 export interface WorkerServerDeps {
   images: Pick<ImageStore, 'known'>

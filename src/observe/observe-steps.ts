@@ -1,9 +1,9 @@
 // The steps as they are watched: each contract wrapped in one that does the same and tells what came of it.
 import { toCalotypeError } from '../errors.ts'
 import { isFinal } from '../image.ts'
-import type { Developer } from '../process/developer.ts'
+import type { Developer } from '../process/image-processor.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
-import type { ImageStore } from '../record/image-store.ts'
+import type { ImageStore } from '../record/images/image-store.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import { now, type BlobOperation, type Observer, type Took } from './observer.ts'
 

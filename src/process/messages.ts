@@ -1,5 +1,5 @@
 // What the server's process and a child of the process step say to each other: paths and numbers, never bytes.
-import type { DevelopJob, DevelopResult } from './developer.ts'
+import type { DevelopJob, DevelopResult } from './image-processor.ts'
 
 export type ToChild =
   /** Develop this after what you have; a child is given at most one more than it is working on. */

@@ -1,5 +1,5 @@
 // Announces changes on the stream of a cluster: in order, one round trip at a time, and never without saying so if some were missed.
-import type { RedisConnection } from '../db/redis.ts'
+import type { RedisConnection } from '../db/redis/redis.ts'
 import type { Image } from '../image.ts'
 import type { EventFeed } from './event-feed.ts'
 import { append } from './redis-stream.ts'

@@ -1,6 +1,6 @@
 // The feed of a cluster, on a Redis stream: every server hears what any server or worker has published, and serves its own watchers.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BLOCK_MS, openRedis } from '../db/redis.ts'
+import { BLOCK_MS, openRedis } from '../db/redis/redis.ts'
 import type { Logger } from '../log.ts'
 import type { EventFeed, ImageEvent } from './event-feed.ts'
 import { createRecentEvents } from './recent-events.ts'

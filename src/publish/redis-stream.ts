@@ -1,5 +1,5 @@
 // The stream of a cluster's feed in Redis: how events get their numbers there, and how they are read.
-import type { RedisConnection } from '../db/redis.ts'
+import type { RedisConnection } from '../db/redis/redis.ts'
 import type { Image } from '../image.ts'
 
 /**

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Queue, Worker } from 'bullmq'
-import { BLOCK_MS, openRedis } from '../db/redis.ts'
+import { BLOCK_MS, openRedis } from '../db/redis/redis.ts'
 import type { Logger } from '../log.ts'
 import type { Job, JobQueue } from './job-queue.ts'
 

@@ -6,7 +6,7 @@ import { CalotypeError, ERRORS, toCalotypeError, type ErrorCode } from '../error
 import { failpoint } from '../failpoints.ts'
 import type { Format } from '../image.ts'
 import { formatOf, SIGNATURE_BYTES } from './signature.ts'
-import { givePieceBack, isTooMuchHeld, PIECE_BYTES, takeFirstPiece, takeLargerPiece } from './pieces.ts'
+import { givePieceBack, isTooMuchHeld, PIECE_BYTES, takeFirstPiece, takeLargerPiece } from './buffer-pool.ts'
 import { tooLarge } from './too-large.ts'
 
 /** A file that is whole; what lies at `path` belongs to whoever gets this, once `synced` has settled. */

@@ -50,7 +50,7 @@ const indexOf = (text: string) => (/^\d{1,9}$/.test(text) ? Number(text) : null)
 /**
  * Yields each file in `field` as soon as it is whole, or as soon as it is refused, in no certain order (they carry their index).
  * Throws when the body is malformed, cut off, idle for too long or has too many files or fields: then nothing of it counts, and
- * what was not yet yielded is discarded. Memory is bounded by the constants above and those of pieces.ts, whatever is sent.
+ * what was not yet yielded is discarded. Memory is bounded by the constants above and those of buffer-pool.ts, whatever is sent.
  */
 export async function* receiveFiles(
   body: Readable,

@@ -6,7 +6,7 @@ export interface Operation {
   width: number
   /** Of the output. */
   format: Format
-  /** 1 to 100; without it, the default of the format (`process/encoders.ts`). */
+  /** 1 to 100; without it, the default of the format (`process/child/encoders.ts`). */
   quality?: number
   /** Of an animation, its first frame. */
   still?: true

@@ -31,7 +31,7 @@ export interface BlobStore {
    * Makes a staged file durable under its key and takes it away from its place. Repeatable: the same key again replaces the same
    * bytes. On return the bytes and their name survive a power cut. `synced` says that the file's own bytes were synced before. What can be
    * made again is there for everyone from then on, and survives the end of every process; where one process alone uses the store, it may
-   * be lost with the machine's power: whoever starts after a crash has to look (`flow/remake-lost.ts`). `storedAt` is what `stat` gives as
+   * be lost with the machine's power: whoever starts after a crash has to look (`flow/develop/remake-lost.ts`). `storedAt` is what `stat` gives as
    * `modifiedAt` from then on, by whatever clock the caller compares it with.
    */
   put(stagedPath: string, key: string, options?: PutOptions): Promise<void>

@@ -1,7 +1,7 @@
 // Turns at costly work: in rotation over addresses, and refused by the address that asks for too much.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createFairTurns } from '../../src/accounts/fair-turns.ts'
+import { createFairTurns } from '../../src/accounts/limits/fair-turns.ts'
 
 const LIMITS = { concurrency: 2, maxWaitingPerAddress: 20, maxWaiting: 30, retryAfterSeconds: 5 }
 

@@ -1,7 +1,7 @@
 // What makes a browser known: a token that only the password it was made with, of the user it was made for, vouches for.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DEVICE_LIFETIME_MS, deviceToken, newDeviceId, readDevice } from '../../src/accounts/known-device.ts'
+import { DEVICE_LIFETIME_MS, deviceToken, newDeviceId, readDevice } from '../../src/accounts/sessions/known-device.ts'
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 const owner = { userId: '0198-a', passwordHash: 'scrypt$32768$8$3$salt$hash' }

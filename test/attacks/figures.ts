@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { MARK } from '../support/figures-mark.ts'
-import type { Server } from '../support/server.ts'
+import type { Server } from '../support/servers/server.ts'
 
 export { longTest, ROUNDS } from '../support/long-form.ts'
 

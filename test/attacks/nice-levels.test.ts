@@ -6,11 +6,11 @@ import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { ApiOverview } from '../../src/api-admin.ts'
 import type { ApiError } from '../../src/api.ts'
-import { onEachTopology } from '../faults/subject.ts'
-import { allFinal, ask, eventually, listImages, upload, type SentFile } from '../support/client.ts'
-import { query } from '../support/data-dir.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { startServer, type Server } from '../support/server.ts'
+import { onEachTopology } from '../faults/run/subject.ts'
+import { allFinal, ask, eventually, listImages, upload, type SentFile } from '../support/clients/client.ts'
+import { query } from '../support/servers/data-dir.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { startServer, type Server } from '../support/servers/server.ts'
 import {
   ENVIRONMENTS,
   nice,

@@ -4,8 +4,8 @@ import { Agent, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import sharp from 'sharp'
-import { END_OF_PARTS, MULTIPART, part } from '../support/client.ts'
-import { onEachTopology, type Calotype } from '../support/topologies.ts'
+import { END_OF_PARTS, MULTIPART, part } from '../support/clients/client.ts'
+import { onEachTopology, type Calotype } from '../support/servers/topologies.ts'
 import { longTest, tellAttack } from './figures.ts'
 
 const IMAGES = 60

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { PASSWORD, setUp } from '../support/accounts.ts'
-import { startCluster } from '../support/cluster.ts'
-import { query } from '../support/data-dir.ts'
-import { askFrom } from '../support/from-address.ts'
-import { processesOfGroup } from '../support/processes.ts'
-import { startServer, type Server } from '../support/server.ts'
+import { PASSWORD, setUp } from '../support/clients/accounts.ts'
+import { startCluster } from '../support/servers/cluster.ts'
+import { query } from '../support/servers/data-dir.ts'
+import { askFrom } from '../support/clients/from-address.ts'
+import { processesOfGroup } from '../support/servers/processes.ts'
+import { startServer, type Server } from '../support/servers/server.ts'
 import { longTest, tellAttack, watch } from './figures.ts'
 
 /** Set-ups and sign-ins of different accounts at the same moment, from an address each. */

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
 import { promisify } from 'node:util'
-import { smallPhotograph } from '../support/photographs.ts'
-import { onEachTopology } from '../support/topologies.ts'
+import { smallPhotograph } from '../support/inputs/photographs.ts'
+import { onEachTopology } from '../support/servers/topologies.ts'
 import { longTest } from './figures.ts'
 
 const IMAGE_BYTES = 300_000

@@ -5,10 +5,10 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import type { Section } from '../../bench/report.ts'
-import { ask } from '../support/client.ts'
-import { photograph } from '../support/photographs.ts'
-import { startServer } from '../support/server.ts'
+import type { Section } from '../../bench/journey/report.ts'
+import { ask } from '../support/clients/client.ts'
+import { photograph } from '../support/inputs/photographs.ts'
+import { startServer } from '../support/servers/server.ts'
 import { bench } from './run-bench.ts'
 
 let folder: string
@@ -20,7 +20,7 @@ after(() => rm(folder, { recursive: true }))
 const SMALL = ['--megapixels', '0.1-0.4', '--rounds', '1']
 
 async function sections(...args: string[]): Promise<Section[]> {
-  const { code, stdout, stderr } = await bench('bench.ts', ...args, '--json')
+  const { code, stdout, stderr } = await bench('journey/bench.ts', ...args, '--json')
   assert.equal(code, 0, stderr)
   return (JSON.parse(stdout) as { sections: Section[] }).sections
 }
@@ -61,7 +61,7 @@ test('takes the images of a folder, each content once, and prints tables', async
   await writeFile(join(images, 'named.jpg'), await photograph({ seed: 2, megapixels: 0.1, format: 'png' }))
   await copyFile(join(images, 'a.jpg'), join(images, 'same.jpg'))
   await writeFile(join(images, 'text.jpg'), 'no image')
-  const { code, stdout, stderr } = await bench('bench.ts', '--from', images, '--modes', 'batch', '--rounds', '1', '--no-identical')
+  const { code, stdout, stderr } = await bench('journey/bench.ts', '--from', images, '--modes', 'batch', '--rounds', '1', '--no-identical')
   assert.equal(code, 0, stderr)
   assert.match(stdout, /^2 images, 0 megapixels/)
   assert.match(stdout, /^bare loop .*\nbatch .*\n\np50 \/ p99 .*\nbatch .*\n$/m)
@@ -90,7 +90,7 @@ test('a server that runs already is measured, and has nothing of it afterwards',
 
 test('a profile says where the time goes, and is kept', async () => {
   const kept = join(folder, 'profiles')
-  const { code, stdout, stderr } = await bench('bench.ts', '--images', '6', ...SMALL, '--profile', kept)
+  const { code, stdout, stderr } = await bench('journey/bench.ts', '--images', '6', ...SMALL, '--profile', kept)
   assert.equal(code, 0, stderr)
   assert.match(stdout, /^code +ms\/image\n.+ \d+\.\d+$/m)
   assert.match(stdout, /^function +ms\/image\n.+ \d+\.\d+$/m)
@@ -99,12 +99,12 @@ test('a profile says where the time goes, and is kept', async () => {
 })
 
 test('says what is wrong with its options', async () => {
-  const mode = await bench('bench.ts', '--modes', 'batch,slow')
+  const mode = await bench('journey/bench.ts', '--modes', 'batch,slow')
   assert.equal(mode.code, 1)
   assert.match(mode.stderr, /"slow" is none of sync, async, batch/)
   const empty = join(folder, 'empty')
   await mkdir(empty)
-  const { code, stderr } = await bench('bench.ts', '--from', empty)
+  const { code, stderr } = await bench('journey/bench.ts', '--from', empty)
   assert.equal(code, 1)
   assert.match(stderr, /There is no JPEG, PNG, WebP, AVIF or GIF in/)
 })

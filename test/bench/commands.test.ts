@@ -31,7 +31,7 @@ test('every npm script of a bench has help', async () => {
 test('small batches against one by one', async () => {
   const args = ['--images', '1,3', '--rounds', '1', '--megapixels', '0.1']
   const { batches } = await figures<{ batches: { images: number; oneByOneSeconds: number; batchSeconds: number; lessPercent: number }[] }>(
-    'small-batches.ts',
+    'uploads/small-batches.ts',
     ...args,
   )
   assert.deepEqual(
@@ -46,7 +46,7 @@ test('small batches against one by one', async () => {
 
 test('the way in alone', async () => {
   type Received = { rows: { bytes: number; filesPerSecond: number }[] }
-  const { rows } = await figures<Received>('receive.ts', '--files', '20', '--bundle', '10', '--rounds', '1')
+  const { rows } = await figures<Received>('uploads/receive.ts', '--files', '20', '--bundle', '10', '--rounds', '1')
   assert.deepEqual(
     rows.map(({ bytes }) => bytes),
     [100_000, 1_000_000],
@@ -56,7 +56,7 @@ test('the way in alone', async () => {
 
 test('outputs from one decode against separate calls', async () => {
   type Outputs = { formats: { format: string; ratio: number }[]; medianRatio: number }
-  const { formats, medianRatio } = await figures<Outputs>('outputs.ts', '--images', '1', '--rounds', '1', '--megapixels', '0.1')
+  const { formats, medianRatio } = await figures<Outputs>('outputs/outputs.ts', '--images', '1', '--rounds', '1', '--megapixels', '0.1')
   assert.deepEqual(
     formats.map(({ format }) => format),
     ['jpeg', 'png', 'webp', 'avif', 'gif'],
@@ -67,7 +67,7 @@ test('outputs from one decode against separate calls', async () => {
 test('acknowledgement against synced files', async () => {
   type Acknowledged = { batches: { acknowledgedMs: number; bareMs: number }[] }
   for (const how of [[], ['--frozen']]) {
-    const { batches } = await figures<Acknowledged>('acknowledge.ts', '--images', '2', '--rounds', '1', ...how)
+    const { batches } = await figures<Acknowledged>('uploads/acknowledge.ts', '--images', '2', '--rounds', '1', ...how)
     assert.equal(batches.length, 2)
     for (const { acknowledgedMs, bareMs } of batches) assert.ok(acknowledgedMs > 0 && bareMs > 0)
   }
@@ -75,21 +75,21 @@ test('acknowledgement against synced files', async () => {
 
 test('answers while all cores develop', async () => {
   type Responsive = { paths: { path: string; answers: number; times: { p99: number } }[] }
-  const { paths } = await figures<Responsive>('responsive.ts', '--seconds', '1', '--megapixels', '0.2')
+  const { paths } = await figures<Responsive>('answers/responsive.ts', '--seconds', '1', '--megapixels', '0.2')
   assert.equal(paths.length, 3)
   for (const { answers, times } of paths) assert.ok(answers >= 30 && times.p99 > 0)
 })
 
 test('many watchers miss nothing', async () => {
   type Events = { watchers: number; events: number; missed: number; seconds: number }
-  const { watchers, events, missed, seconds } = await figures<Events>('events.ts', '--watchers', '7', '--events', '11')
+  const { watchers, events, missed, seconds } = await figures<Events>('answers/events.ts', '--watchers', '7', '--events', '11')
   assert.deepEqual({ watchers, events, missed }, { watchers: 7, events: 11, missed: 0 })
   assert.ok(seconds >= 0)
 })
 
 test('pages of a long list on both databases', async () => {
   type Lists = { databases: { database: string; pages: { page: string; images: number; times: { p99: number } }[] }[] }
-  const { databases } = await figures<Lists>('lists.ts', '--rows', '2500', '--requests', '3')
+  const { databases } = await figures<Lists>('answers/lists.ts', '--rows', '2500', '--requests', '3')
   assert.deepEqual(
     databases.map(({ database }) => database),
     ['sqlite', 'postgres'],
@@ -109,7 +109,7 @@ test('pages of a long list on both databases', async () => {
 
 test('memory over many photographs', async () => {
   const { parts } = await figures<{ parts: { images: number; peakSoFarMb: number }[] }>(
-    'memory.ts',
+    'process/memory.ts',
     '--images',
     '10',
     '--megapixels',
@@ -124,7 +124,7 @@ test('memory over many photographs', async () => {
 
 test('from the command to a healthy server', async () => {
   const { commands } = await figures<{ commands: { command: string; freshMs: number; againMs: number }[] }>(
-    'start.ts',
+    'process/start.ts',
     '--rounds',
     '1',
     '--commands',
@@ -138,7 +138,7 @@ test('from the command to a healthy server', async () => {
 })
 
 test('bombs of every format', async () => {
-  const { bombs } = await figures<{ bombs: { wanted: string; code: string; cpuMs: number }[] }>('bombs.ts', '--bytes', '6000000')
+  const { bombs } = await figures<{ bombs: { wanted: string; code: string; cpuMs: number }[] }>('outputs/bombs.ts', '--bytes', '6000000')
   assert.ok(bombs.length >= 20)
   for (const { wanted, code, cpuMs } of bombs) assert.ok(code === wanted && cpuMs > 0)
 })
@@ -148,7 +148,7 @@ test('the budget: kept, broken by a fifth, written anew', async () => {
   const file = join(folder, 'budget.json')
   const measure = async (batch: number, ...args: string[]) => {
     await writeFile(file, JSON.stringify({ batch }))
-    return bench('budget.ts', '--images', '3', '--rounds', '1', '--megapixels', '0.1-0.4', '--budget', file, ...args)
+    return bench('journey/budget.ts', '--images', '3', '--rounds', '1', '--megapixels', '0.1-0.4', '--budget', file, ...args)
   }
   try {
     assert.equal((await measure(1_000)).code, 0)

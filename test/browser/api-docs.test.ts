@@ -1,9 +1,9 @@
 // The page of the API in a real browser: all that the server describes, on a phone too, and from no other host.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { assertAccessible, startBrowser, type TestBrowser } from '../support/browser.ts'
-import { ask } from '../support/client.ts'
-import { startServer, type Server } from '../support/server.ts'
+import { assertAccessible, startBrowser, type TestBrowser } from '../support/clients/browser.ts'
+import { ask } from '../support/clients/client.ts'
+import { startServer, type Server } from '../support/servers/server.ts'
 
 let server: Server
 let chromium: TestBrowser

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import type { ApiBatch, ApiDeclared, ApiInitiated } from '../../src/api.ts'
-import { assertAccessible, startBrowser, type TestBrowser } from '../support/browser.ts'
-import { allFinal, ask, eventually, getBatch, upload } from '../support/client.ts'
-import { smallPhotograph, smallPhotographs } from '../support/photographs.ts'
-import { startServer, type Server } from '../support/server.ts'
+import { assertAccessible, startBrowser, type TestBrowser } from '../support/clients/browser.ts'
+import { allFinal, ask, eventually, getBatch, upload } from '../support/clients/client.ts'
+import { smallPhotograph, smallPhotographs } from '../support/inputs/photographs.ts'
+import { startServer, type Server } from '../support/servers/server.ts'
 
 let server: Server
 let chromium: TestBrowser

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { freePorts } from '../../scripts/cluster/place.ts'
-import { assertAccessible, startBrowser, type TestBrowser } from '../support/browser.ts'
-import { startServer, type Server } from '../support/server.ts'
+import { assertAccessible, startBrowser, type TestBrowser } from '../support/clients/browser.ts'
+import { startServer, type Server } from '../support/servers/server.ts'
 
 let server: Server
 let chromium: TestBrowser

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import type { ApiInitiated } from '../../src/api.ts'
-import { PASSWORD, type SignedIn } from '../support/accounts.ts'
-import type { OpenOptions, TestBrowser, TestPage } from '../support/browser.ts'
-import { eventually, type SentFile } from '../support/client.ts'
-import type { Server } from '../support/server.ts'
+import { PASSWORD, type SignedIn } from '../support/clients/accounts.ts'
+import type { OpenOptions, TestBrowser, TestPage } from '../support/clients/browser.ts'
+import { eventually, type SentFile } from '../support/clients/client.ts'
+import type { Server } from '../support/servers/server.ts'
 
 type At = Pick<Server, 'url'>
 

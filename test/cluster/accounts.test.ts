@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, before, test } from 'node:test'
 import WebSocket from 'ws'
-import { letIn, login, makeKey, send, setUp, setupTokenOf, type SignedIn } from '../support/accounts.ts'
-import { ask } from '../support/client.ts'
-import { startCluster, type TestCluster } from '../support/cluster.ts'
+import { letIn, login, makeKey, send, setUp, setupTokenOf, type SignedIn } from '../support/clients/accounts.ts'
+import { ask } from '../support/clients/client.ts'
+import { startCluster, type TestCluster } from '../support/servers/cluster.ts'
 
 let cluster: TestCluster
 let root: SignedIn

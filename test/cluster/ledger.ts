@@ -4,8 +4,18 @@ import { fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import pg from 'pg'
 import type { ApiImage } from '../../src/api.ts'
-import { END_OF_PARTS, ENDPOINTS, eventually, listImages, part, post, upload, type Endpoint, type SentFile } from '../support/client.ts'
-import { smallPhotographs } from '../support/photographs.ts'
+import {
+  END_OF_PARTS,
+  ENDPOINTS,
+  eventually,
+  listImages,
+  part,
+  post,
+  upload,
+  type Endpoint,
+  type SentFile,
+} from '../support/clients/client.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
 
 /** Between two files of a batch: it is recorded in several transactions then, so that a fault finds it half recorded. */
 const BATCH_PAUSE_MS = 60

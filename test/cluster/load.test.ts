@@ -1,10 +1,10 @@
 // Hundreds of uploads at once through nginx, by a client that is not ours: all are served or told when to come back, none is reset.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { withSmallPhotographs } from '../../bench/cluster-photographs.ts'
+import { withSmallPhotographs } from '../../bench/cluster/photographs.ts'
 import { watchMemory } from '../../bench/load/peak-memory.ts'
 import { broken, postAll } from '../../bench/load/post-all.ts'
-import { startCluster, type TestCluster } from '../support/cluster.ts'
+import { startCluster, type TestCluster } from '../support/servers/cluster.ts'
 
 const REQUESTS = 200
 const MOST_RSS_MB = 512

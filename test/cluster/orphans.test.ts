@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pg from 'pg'
-import { upload, eventually } from '../support/client.ts'
-import { startCluster } from '../support/cluster.ts'
-import { filesIn } from '../support/data-dir.ts'
-import { smallPhotographs } from '../support/photographs.ts'
+import { upload, eventually } from '../support/clients/client.ts'
+import { startCluster } from '../support/servers/cluster.ts'
+import { filesIn } from '../support/servers/data-dir.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
 
 test('what an API server had stored and not recorded when it was killed is collected', async () => {
   await using cluster = await startCluster({ api: 1, workers: 1, env: { LOG_LEVEL: 'error', BLOB_GRACE_SECONDS: '0' } })

@@ -8,9 +8,9 @@ import { after, before, test, type TestContext } from 'node:test'
 import { pgbouncer } from '../../scripts/cluster/engines.ts'
 import { freePorts, openPlace } from '../../scripts/cluster/place.ts'
 import { findPrograms } from '../../scripts/cluster/programs.ts'
-import { postgresFacts } from '../../src/db/postgres-facts.ts'
-import { eventually } from '../support/client.ts'
-import { startCluster, type TestCluster } from '../support/cluster.ts'
+import { postgresFacts } from '../../src/db/postgres/postgres-facts.ts'
+import { eventually } from '../support/clients/client.ts'
+import { startCluster, type TestCluster } from '../support/servers/cluster.ts'
 
 let cluster: TestCluster
 before(async () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { startCluster } from '../support/cluster.ts'
+import { startCluster } from '../support/servers/cluster.ts'
 import { figures, isWell, markedFiles, newLedger, sendAll, settleWithin } from './ledger.ts'
 
 const AWAY_MS = Number(process.env.REDIS_AWAY_SECONDS || 15) * 1_000

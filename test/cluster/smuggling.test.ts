@@ -1,12 +1,12 @@
 // Requests that two readers could understand in two ways, through nginx and straight to an API server: what nginx lets through we read
-// as it does, so that no request hides in another. Malformed bodies by the thousand are in test/journeys/hostile.test.ts.
+// as it does, so that no request hides in another. Malformed bodies by the thousand are in test/journeys/bad-input/hostile.test.ts.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { allFinal, listImages } from '../support/client.ts'
-import { type TestCluster, startCluster } from '../support/cluster.ts'
+import { allFinal, listImages } from '../support/clients/client.ts'
+import { type TestCluster, startCluster } from '../support/servers/cluster.ts'
 import { sendBody, wholeForm, WRAPPINGS } from '../support/hostile/bodies.ts'
-import { smallPhotograph } from '../support/photographs.ts'
-import { diceFrom } from '../support/random.ts'
+import { smallPhotograph } from '../support/inputs/photographs.ts'
+import { diceFrom } from '../support/inputs/random.ts'
 
 const SEED = 1
 

@@ -4,8 +4,8 @@ import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { ApiNotification } from '../../src/api.ts'
 import { isFinal, type Status } from '../../src/image.ts'
-import { allFinal, eventually, listImages, upload } from '../support/client.ts'
-import { startCluster, type TestCluster } from '../support/cluster.ts'
+import { allFinal, eventually, listImages, upload } from '../support/clients/client.ts'
+import { startCluster, type TestCluster } from '../support/servers/cluster.ts'
 import { markedFiles } from './ledger.ts'
 
 const IMAGES = 60

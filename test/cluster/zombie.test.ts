@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { allFinal, eventually, upload, type SentFile } from '../support/client.ts'
-import { startCluster, type TestCluster } from '../support/cluster.ts'
-import { photograph, smallPhotographs } from '../support/photographs.ts'
+import { allFinal, eventually, upload, type SentFile } from '../support/clients/client.ts'
+import { startCluster, type TestCluster } from '../support/servers/cluster.ts'
+import { photograph, smallPhotographs } from '../support/inputs/photographs.ts'
 import { query } from './ledger.ts'
 import { developedBy, heldBy, holder, statsOf, works } from './workers.ts'
 

@@ -6,8 +6,8 @@ import { text as readText } from 'node:stream/consumers'
 import { afterEach, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createListener, type ListenerOptions } from '../../src/connections/create-listener.ts'
-import { eventually } from '../support/client.ts'
-import { get, openRaw, type RawConnection } from '../support/raw-connection.ts'
+import { eventually } from '../support/clients/client.ts'
+import { get, openRaw, type RawConnection } from '../support/clients/raw-connection.ts'
 
 let server: Server
 const clients: RawConnection[] = []

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { createListener } from '../../src/connections/create-listener.ts'
 import { listenAlso } from '../../src/connections/listen-also.ts'
-import { eventually } from '../support/client.ts'
-import { get, openRaw } from '../support/raw-connection.ts'
+import { eventually } from '../support/clients/client.ts'
+import { get, openRaw } from '../support/clients/raw-connection.ts'
 
 // Every Linux answers at all of 127.0.0.0/8, also where IPv6 is off.
 const OTHER = '127.0.0.2'

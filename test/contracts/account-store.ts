@@ -7,7 +7,7 @@ import type { AccountStore, AttemptLimit, NewUser, SessionLimits } from '../../s
 import { createSqlAccountStore } from '../../src/accounts/sql-account-store.ts'
 import { hashToken, newToken } from '../../src/accounts/tokens.ts'
 import type { Database } from '../../src/db/schema.ts'
-import type { OpenDatabase } from '../support/databases.ts'
+import type { OpenDatabase } from '../support/engines/databases.ts'
 
 const HOUR_MS = 60 * 60_000
 const LIMITS: SessionLimits = { idleMs: HOUR_MS, maxMs: 24 * HOUR_MS }

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { v7 as uuidv7 } from 'uuid'
-import type { Actor, AuditLog } from '../../src/accounts/audit-log.ts'
+import type { Actor, AuditLog } from '../../src/accounts/audit/audit-log.ts'
 import { createSqlAccountStore } from '../../src/accounts/sql-account-store.ts'
-import { createSqlAuditLog } from '../../src/accounts/sql-audit-log.ts'
+import { createSqlAuditLog } from '../../src/accounts/audit/sql-audit-log.ts'
 import type { Database } from '../../src/db/schema.ts'
-import type { OpenDatabase } from '../support/databases.ts'
+import type { OpenDatabase } from '../support/engines/databases.ts'
 
 const NOBODY: Actor = { via: 'nobody', userId: null, credentialId: null, address: '192.0.2.7' }
 

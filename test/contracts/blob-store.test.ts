@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { openFilesystemStore } from '../../src/store/filesystem.ts'
-import { openS3Store } from '../../src/store/s3.ts'
-import { startS3, type S3Server } from '../support/s3.ts'
+import { openFilesystemStore } from '../../src/store/filesystem/filesystem.ts'
+import { openS3Store } from '../../src/store/s3/s3.ts'
+import { startS3, type S3Server } from '../support/engines/s3.ts'
 import { blobStoreContract } from './blob-store.ts'
 
 const temporary = () => mkdtemp(join(tmpdir(), 'calotype-blobs-'))

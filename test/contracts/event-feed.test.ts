@@ -4,8 +4,8 @@ import { after, before, describe, it } from 'node:test'
 import { pino } from 'pino'
 import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
 import { createRedisFeed } from '../../src/publish/redis-feed.ts'
-import { startRedis, type RedisServer } from '../support/redis.ts'
-import { sampleImage } from '../support/sample-image.ts'
+import { startRedis, type RedisServer } from '../support/engines/redis.ts'
+import { sampleImage } from '../support/inputs/sample-image.ts'
 import { eventFeedContract } from './event-feed.ts'
 
 eventFeedContract('memory', async (options) => createMemoryFeed(options))

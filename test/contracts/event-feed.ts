@@ -5,7 +5,7 @@ import { afterEach, describe, it } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Image } from '../../src/image.ts'
 import type { EventFeed, ImageEvent } from '../../src/publish/event-feed.ts'
-import { completed, sampleImage } from '../support/sample-image.ts'
+import { completed, sampleImage } from '../support/inputs/sample-image.ts'
 
 const HEARD_TIMEOUT_MS = 5_000
 

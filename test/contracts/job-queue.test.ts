@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test'
 import { pino } from 'pino'
 import { createBullmqQueue } from '../../src/queue/bullmq.ts'
 import { createMemoryQueue } from '../../src/queue/memory-queue.ts'
-import { startRedis, type RedisServer } from '../support/redis.ts'
+import { startRedis, type RedisServer } from '../support/engines/redis.ts'
 import { batchOf, jobQueueContract, named } from './job-queue.ts'
 
 describe('job queue in memory', () => {

@@ -3,15 +3,15 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { sendUnit } from '../cluster/ledger.ts'
-import { allFinal, eventually } from '../support/client.ts'
-import { query } from '../support/data-dir.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { assertWell, settle } from './figures.ts'
-import { onEachTopology } from './subject.ts'
+import { allFinal, eventually } from '../support/clients/client.ts'
+import { query } from '../support/servers/data-dir.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { assertWell, settle } from './run/figures.ts'
+import { onEachTopology } from './run/subject.ts'
 
 const HOUR_S = 3_600
 const FILES = 20
-/** As in flow/process-images.ts. */
+/** As in flow/develop/process-images.ts. */
 const LEASE_MS = 6_000
 /** Lease and sweeps of one that died, and the rest of the work, on a machine with other work. */
 const TAKEN_OVER_MS = 90_000

@@ -20,12 +20,12 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { DatabaseSync } from 'node:sqlite'
 import type { ApiError } from '../../src/api.ts'
-import { allFinal, ask, eventually, upload } from '../support/client.ts'
-import { calotype } from '../support/command.ts'
-import { filesIn } from '../support/data-dir.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { startServer } from '../support/server.ts'
-import { tellFigures } from './figures.ts'
+import { allFinal, ask, eventually, upload } from '../support/clients/client.ts'
+import { calotype } from '../support/servers/command.ts'
+import { filesIn } from '../support/servers/data-dir.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { startServer } from '../support/servers/server.ts'
+import { tellFigures } from './run/figures.ts'
 
 const IMAGES = 4
 const PAGE_BYTES = 4_096

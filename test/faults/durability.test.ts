@@ -8,11 +8,11 @@ import { test } from 'node:test'
 import { originalKey } from '../../src/rendition/keys.ts'
 import { sendUnit } from '../cluster/ledger.ts'
 import { ROUNDS } from '../support/long-form.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { processesOfGroup } from '../support/processes.ts'
-import { assertWell, settle, tellFigures } from './figures.ts'
-import { onEachTopology } from './subject.ts'
-import { postgresCommits, sqliteCommits, startTrace, violations } from './trace.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { processesOfGroup } from '../support/servers/processes.ts'
+import { assertWell, settle, tellFigures } from './run/figures.ts'
+import { onEachTopology } from './run/subject.ts'
+import { postgresCommits, sqliteCommits, startTrace, violations } from './run/trace.ts'
 
 /** Files of each upload, sent one upload after the other. */
 const UPLOADS = [1, 1, 1, 5, 40]

@@ -1,12 +1,12 @@
 // 512 MB for everything, and a flood of the largest images that are taken: slower, or refused for want of memory, and nobody is killed.
 import assert from 'node:assert/strict'
 import { sendUnit } from '../cluster/ledger.ts'
-import { allFinal, upload, type SentFile } from '../support/client.ts'
+import { allFinal, upload, type SentFile } from '../support/clients/client.ts'
 import { longTest } from '../support/long-form.ts'
-import { photograph } from '../support/photographs.ts'
-import { assertWell, settle, tellFigures } from './figures.ts'
-import { makeSmallMemory } from './rooms.ts'
-import { onEachTopology } from './subject.ts'
+import { photograph } from '../support/inputs/photographs.ts'
+import { assertWell, settle, tellFigures } from './run/figures.ts'
+import { makeSmallMemory } from './run/rooms.ts'
+import { onEachTopology } from './run/subject.ts'
 
 const MEMORY_BYTES = 512 * 2 ** 20
 const COPIES = 4

@@ -4,12 +4,12 @@ import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { sendUnit } from '../cluster/ledger.ts'
-import { ask, eventually } from '../support/client.ts'
+import { ask, eventually } from '../support/clients/client.ts'
 import { longTest, ROUNDS } from '../support/long-form.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { assertWell, settle, tellFigures } from './figures.ts'
-import { listen, sendHalfAHeader, sendSlowly, type Ending } from './slow-clients.ts'
-import { clientsOf, descriptorsOf, onEachTopology } from './subject.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { assertWell, settle, tellFigures } from './run/figures.ts'
+import { listen, sendHalfAHeader, sendSlowly, type Ending } from './run/slow-clients.ts'
+import { clientsOf, descriptorsOf, onEachTopology } from './run/subject.ts'
 
 const CLIENTS = ROUNDS === null ? 60 : 200
 const WATCHERS = ROUNDS === null ? 300 : 5_000

@@ -5,8 +5,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { startServer } from '../support/server.ts'
-import { tellFigures } from './figures.ts'
+import { startServer } from '../support/servers/server.ts'
+import { tellFigures } from './run/figures.ts'
 
 const SOMEBODY = 65_534
 const isRoot = process.getuid?.() === 0

@@ -5,10 +5,10 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import type { ApiImage } from '../../src/api.ts'
 import { sendUnit } from '../cluster/ledger.ts'
-import { allFinal, ask } from '../support/client.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { assertWell, settle } from './figures.ts'
-import { onEachTopology } from './subject.ts'
+import { allFinal, ask } from '../support/clients/client.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { assertWell, settle } from './run/figures.ts'
+import { onEachTopology } from './run/subject.ts'
 
 const FILES = 40
 const POISON = 7

@@ -1,12 +1,12 @@
-// SIGKILL of the server, the worker or a child at random moments, with the rounds of the long form; embedded alone: test/journeys/kill.test.ts.
+// SIGKILL of the server, the worker or a child at random moments, with the rounds of the long form; embedded alone: test/journeys/recovery/kill.test.ts.
 import assert from 'node:assert/strict'
 import { setTimeout as wait } from 'node:timers/promises'
 import { sendAll } from '../cluster/ledger.ts'
-import { eventually } from '../support/client.ts'
+import { eventually } from '../support/clients/client.ts'
 import { longTest, ROUNDS } from '../support/long-form.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { assertWell, settle } from './figures.ts'
-import { onEachTopology } from './subject.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { assertWell, settle } from './run/figures.ts'
+import { onEachTopology } from './run/subject.ts'
 
 const FILES_A_ROUND = 18
 /** They are sent and developed in about as much. */

@@ -4,11 +4,11 @@ import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { sendAll } from '../cluster/ledger.ts'
-import { ask, eventually } from '../support/client.ts'
+import { ask, eventually } from '../support/clients/client.ts'
 import { longTest } from '../support/long-form.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { assertWell, settle } from './figures.ts'
-import { onEachTopology } from './subject.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { assertWell, settle } from './run/figures.ts'
+import { onEachTopology } from './run/subject.ts'
 
 const FILES = 30
 const AWAY_MS = 60_000

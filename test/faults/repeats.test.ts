@@ -4,12 +4,12 @@ import { createHash, randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { createLog } from '../../src/log.ts'
 import { createBullmqQueue } from '../../src/queue/bullmq.ts'
-import { allFinal, upload } from '../support/client.ts'
-import { query } from '../support/data-dir.ts'
-import { declare, described, sendFiles } from '../support/ledger.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { assertWell, settle, tellFigures } from './figures.ts'
-import { descriptorsOf, onEachTopology } from './subject.ts'
+import { allFinal, upload } from '../support/clients/client.ts'
+import { query } from '../support/servers/data-dir.ts'
+import { declare, described, sendFiles } from '../support/clients/ledger.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { assertWell, settle, tellFigures } from './run/figures.ts'
+import { descriptorsOf, onEachTopology } from './run/subject.ts'
 
 const AT_ONCE = 50
 const TIMES = 5

@@ -2,12 +2,12 @@
 import { test } from 'node:test'
 import { sendAll } from '../cluster/ledger.ts'
 import { ROUNDS } from '../support/long-form.ts'
-import { randomFrom } from '../support/random.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { startFaultyS3, type FaultyS3 } from '../support/faulty-s3.ts'
-import type { Fault } from '../support/fault-proxy.ts'
-import { assertWell, settle } from './figures.ts'
-import { onEachTopology } from './subject.ts'
+import { randomFrom } from '../support/inputs/random.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { startFaultyS3, type FaultyS3 } from '../support/engines/faulty-s3.ts'
+import type { Fault } from '../support/engines/fault-proxy.ts'
+import { assertWell, settle } from './run/figures.ts'
+import { onEachTopology } from './run/subject.ts'
 
 const FILES = ROUNDS === null ? 24 : 90
 /** Of the requests: so many fail, each in its own way. */

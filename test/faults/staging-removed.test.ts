@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { upload } from '../support/client.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { tellFigures } from './figures.ts'
-import { onEachTopology } from './subject.ts'
+import { upload } from '../support/clients/client.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { tellFigures } from './run/figures.ts'
+import { onEachTopology } from './run/subject.ts'
 
 onEachTopology((topology, open) => {
   test('uploads go on when the folder of staged files is removed, and not where the store is gone', { timeout: 60_000 }, async (t) => {

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { v7 as uuidv7 } from 'uuid'
-import type { Actor } from '../../src/accounts/audit-log.ts'
+import type { Actor } from '../../src/accounts/audit/audit-log.ts'
 import type { UserChange } from '../../src/accounts/account-store.ts'
-import { makeBulkJob } from '../../src/flow/make-bulk-job.ts'
-import { createBulkRunner, type BulkRunner } from '../../src/flow/run-bulk-jobs.ts'
+import { makeBulkJob } from '../../src/flow/admin/make-bulk-job.ts'
+import { createBulkRunner, type BulkRunner } from '../../src/flow/admin/run-bulk-jobs.ts'
 import { createLog } from '../../src/log.ts'
-import { eventually } from '../support/client.ts'
-import { photograph } from '../support/photographs.ts'
-import { startShared, WHO, type Shared } from '../support/principals.ts'
+import { eventually } from '../support/clients/client.ts'
+import { photograph } from '../support/inputs/photographs.ts'
+import { startShared, WHO, type Shared } from '../support/clients/principals.ts'
 
 let shared: Shared
 let runner: BulkRunner

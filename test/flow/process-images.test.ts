@@ -2,13 +2,13 @@
 // for meanwhile is made as well.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ProcessDeps } from '../../src/flow/process-images.ts'
-import { toJobs } from '../../src/flow/upload.ts'
-import type { DevelopJob } from '../../src/process/developer.ts'
+import type { ProcessDeps } from '../../src/flow/develop/process-images.ts'
+import { toJobs } from '../../src/flow/upload/upload.ts'
+import type { DevelopJob } from '../../src/process/image-processor.ts'
 import { renditionKey } from '../../src/rendition/keys.ts'
 import { operationsOf, PRESETS, RECIPE, recipeOf } from '../../src/rendition/presets.ts'
-import { hashOf, upload, uploadAs } from '../contracts/image-store.ts'
-import { eventually } from '../support/client.ts'
+import { hashOf, upload, uploadAs } from '../contracts/record/image-store.ts'
+import { eventually } from '../support/clients/client.ts'
 import { developerOf, noImage, openProcessing, pretend } from './processing.ts'
 
 const CONTENTS = ['one', 'two', 'three', 'four', 'five', 'six']

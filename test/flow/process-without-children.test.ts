@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ProcessDeps } from '../../src/flow/process-images.ts'
-import { toJobs } from '../../src/flow/upload.ts'
-import type { DevelopResult } from '../../src/process/developer.ts'
-import { upload } from '../contracts/image-store.ts'
-import { eventually } from '../support/client.ts'
+import type { ProcessDeps } from '../../src/flow/develop/process-images.ts'
+import { toJobs } from '../../src/flow/upload/upload.ts'
+import type { DevelopResult } from '../../src/process/image-processor.ts'
+import { upload } from '../contracts/record/image-store.ts'
+import { eventually } from '../support/clients/client.ts'
 import { developerOf, noImage, openProcessing } from './processing.ts'
 
 const CONTENTS = ['one', 'two', 'three', 'four', 'five', 'six']

@@ -1,14 +1,14 @@
 // The wait of a sync upload: what is announced before it listens is not missed, and who waits looks at the rows with the others.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { createWaits } from '../../src/flow/wait-for-image.ts'
+import { createWaits } from '../../src/flow/upload/wait-for-image.ts'
 import { CalotypeError } from '../../src/errors.ts'
 import type { Image } from '../../src/image.ts'
 import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
-import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
-import type { ImageStore } from '../../src/record/image-store.ts'
-import { develop, upload } from '../contracts/image-store.ts'
-import { openOnSqlite } from '../support/databases.ts'
+import { createSqlImageStore } from '../../src/record/images/sql-image-store.ts'
+import type { ImageStore } from '../../src/record/images/image-store.ts'
+import { develop, upload } from '../contracts/record/image-store.ts'
+import { openOnSqlite } from '../support/engines/databases.ts'
 
 const LONG_MS = 60_000
 

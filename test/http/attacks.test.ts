@@ -6,7 +6,7 @@ import { text as readText } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import type { ApiImage } from '../../src/api.ts'
 import { RECIPE } from '../../src/rendition/presets.ts'
-import { form, startCallers, type Callers } from '../support/callers.ts'
+import { form, startCallers, type Callers } from '../support/clients/callers.ts'
 
 let callers: Callers
 let port: number

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { startCallers, type Callers } from '../support/callers.ts'
-import { MULTIPART, END_OF_PARTS, part, eventually } from '../support/client.ts'
-import { smallPhotograph } from '../support/photographs.ts'
-import { openRaw } from '../support/raw-connection.ts'
+import { startCallers, type Callers } from '../support/clients/callers.ts'
+import { MULTIPART, END_OF_PARTS, part, eventually } from '../support/clients/client.ts'
+import { smallPhotograph } from '../support/inputs/photographs.ts'
+import { openRaw } from '../support/clients/raw-connection.ts'
 
 const REQUEST_TIMEOUT_MS = 1_000
 /** A refusal is held back for 5 s while a client may still send. */

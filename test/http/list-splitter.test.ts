@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ListSplitter } from '../../src/http/body/list-splitter.ts'
-import { diceFrom } from '../support/random.ts'
+import { diceFrom } from '../support/inputs/random.ts'
 
 class Refused extends Error {}
 

@@ -1,7 +1,7 @@
 // The methods of every address: what Allow lists is what it answers, and nothing else.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { startShared, WHO, type Shared } from '../support/principals.ts'
+import { startShared, WHO, type Shared } from '../support/clients/principals.ts'
 
 // OPTIONS is CORS alone, and answered at every address.
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']

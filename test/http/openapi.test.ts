@@ -6,9 +6,9 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { ERRORS } from '../../src/errors.ts'
 import { OPERATIONS } from '../../src/http/openapi/document.ts'
-import { STATUS_OF } from '../../src/http/problem.ts'
-import { ask } from '../support/client.ts'
-import { startShared, type Shared } from '../support/principals.ts'
+import { STATUS_OF } from '../../src/http/hooks/problem.ts'
+import { ask } from '../support/clients/client.ts'
+import { startShared, type Shared } from '../support/clients/principals.ts'
 
 interface Content {
   schema: object

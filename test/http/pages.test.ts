@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { pageRoutes } from '../../src/http/pages.ts'
-import { answerProblems, problemOptions } from '../../src/http/problem.ts'
-import { addSecurityHeaders } from '../../src/http/security-headers.ts'
+import { pageRoutes } from '../../src/http/routes/pages.ts'
+import { answerProblems, problemOptions } from '../../src/http/hooks/problem.ts'
+import { addSecurityHeaders } from '../../src/http/hooks/security-headers.ts'
 
 const SCRIPT = 'console.log("calotype")\n'.repeat(100)
 

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { Writable } from 'node:stream'
 import { fastify, type FastifyInstance, type InjectOptions } from 'fastify'
 import { CalotypeError, ERRORS, type ErrorCode } from '../../src/errors.ts'
-import { answerProblems, problemOptions, STATUS_OF } from '../../src/http/problem.ts'
+import { answerProblems, problemOptions, STATUS_OF } from '../../src/http/hooks/problem.ts'
 
 describe('problems', () => {
   let app: FastifyInstance

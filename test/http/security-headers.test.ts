@@ -6,7 +6,7 @@ import { text as readText } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { InjectOptions } from 'fastify'
-import { startCallers, type Callers } from '../support/callers.ts'
+import { startCallers, type Callers } from '../support/clients/callers.ts'
 import { RECIPE } from '../../src/rendition/presets.ts'
 
 let callers: Callers

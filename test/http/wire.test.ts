@@ -1,10 +1,10 @@
 // An image as clients see it, in each of its states.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { toApiImage, toNotification } from '../../src/http/wire.ts'
+import { toApiImage, toNotification } from '../../src/http/wire/images.ts'
 import { FORMATS, type Format } from '../../src/image.ts'
 import { RECIPE } from '../../src/rendition/presets.ts'
-import { completed, sampleImage } from '../support/sample-image.ts'
+import { completed, sampleImage } from '../support/inputs/sample-image.ts'
 
 describe('wire', () => {
   it('shows a completed image whole', () => {

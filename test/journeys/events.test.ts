@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ApiError, ApiEvents, ApiNotification } from '../../src/api.ts'
-import { ask, eventually, upload, watch } from '../support/client.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { onEachTopology } from '../support/topologies.ts'
+import { ask, eventually, upload, watch } from '../support/clients/client.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { onEachTopology } from '../support/servers/topologies.ts'
 
 const FILES = 20
 

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict'
 import { rm } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import type { ApiImage } from '../../src/api.ts'
-import { ask } from '../support/client.ts'
-import { folderOfImages } from '../support/many-images.ts'
-import { growthDuring } from '../support/memory.ts'
-import { type Server, startServer } from '../support/server.ts'
+import { ask } from '../support/clients/client.ts'
+import { folderOfImages } from '../support/servers/many-images.ts'
+import { growthDuring } from '../support/servers/memory.ts'
+import { type Server, startServer } from '../support/servers/server.ts'
 
 const IMAGES = 100_000
 const MOST_GROWTH_MB = 100

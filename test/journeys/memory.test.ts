@@ -2,10 +2,10 @@
 // Embedded alone: it is about the memory of the one server.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { END_OF_PARTS, part, post } from '../support/client.ts'
-import { growthDuring } from '../support/memory.ts'
-import { smallPhotograph } from '../support/photographs.ts'
-import { startServer } from '../support/server.ts'
+import { END_OF_PARTS, part, post } from '../support/clients/client.ts'
+import { growthDuring } from '../support/servers/memory.ts'
+import { smallPhotograph } from '../support/inputs/photographs.ts'
+import { startServer } from '../support/servers/server.ts'
 
 const MOST_GROWTH_MB = 150
 

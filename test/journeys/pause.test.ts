@@ -4,11 +4,11 @@ import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { ApiQueue } from '../../src/api-admin.ts'
 import type { ApiImage } from '../../src/api.ts'
-import { send } from '../support/accounts.ts'
-import { allFinal, ask, eventually, upload } from '../support/client.ts'
-import { change } from '../support/data-dir.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { onEachTopology, type Calotype } from '../support/topologies.ts'
+import { send } from '../support/clients/accounts.ts'
+import { allFinal, ask, eventually, upload } from '../support/clients/client.ts'
+import { change } from '../support/servers/data-dir.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { onEachTopology, type Calotype } from '../support/servers/topologies.ts'
 
 const ENV = { SYNC_WAIT_MS: '500', WORKER_CONCURRENCY: '1' }
 const LONG_ENOUGH_MS = 4_000

@@ -4,10 +4,10 @@ import { test } from 'node:test'
 import sharp from 'sharp'
 import type { ApiImage } from '../../src/api.ts'
 import { RECIPE } from '../../src/rendition/presets.ts'
-import { ask, eventually, listImages, upload, watch } from '../support/client.ts'
-import { audit } from '../support/data-dir.ts'
-import { photograph } from '../support/photographs.ts'
-import { onEachTopology } from '../support/topologies.ts'
+import { ask, eventually, listImages, upload, watch } from '../support/clients/client.ts'
+import { audit } from '../support/servers/data-dir.ts'
+import { photograph } from '../support/inputs/photographs.ts'
+import { onEachTopology } from '../support/servers/topologies.ts'
 
 const bytesOf = async (url: string, headers: Record<string, string> = {}) => {
   const response = await fetch(url, { headers })

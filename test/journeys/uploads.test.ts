@@ -5,10 +5,10 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { ApiBatchFile } from '../../src/api.ts'
-import { allFinal, ask, eventually, getBatch, upload, watch } from '../support/client.ts'
-import { filesIn, query } from '../support/data-dir.ts'
-import { photograph, smallPhotographs } from '../support/photographs.ts'
-import { onEachTopology } from '../support/topologies.ts'
+import { allFinal, ask, eventually, getBatch, upload, watch } from '../support/clients/client.ts'
+import { filesIn, query } from '../support/servers/data-dir.ts'
+import { photograph, smallPhotographs } from '../support/inputs/photographs.ts'
+import { onEachTopology } from '../support/servers/topologies.ts'
 
 const named = (photographs: Buffer[]) => photographs.map((bytes, index) => ({ name: `${index}.jpg`, bytes }))
 const batchFinished = (server: { url: string }, id: string) =>

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parser } from '@prometheus-io/lezer-promql'
 import { parse } from 'yaml'
-import { allFinal, eventually, upload } from '../support/client.ts'
-import { startCluster, type TestCluster } from '../support/cluster.ts'
-import { metricsUrl, scrape, type Scrape } from '../support/metrics.ts'
-import { smallPhotographs } from '../support/photographs.ts'
+import { allFinal, eventually, upload } from '../support/clients/client.ts'
+import { startCluster, type TestCluster } from '../support/servers/cluster.ts'
+import { metricsUrl, scrape, type Scrape } from '../support/clients/metrics.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
 
 const root = join(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
-import { ask, END_OF_PARTS, eventually, MULTIPART, part, post, type Uploaded } from '../support/client.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { startServer } from '../support/server.ts'
+import { ask, END_OF_PARTS, eventually, MULTIPART, part, post, type Uploaded } from '../support/clients/client.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { startServer } from '../support/servers/server.ts'
 
 interface Line {
   level: string

@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
-import { ask, allFinal, eventually, upload, watch } from '../support/client.ts'
-import { metricsUrl, scrape } from '../support/metrics.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { startServer, type Server } from '../support/server.ts'
+import { ask, allFinal, eventually, upload, watch } from '../support/clients/client.ts'
+import { metricsUrl, scrape } from '../support/clients/metrics.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { startServer, type Server } from '../support/servers/server.ts'
 
 let server: Server
 let metrics: string

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { upload } from '../support/client.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { startServer } from '../support/server.ts'
+import { upload } from '../support/clients/client.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { startServer } from '../support/servers/server.ts'
 
 let folder = ''
 before(() => {

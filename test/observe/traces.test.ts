@@ -1,12 +1,12 @@
 // One trace from an upload's request to the announcement of its images, whoever develops them; and none of it in anybody's way.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { allFinal, eventually, post, upload, MULTIPART, part, END_OF_PARTS } from '../support/client.ts'
-import { startCluster } from '../support/cluster.ts'
-import { startCollector, type CollectedSpan, type Collector } from '../support/collector.ts'
-import { declare, described, sendFiles } from '../support/ledger.ts'
-import { smallPhotographs } from '../support/photographs.ts'
-import { startServer } from '../support/server.ts'
+import { allFinal, eventually, post, upload, MULTIPART, part, END_OF_PARTS } from '../support/clients/client.ts'
+import { startCluster } from '../support/servers/cluster.ts'
+import { startCollector, type CollectedSpan, type Collector } from '../support/clients/collector.ts'
+import { declare, described, sendFiles } from '../support/clients/ledger.ts'
+import { smallPhotographs } from '../support/inputs/photographs.ts'
+import { startServer } from '../support/servers/server.ts'
 
 const OF_AN_IMAGE = ['queue wait', 'claim', 'fetch original', 'develop', 'store outputs', 'record outcome', 'publish']
 const traceOf = (uuid: string) => uuid.replaceAll('-', '')

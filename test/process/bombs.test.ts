@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test'
 import { makeBombs } from '../support/hostile/bombs.ts'
 import { judgeBombs } from '../support/hostile/judge.ts'
 import { makeSeeds } from '../support/hostile/seeds.ts'
-import { checkStructure } from '../../src/process/structure.ts'
+import { checkStructure } from '../../src/process/checks/structure.ts'
 import { writeFile } from 'node:fs/promises'
 
 const BYTES = 16_000_000

@@ -6,9 +6,9 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ChildPoolOptions, createChildPool } from '../../src/process/child-pool.ts'
-import type { Developer, DevelopJob, DevelopResult } from '../../src/process/developer.ts'
-import { isAlive, processesOfGroup } from '../support/processes.ts'
+import { type ChildPoolOptions, createChildPool } from '../../src/process/pool/child-pool.ts'
+import type { Developer, DevelopJob, DevelopResult } from '../../src/process/image-processor.ts'
+import { isAlive, processesOfGroup } from '../support/servers/processes.ts'
 import { createDarkroom, encoded, hasOutputs, photo, png } from './pictures.ts'
 
 let darkroom: Awaited<ReturnType<typeof createDarkroom>>

@@ -1,7 +1,7 @@
 // A process that owns a pool and works it without end, for the test that kills it: prints its children once they are busy.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createChildPool } from '../../src/process/child-pool.ts'
-import type { DevelopJob } from '../../src/process/developer.ts'
+import { createChildPool } from '../../src/process/pool/child-pool.ts'
+import type { DevelopJob } from '../../src/process/image-processor.ts'
 
 const job = JSON.parse(process.argv[2]!) as DevelopJob
 const pool = createChildPool({ concurrency: 2, timeoutMs: 60_000, memoryBytes: 2 ** 29, maxPixels: 50_000_000 })

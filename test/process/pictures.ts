@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp, { type Sharp } from 'sharp'
 import type { Format } from '../../src/image.ts'
-import type { DevelopJob } from '../../src/process/developer.ts'
+import type { DevelopJob } from '../../src/process/image-processor.ts'
 import { operationsOf, RECIPE } from '../../src/rendition/presets.ts'
 
 /** A folder of its own for a test file; `job` puts a picture into it and names fresh places for its outputs. */

@@ -1,7 +1,7 @@
 // What whoever runs the server is told when no child process can be started: the cause and the remedy, and nothing of what the child wrote.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { explainStartFailure } from '../../src/process/start-failure.ts'
+import { explainStartFailure } from '../../src/process/pool/start-failure.ts'
 
 const REASONS: [reason: string, sentence: RegExp][] = [
   ['spawn /usr/bin/nice EAGAIN', /limit of processes and threads.*ulimit -u.*WORKER_CONCURRENCY/],

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { pino } from 'pino'
-import { openRedis } from '../../src/db/redis.ts'
+import { openRedis } from '../../src/db/redis/redis.ts'
 import type { EventFeed, ImageEvent } from '../../src/publish/event-feed.ts'
 import { createRedisFeed } from '../../src/publish/redis-feed.ts'
 import { epochOf, numberOf, publish, until } from '../contracts/event-feed.ts'
-import { startRedis } from '../support/redis.ts'
-import { completed, sampleImage } from '../support/sample-image.ts'
+import { startRedis } from '../support/engines/redis.ts'
+import { completed, sampleImage } from '../support/inputs/sample-image.ts'
 
 /** Longest a caller waits for a Redis that does not answer: a second, and what a busy machine adds. */
 const GIVEN_UP_MS = 2_000

@@ -7,7 +7,7 @@ import { pino } from 'pino'
 import { createBullmqQueue } from '../../src/queue/bullmq.ts'
 import type { JobQueue } from '../../src/queue/job-queue.ts'
 import { batchOf, named } from '../contracts/job-queue.ts'
-import { startRedis } from '../support/redis.ts'
+import { startRedis } from '../support/engines/redis.ts'
 
 const CHUNK = 16
 /** Longest a caller waits for a Redis that does not answer: a second, and what a busy machine adds. */

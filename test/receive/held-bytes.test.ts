@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { IncomingFile } from '../../src/receive/incoming-file.ts'
-import { smallPhotograph } from '../support/photographs.ts'
+import { smallPhotograph } from '../support/inputs/photographs.ts'
 
 const MB = 1024 * 1024
 

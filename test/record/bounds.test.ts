@@ -6,13 +6,13 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
-import { openPostgres } from '../../src/db/open-postgres.ts'
-import { openSqlite } from '../../src/db/open-sqlite.ts'
+import { openPostgres } from '../../src/db/postgres/open-postgres.ts'
+import { openSqlite } from '../../src/db/sqlite/open-sqlite.ts'
 import type { Database } from '../../src/db/schema.ts'
 import { createLog } from '../../src/log.ts'
-import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
+import { createSqlImageStore } from '../../src/record/images/sql-image-store.ts'
 import { RECIPE } from '../../src/rendition/presets.ts'
-import { onEachDatabase, withPostgres } from '../support/databases.ts'
+import { onEachDatabase, withPostgres } from '../support/engines/databases.ts'
 
 const BEFORE = { upTo: '0009-last-failures' }
 const [BATCH, DECLARED, IMAGE] = [uuidv7(), uuidv7(), uuidv7()]

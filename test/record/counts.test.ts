@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
-import { openSqlite } from '../../src/db/open-sqlite.ts'
-import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
+import { openSqlite } from '../../src/db/sqlite/open-sqlite.ts'
+import { createSqlImageStore } from '../../src/record/images/sql-image-store.ts'
 
 let folder: string
 before(async () => {

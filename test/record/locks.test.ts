@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { sql } from 'kysely'
-import { createSqlImageStore } from '../../src/record/sql-image-store.ts'
+import { createSqlImageStore } from '../../src/record/images/sql-image-store.ts'
 import { RECIPE } from '../../src/rendition/presets.ts'
-import { lease, upload } from '../contracts/image-store.ts'
-import { withPostgres } from '../support/databases.ts'
-import { madeOf } from '../support/sample-image.ts'
+import { lease, upload } from '../contracts/record/image-store.ts'
+import { withPostgres } from '../support/engines/databases.ts'
+import { madeOf } from '../support/inputs/sample-image.ts'
 
 const IMAGES = 400
 const CLAIMED = 40

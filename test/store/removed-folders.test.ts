@@ -4,8 +4,8 @@ import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { openFilesystemStore } from '../../src/store/filesystem.ts'
-import { eventually } from '../support/client.ts'
+import { openFilesystemStore } from '../../src/store/filesystem/filesystem.ts'
+import { eventually } from '../support/clients/client.ts'
 
 const key = (digit: string) => `originals/ab/ab${digit.repeat(62)}`
 

@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { freePorts } from '../../scripts/cluster/place.ts'
-import { openS3Store, type S3StoreOptions } from '../../src/store/s3.ts'
-import { startFaultyS3, type FaultyS3 } from '../support/faulty-s3.ts'
-import { keysIn } from '../support/s3.ts'
-import type { Fault, FaultProxy, Seen } from '../support/fault-proxy.ts'
+import { openS3Store, type S3StoreOptions } from '../../src/store/s3/s3.ts'
+import { startFaultyS3, type FaultyS3 } from '../support/engines/faulty-s3.ts'
+import { keysIn } from '../support/engines/s3.ts'
+import type { Fault, FaultProxy, Seen } from '../support/engines/fault-proxy.ts'
 
 const STAGING_MODULE = join(import.meta.dirname, '../../src/store/staging-folder.ts')
 

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { openFilesystemStore } from '../../src/store/filesystem.ts'
+import { openFilesystemStore } from '../../src/store/filesystem/filesystem.ts'
 
 const OPENINGS = 40
 const ROUNDS = 10

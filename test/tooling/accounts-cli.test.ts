@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
 import type { ApiAuditEntry } from '../../src/api.ts'
-import { letIn, login, makeKey, PASSWORD, send, setUp, setupTokenOf, signIn } from '../support/accounts.ts'
-import { ask, upload } from '../support/client.ts'
-import { query } from '../support/data-dir.ts'
-import { startServer } from '../support/server.ts'
+import { letIn, login, makeKey, PASSWORD, send, setUp, setupTokenOf, signIn } from '../support/clients/accounts.ts'
+import { ask, upload } from '../support/clients/client.ts'
+import { query } from '../support/servers/data-dir.ts'
+import { startServer } from '../support/servers/server.ts'
 
 const cli = join(import.meta.dirname, '../../src/cli.ts')
 const AUTH = { AUTH: 'required', LOG_LEVEL: 'warn' }

@@ -11,9 +11,9 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import type { ApiError } from '../../src/api.ts'
 import type { ClusterReport } from '../../scripts/cluster/topology.ts'
-import { allFinal, ask, eventually, upload, watch } from '../support/client.ts'
-import { startCluster, type TestCluster } from '../support/cluster.ts'
-import { photograph } from '../support/photographs.ts'
+import { allFinal, ask, eventually, upload, watch } from '../support/clients/client.ts'
+import { startCluster, type TestCluster } from '../support/servers/cluster.ts'
+import { photograph } from '../support/inputs/photographs.ts'
 
 const SCRIPT = join(import.meta.dirname, '../../scripts/cluster.ts')
 

@@ -11,9 +11,9 @@ import { after, before, test, type TestContext } from 'node:test'
 import { findPrograms } from '../../scripts/cluster/programs.ts'
 import { freePorts } from '../../scripts/cluster/place.ts'
 import { examineFront } from '../../src/cli/front.ts'
-import type { Finding } from '../../src/flow/findings.ts'
-import { eventually, listImages } from '../support/client.ts'
-import { startServer, type Server } from '../support/server.ts'
+import type { Finding } from '../../src/flow/doctor/findings.ts'
+import { eventually, listImages } from '../support/clients/client.ts'
+import { startServer, type Server } from '../support/servers/server.ts'
 
 const MAX_FILE_BYTES = 64 * 1024 * 1024
 

@@ -123,7 +123,7 @@ test('npm run dev restarts on a change of any file, the child processes’ too',
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { dev: string } }
   const { child, ready } = start('sh', ['-c', scripts.dev], clone)
   await ready(1)
-  appendFileSync(join(clone, 'src/process/make-renditions.ts'), '\n')
+  appendFileSync(join(clone, 'src/process/child/make-renditions.ts'), '\n')
   const said = await ready(2)
   const url = said.match(/^page \S+$/gm)?.[1]?.slice('page '.length)
   assert.equal((await fetch(`${url}healthz`)).status, 200)

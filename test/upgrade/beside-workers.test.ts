@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { sql } from 'kysely'
-import { openPostgres } from '../../src/db/open-postgres.ts'
+import { openPostgres } from '../../src/db/postgres/open-postgres.ts'
 import type { SchemaVersion } from '../../src/db/migrations.ts'
 import { createLog } from '../../src/log.ts'
-import { withPostgres } from '../support/databases.ts'
+import { withPostgres } from '../support/engines/databases.ts'
 
 const BEFORE = '0011-bounds'
 const REPORT_MS = 300

@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { sql } from 'kysely'
 import type { SchemaVersion } from '../../src/db/migrations.ts'
-import { openPostgres } from '../../src/db/open-postgres.ts'
-import { openSqlite } from '../../src/db/open-sqlite.ts'
+import { openPostgres } from '../../src/db/postgres/open-postgres.ts'
+import { openSqlite } from '../../src/db/sqlite/open-sqlite.ts'
 import type { Database } from '../../src/db/schema.ts'
 import { createLog } from '../../src/log.ts'
-import { withPostgres } from '../support/databases.ts'
+import { withPostgres } from '../support/engines/databases.ts'
 
 const BEFORE = { upTo: '0011-bounds' }
 

@@ -1,6 +1,6 @@
 // Opens a database, which brings it up to date: `node open-latest.ts sqlite PATH` or `postgres URL`. Meant to be killed meanwhile.
-import { openPostgres } from '../../src/db/open-postgres.ts'
-import { openSqlite } from '../../src/db/open-sqlite.ts'
+import { openPostgres } from '../../src/db/postgres/open-postgres.ts'
+import { openSqlite } from '../../src/db/sqlite/open-sqlite.ts'
 import { createLog } from '../../src/log.ts'
 
 const [kind, at = ''] = process.argv.slice(2)

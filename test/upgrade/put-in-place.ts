@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import pg from 'pg'
-import type { TestCluster } from '../support/cluster.ts'
-import { change, filesIn, type DataAt } from '../support/data-dir.ts'
-import { startServer, type Server } from '../support/server.ts'
+import type { TestCluster } from '../support/servers/cluster.ts'
+import { change, filesIn, type DataAt } from '../support/servers/data-dir.ts'
+import { startServer, type Server } from '../support/servers/server.ts'
 import type { Facts, LeftBehind } from './facts.ts'
 
 export const TOPOLOGIES = ['embedded', 'cluster'] as const

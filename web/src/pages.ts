@@ -8,12 +8,12 @@ interface Page {
 }
 
 export const PAGES: Record<PageName, Page> = {
-  upload: { title: 'Upload', load: () => import('./upload/UploadPage.svelte') },
+  upload: { title: 'Upload', load: () => import('./upload/page/UploadPage.svelte') },
   gallery: { title: 'Gallery', load: () => import('./gallery/GalleryPage.svelte') },
   batch: { title: 'Batch', load: () => import('./batch/BatchPage.svelte') },
   docs: { title: 'API', load: () => import('./docs/ApiDocsPage.svelte') },
-  login: { title: 'Sign in', load: () => import('./account/LoginPage.svelte') },
-  setup: { title: 'Set up', load: () => import('./account/SetupPage.svelte') },
+  login: { title: 'Sign in', load: () => import('./account/sign-in/LoginPage.svelte') },
+  setup: { title: 'Set up', load: () => import('./account/sign-in/SetupPage.svelte') },
   account: { title: 'Your account', load: () => import('./account/AccountPage.svelte') },
   adminOverview: { title: 'Overview', load: () => import('./admin/overview/OverviewPage.svelte') },
   adminImages: { title: 'Images', load: () => import('./admin/images/ImagesPage.svelte') },

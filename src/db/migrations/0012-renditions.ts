@@ -25,7 +25,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema.dropTable('developments').execute()
 }
 
-// As `record/sql-worker-registry.ts` has it: a worker reports three times in that.
+// As `record/work/sql-worker-registry.ts` has it: a worker reports three times in that.
 const ALIVE_MS = 15_000
 const LOOK_MS = 1_000
 

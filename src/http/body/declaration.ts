@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
 import { CalotypeError } from '../../errors.ts'
 import { isNameTooLong, jsonBytes, MAX_NAME_BYTES, maxNamesBytes } from '../../file-name.ts'
-import type { FileGiven } from '../../flow/declare-batch.ts'
+import type { FileGiven } from '../../flow/batches/declare-batch.ts'
 import { ListSplitter } from './list-splitter.ts'
 
 const MAX_DECLARED = 20_000

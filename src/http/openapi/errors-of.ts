@@ -1,7 +1,7 @@
 // Which errors a call can answer with: those of its own, and those that follow from what its route is.
 import { ERRORS, type ErrorCode } from '../../errors.ts'
-import { STATUS_OF } from '../problem.ts'
-import { isSafe, type Access } from '../route-access.ts'
+import { STATUS_OF } from '../hooks/problem.ts'
+import { isSafe, type Access } from '../access/route-access.ts'
 import type { Operation } from './operation.ts'
 
 export interface RouteKind {

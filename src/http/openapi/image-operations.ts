@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { FORMATS } from '../../image.ts'
 import { PRESETS, type Preset } from '../../rendition/presets.ts'
-import { mediaFolder } from '../wire.ts'
+import { mediaFolder } from '../wire/images.ts'
 import type { Answer, Operation, Operations } from './operation.ts'
 import * as sample from './samples.ts'
 import * as wire from './wire-schemas.ts'

@@ -1,7 +1,7 @@
 // Malformed requests that carry files: the same seed gives the same bytes; and a socket that sends them as they are.
 import { connect } from 'node:net'
-import { BOUNDARY, END_OF_PARTS, MULTIPART, part } from '../client.ts'
-import { diceFrom, type Dice } from '../random.ts'
+import { BOUNDARY, END_OF_PARTS, MULTIPART, part } from '../clients/client.ts'
+import { diceFrom, type Dice } from '../inputs/random.ts'
 
 /** One connection's worth of bytes: usually a request, sometimes several. */
 export interface HostileBody {

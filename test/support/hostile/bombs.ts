@@ -1,7 +1,7 @@
 // Files that are small for what they claim, or for what they would have a decoder read, keep and count before its first pixel.
 import type { ErrorCode } from '../../../src/errors.ts'
 import type { Format } from '../../../src/image.ts'
-import { gifOfFrames, pngChunk, pngHeader, pngOfSize } from '../hostile-images.ts'
+import { gifOfFrames, pngChunk, pngHeader, pngOfSize } from '../inputs/hostile-images.ts'
 import { avif } from './avif.ts'
 import { makeSeeds } from './seeds.ts'
 import { webp } from './webp.ts'

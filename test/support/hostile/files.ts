@@ -1,6 +1,6 @@
 // The generator of malformed files: the same seed gives the same files, each broken in one or more ways.
 import type { Format } from '../../../src/image.ts'
-import { diceFrom, type Dice } from '../random.ts'
+import { diceFrom, type Dice } from '../inputs/random.ts'
 import { avif } from './avif.ts'
 import { gif } from './gif.ts'
 import { type Grammar, readNumber, writeNumber } from './grammar.ts'

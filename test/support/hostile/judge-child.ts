@@ -2,8 +2,8 @@
 import { CalotypeError, type ErrorCode } from '../../../src/errors.ts'
 import type { Format } from '../../../src/image.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { prepareDecoder, warmUp } from '../../../src/process/decoder.ts'
-import { readHeader } from '../../../src/process/header.ts'
+import { prepareDecoder, warmUp } from '../../../src/process/child/decoder.ts'
+import { readHeader } from '../../../src/process/checks/header.ts'
 import { PRESETS } from '../../../src/rendition/presets.ts'
 
 export interface ToJudge {

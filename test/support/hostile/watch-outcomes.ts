@@ -1,6 +1,6 @@
 // How long nothing comes out while hostile files wait, seen from the rows.
 import { setTimeout as wait } from 'node:timers/promises'
-import { type DataAt, query } from '../data-dir.ts'
+import { type DataAt, query } from '../servers/data-dir.ts'
 
 const SAMPLE_MS = 100
 

@@ -1,6 +1,6 @@
 // The memory of servers and workers and of their children while hostile files go in, looked at again and again.
 import { readFileSync } from 'node:fs'
-import { processesOfGroup } from '../processes.ts'
+import { processesOfGroup } from '../servers/processes.ts'
 
 const SAMPLE_MS = 50
 

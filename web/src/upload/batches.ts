@@ -3,7 +3,7 @@ import type { ApiBatchFile, ApiImage, ApiNotification } from '../../../src/api.t
 import { askPage } from '../api/client.ts'
 import type { EntryList } from './entry-list.svelte.ts'
 import type { Entry, EntryState } from './entry.ts'
-import { EXPIRED } from './sentences.ts'
+import { EXPIRED } from './telling/sentences.ts'
 
 const STATE_OF = {
   pending: 'sent',

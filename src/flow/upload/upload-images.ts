@@ -1,0 +1,153 @@
+// The journey's first half: files are received, stored, recorded, announced and queued, group by group, and acknowledged at the end.
+import { CalotypeError, toCalotypeError } from '../../errors.ts'
+import { failpoint } from '../../failpoints.ts'
+import type { Image } from '../../image.ts'
+import { newId } from '../../new-id.ts'
+import type { ReceivedFile } from '../../receive/receive-files.ts'
+import type { BatchKind } from '../../record/batches/batch-store.ts'
+import type { Entry, NewImage, Received } from '../../record/images/image-store.ts'
+import { abortUpload } from './abort-upload.ts'
+import { groupFiles, received, type FileGroup, type GroupFile } from './group-files.ts'
+import { releaseUnused } from './release-unused.ts'
+import { discardFiles, storeOriginals } from './store-originals.ts'
+import { announce, fingerprintOf, noneTaken, renew, UPLOAD_LEASE_MS, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
+
+export interface UploadOptions {
+  batchId: string
+  kind: BatchKind
+  /** Whose images they will be. */
+  ownerId: string | null
+  files: IncomingFiles
+  /** A key reserved for this batch; `answer` is kept for repeats, null if the outcome of the image is the answer. */
+  idempotency?: { key: string; answer: ((upload: Upload) => string) | null }
+}
+
+// Uploads that arrive at the same time share transactions of so long, which nobody notices where sixteen take a quarter of a second each.
+// One that arrives alone waits for nothing.
+const MAX_DELAY_MS = 50
+
+/** Uploads that are arriving, by what they are stored and recorded with. */
+const arriving = new WeakMap<UploadDeps['images'], number>()
+
+/**
+ * Takes an upload in. Resolves once every file that was taken is durable, bytes and row: that is the acknowledgement. Rejects with
+ * the reason of the first refused file and the list of all if none was taken, with `no_file` if none came, and with the reason of a body
+ * that could not be read: what was recorded of it is aborted and swept.
+ */
+export async function uploadImages(deps: UploadDeps, options: UploadOptions): Promise<Upload> {
+  const { images } = deps
+  const upload = new ArrivingUpload(deps, options)
+  arriving.set(images, (arriving.get(images) ?? 0) + 1)
+  try {
+    for await (const group of groupFiles(options.files, (left) => discardFiles(deps, received(left)))) {
+      await upload.take(group)
+    }
+    return upload.whole()
+  } catch (error) {
+    if (upload.isStarted) await abortUpload(deps, options.batchId)
+    throw toCalotypeError(error)
+  } finally {
+    arriving.set(images, arriving.get(images)! - 1)
+    upload.end()
+  }
+}
+
+class ArrivingUpload {
+  isStarted = false
+  readonly #deps: UploadDeps
+  readonly #options: UploadOptions
+  readonly #seen: GroupFile[] = []
+  readonly #images: Image[] = []
+  #renewal: ReturnType<typeof renew> | undefined
+
+  constructor(deps: UploadDeps, options: UploadOptions) {
+    this.#deps = deps
+    this.#options = options
+  }
+
+  /** Stores, records and announces a group. */
+  async take(group: FileGroup): Promise<void> {
+    const files = received(group.files)
+    this.#seen.push(...group.files)
+    const reason = group.failure ?? (group.isLast ? this.#reasonToRefuse() : null)
+    if (reason !== null) {
+      await discardFiles(this.#deps, files)
+      throw reason
+    }
+    await storeOriginals(this.#deps, files)
+    const recorded = await this.#record(files, group.isLast)
+    failpoint('upload-committed')
+    await announce(this.#deps, recorded)
+    failpoint('upload-announced')
+  }
+
+  /** Of a body that came to its end. */
+  #reasonToRefuse(): CalotypeError | null {
+    const rejected = this.#rejected()
+    if (rejected.length < this.#seen.length) return null
+    return rejected[0] ? noneTaken(rejected[0], rejected) : new CalotypeError('no_file')
+  }
+
+  async #record(files: ReceivedFile[], isLast: boolean): Promise<Image[]> {
+    const { batchId, kind, ownerId, idempotency } = this.#options
+    const entry: Entry = {
+      ...(!this.isStarted && { start: { id: batchId, kind, ownerId, leaseMs: UPLOAD_LEASE_MS } }),
+      images: files.map((file) => this.#toImage(file)),
+      ...(isLast && { received: this.#received() }),
+    }
+    // From here on there may be rows, whatever becomes of the call.
+    this.isStarted = true
+    // What is whole at once is never waited for; and who has a key renews both.
+    if (!isLast && !idempotency) this.#renewal ??= renew(this.#deps, batchId)
+    const { images } = this.#deps
+    try {
+      const recorded = await images.record(entry, arriving.get(images)! > 1 ? MAX_DELAY_MS : 0)
+      this.#images.push(...recorded)
+      return recorded
+    } catch (error) {
+      // The bytes are stored and have no row: released, they are collected unless someone else uses them.
+      await releaseUnused(images, files)
+      throw error
+    }
+  }
+
+  #toImage({ index, name, format, size, sha256 }: ReceivedFile): NewImage {
+    const { batchId, ownerId } = this.#options
+    return { id: newId(), batchId, ownerId, batchIndex: index, name, format, size, sha256, recipe: this.#deps.recipe }
+  }
+
+  #received(): Received {
+    const { batchId, kind, idempotency } = this.#options
+    const answer = idempotency?.answer
+    return {
+      batchId,
+      rejected: this.#rejected(),
+      ...(idempotency && {
+        idempotency: {
+          key: idempotency.key,
+          fingerprint: fingerprintOf(kind, this.#seen),
+          answer: answer ? (last) => answer(this.#upload([...this.#images, ...last])) : null,
+        },
+      }),
+    }
+  }
+
+  #rejected() {
+    return this.#seen
+      .filter((file) => file.outcome === 'refused')
+      .sort((a, b) => a.index - b.index)
+      .map(({ name, code, error, index }) => ({ name, code, error, index }))
+  }
+
+  #upload(images: Image[]): Upload {
+    return { batchId: this.#options.batchId, images: images.toSorted((a, b) => a.batchIndex - b.batchIndex), rejected: this.#rejected() }
+  }
+
+  whole(): Upload {
+    return this.#upload(this.#images)
+  }
+
+  end(): void {
+    this.#renewal?.end()
+  }
+}

@@ -1,0 +1,81 @@
+// The admin area on the wire: what its routes take, and what they send of images, batches, the queue, workers and jobs.
+import { z } from 'zod'
+import type { ApiAdminBatchOwner, ApiAdminImage, ApiImageDetail, ApiJob, ApiPause, ApiWorker } from '../../api-admin.ts'
+import type { ApiBatch } from '../../api.ts'
+import type { AccountStore } from '../../accounts/account-store.ts'
+import { ERRORS, type ErrorCode } from '../../errors.ts'
+import type { TimelineStep } from '../../flow/admin/read-timeline.ts'
+import type { Image } from '../../image.ts'
+import type { Batch } from '../../record/batches/batch-store.ts'
+import type { BulkJob } from '../../record/admin/bulk-jobs.ts'
+import type { ImageStore } from '../../record/images/image-store.ts'
+import type { Pause } from '../../record/work/work-pause.ts'
+import type { Worker } from '../../record/work/worker-registry.ts'
+import { time } from './accounts.ts'
+import { toApiBatch } from '../routes/batches.ts'
+import { imageFilter } from './image-filter.ts'
+import { toApiImage } from './images.ts'
+
+const MAX_PAGE = 500
+
+/** For `z.object`. */
+export const page = { limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100), cursor: z.string().max(2_000).optional() }
+export const period = { owner: z.uuid().optional(), from: time.optional(), to: time.optional() }
+export const adminFilter = {
+  ...imageFilter,
+  ...period,
+  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]).optional(),
+}
+
+export const iso = (at: number) => new Date(at).toISOString()
+const isoOrNull = (at: number | null) => (at === null ? null : iso(at))
+
+type People = Pick<AccountStore, 'emailsOf'>
+
+/** Whose each is; who has no account any more has no address. */
+async function ownersOf(accounts: People, owned: { ownerId: string | null }[]) {
+  const ids = [...new Set(owned.flatMap(({ ownerId }) => ownerId ?? []))]
+  const emails = await accounts.emailsOf(ids)
+  return (ownerId: string | null): ApiAdminBatchOwner['owner'] =>
+    ownerId === null ? null : { id: ownerId, email: emails.get(ownerId) ?? null }
+}
+
+export async function toAdminImages(accounts: People, images: Pick<ImageStore, 'workOf'>, page: Image[]): Promise<ApiAdminImage[]> {
+  const [ownerOf, work] = await Promise.all([ownersOf(accounts, page), images.workOf(page.map(({ id }) => id))])
+  return page.map((image) => ({ ...toApiImage(image), owner: ownerOf(image.ownerId), attempts: work.get(image.id)?.attempts ?? 0 }))
+}
+
+export async function toAdminBatches(accounts: People, page: Batch[]): Promise<(ApiBatch & ApiAdminBatchOwner)[]> {
+  const ownerOf = await ownersOf(accounts, page)
+  return page.map((batch) => ({ ...toApiBatch(batch), owner: ownerOf(batch.ownerId) }))
+}
+
+export const toApiTimeline = (steps: TimelineStep[]): ApiImageDetail['timeline'] =>
+  steps.map(({ at, ...step }, index) => {
+    const before = steps[index - 1]
+    return { ...step, at: iso(at), after_ms: before === undefined ? null : Math.max(0, at - before.at) }
+  })
+
+export const toApiPause = (pause: Pause | null): ApiPause | null =>
+  pause && { by: pause.by, reason: pause.reason, since: iso(pause.since), until: iso(pause.until) }
+
+export const toApiWorker = ({ startedAt, seenAt, isAlive, inHand, ...worker }: Worker): ApiWorker => ({
+  ...worker,
+  started_at: iso(startedAt),
+  last_seen_at: iso(seenAt),
+  alive: isAlive,
+  in_hand: inHand.map(({ id, name, startedAt }) => ({ id, name, started_at: iso(startedAt) })),
+})
+
+export const toApiJob = ({ id, action, state, seen, changed, total, by, createdAt, finishedAt, error }: BulkJob): ApiJob => ({
+  id,
+  action,
+  state,
+  seen,
+  changed,
+  total,
+  by,
+  created_at: iso(createdAt),
+  finished_at: isoOrNull(finishedAt),
+  error,
+})

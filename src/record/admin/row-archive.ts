@@ -1,0 +1,47 @@
+// The contract of taking all rows out, as of one moment, and putting them into an empty place; the same for every database.
+export type ArchivedRow = Record<string, string | number | null>
+
+import type { Schema } from '../../db/schema.ts'
+
+/**
+ * What is over within hours anyway stays behind: whoever restores signs in anew, and confirms anew what is to be done in bulk. Counts are
+ * kept by the database as rows are loaded. The store that a database belongs to is the one it is restored beside.
+ */
+export type TableName = Exclude<
+  keyof Schema,
+  | 'sessions'
+  | 'login_attempts'
+  | 'setup_tokens'
+  | 'usage_days'
+  | 'workers'
+  | 'pauses'
+  | 'jobs'
+  | 'kept_images'
+  | 'kept_files'
+  | 'known_store'
+>
+
+export interface RowPage {
+  table: TableName
+  /** In the order of their primary key. */
+  rows: ArchivedRow[]
+}
+
+export interface Settling {
+  /** What was made of originals waits, too, as its bytes are not there. */
+  remakeAll: boolean
+}
+
+export interface RowArchive {
+  /**
+   * Every row as of one moment, a page at a time, of each table one at least; a table refers to those before it only; of originals those that images use, of renditions theirs. `schema` is the version of
+   * the tables: the name of their last migration. `body` must read all pages before it resolves.
+   */
+  snapshot<T>(body: (rows: { schema: string; pages: AsyncIterable<RowPage> }) => Promise<T>): Promise<T>
+  /** Whether there is no row in these tables. */
+  isEmpty(tables: TableName[]): Promise<boolean>
+  /** One transaction: all rows or none. `settles`: it does what `settle` does as well, in the same transaction. */
+  load(pages: AsyncIterable<RowPage>, settles: Settling | null): Promise<void>
+  /** Work that was in hand when the rows were taken waits. The tables have to be of this version. */
+  settle(settling: Settling): Promise<void>
+}

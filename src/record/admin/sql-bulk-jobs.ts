@@ -1,0 +1,151 @@
+// Bulk jobs in SQL. A step is written down before it is done, so that one that was cut off is done again, and counted once.
+import { sql } from 'kysely'
+import type { JobsTable } from '../../db/tables/admin-tables.ts'
+import type { Database } from '../../db/schema.ts'
+import type { BulkJob, BulkJobs, HeldJob, ImageSelection, JobLease } from './bulk-jobs.ts'
+import { decodeCursor, encodeCursor } from '../cursor.ts'
+
+export function createSqlBulkJobs({ read, write, now, canSkipLocked }: Database): BulkJobs {
+  const until = ({ ms }: JobLease) => sql<number>`${now} + ${ms}`
+  const held = (id: string, token: string) => write.updateTable('jobs').where('id', '=', id).where('lease_token', '=', token)
+  const free = { lease_token: null, lease_until: null }
+
+  return {
+    async add({ id, action, selection, total, by, actor }) {
+      const row = await write
+        .insertInto('jobs')
+        .values({
+          id,
+          action,
+          selection: JSON.stringify(selection),
+          state: 'waiting',
+          total,
+          actor: JSON.stringify(actor),
+          made_by: by,
+          created_at: now,
+        })
+        .returningAll()
+        .executeTakeFirstOrThrow()
+      return toJob(row)
+    },
+
+    async get(id) {
+      const row = await read.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst()
+      return row ? toJob(row) : null
+    },
+
+    async list({ limit, cursor }) {
+      const [at, id] = cursor === undefined ? [] : (decodeCursor(cursor, 'number,string') as [number, string])
+      const rows = await read
+        .selectFrom('jobs')
+        .selectAll()
+        .$if(at !== undefined, (query) => query.where((eb) => eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(at!, id!))))
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        // One more than asked for tells whether there is a next page.
+        .limit(limit + 1)
+        .execute()
+      const last = rows.length > limit ? rows[limit - 1] : undefined
+      return { jobs: rows.slice(0, limit).map(toJob), next: last ? encodeCursor([last.created_at, last.id]) : null }
+    },
+
+    async cancel(id) {
+      const row = await write
+        .updateTable('jobs')
+        .set({ state: 'cancelled', finished_at: now })
+        .where('id', '=', id)
+        .where('finished_at', 'is', null)
+        .returningAll()
+        .executeTakeFirst()
+      if (row) return { job: toJob(row), hasEnded: true }
+      const before = await write.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst()
+      return before ? { job: toJob(before), hasEnded: false } : null
+    },
+
+    async take(lease) {
+      const mayBeTaken = read
+        .selectFrom('jobs')
+        .select('id')
+        .where('finished_at', 'is', null)
+        .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<', now)]))
+        .orderBy('created_at')
+        .orderBy('id')
+        .limit(1)
+      // Nearly always there is none: an embedded database is not written to for that.
+      if ((await mayBeTaken.execute()).length === 0) return null
+      const row = await write
+        .updateTable('jobs')
+        .set({ state: 'running', lease_token: lease.token, lease_until: until(lease) })
+        .where('id', 'in', canSkipLocked ? mayBeTaken.forUpdate().skipLocked() : mayBeTaken)
+        .returningAll()
+        .executeTakeFirst()
+      return row ? toHeldJob(row) : null
+    },
+
+    async beginStep(id, lease, { seen, ids, cursor }) {
+      const { numUpdatedRows } = await held(id, lease.token)
+        .where('finished_at', 'is', null)
+        .set(({ eb, ref }) => ({
+          seen: eb(ref('seen'), '+', seen),
+          cursor,
+          step: JSON.stringify(ids),
+          lease_until: until(lease),
+        }))
+        .executeTakeFirst()
+      return numUpdatedRows > 0n
+    },
+
+    async endStep(id, lease, { changed, alsoSeen }) {
+      const row = await held(id, lease.token)
+        .set(({ eb, ref }) => ({
+          changed: eb(ref('changed'), '+', changed),
+          seen: eb(ref('seen'), '+', alsoSeen),
+          step: null,
+          lease_until: until(lease),
+        }))
+        .returning('finished_at')
+        .executeTakeFirst()
+      return row !== undefined && row.finished_at === null
+    },
+
+    async end(id, token, end) {
+      const row = await held(id, token)
+        .where('finished_at', 'is', null)
+        .set({ state: end.state, error: end.state === 'failed' ? end.error : null, finished_at: now, ...free })
+        .returningAll()
+        .executeTakeFirst()
+      return row ? toJob(row) : null
+    },
+
+    async giveBack(token) {
+      await write.updateTable('jobs').set(free).where('finished_at', 'is', null).where('lease_token', '=', token).execute()
+    },
+
+    async reclaim() {
+      await write.updateTable('jobs').set(free).where('finished_at', 'is', null).execute()
+    },
+  }
+}
+
+type Row = Omit<JobsTable, 'seen' | 'changed'> & { seen: number; changed: number }
+
+const toJob = (row: Row): BulkJob => ({
+  id: row.id,
+  action: row.action,
+  selection: JSON.parse(row.selection) as ImageSelection,
+  total: row.total,
+  by: row.made_by,
+  actor: JSON.parse(row.actor) as object,
+  state: row.state,
+  seen: row.seen,
+  changed: row.changed,
+  createdAt: row.created_at,
+  finishedAt: row.finished_at,
+  error: row.error,
+})
+
+const toHeldJob = (row: Row): HeldJob => ({
+  ...toJob(row),
+  cursor: row.cursor,
+  begun: row.step === null ? null : (JSON.parse(row.step) as string[]),
+})

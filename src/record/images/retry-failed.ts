@@ -1,0 +1,84 @@
+// Tries again what failed: one image, or all of a batch; with every other image that failed by the same bytes.
+import type { Transaction } from 'kysely'
+import type { Owner } from '../../access.ts'
+import type { Database, Schema } from '../../db/schema.ts'
+import { CalotypeError, ERRORS } from '../../errors.ts'
+import type { Image } from '../../image.ts'
+import { holdBatch } from '../batches/receive-declared.ts'
+import { lockOriginals } from '../originals/collect-originals.ts'
+import { isOf, slices, toImage } from './image-rows.ts'
+
+/** What failed of these originals is `pending` again, with all images that failed by it, whoever has them. Returns the images. */
+export async function retryFailed(trx: Transaction<Schema>, database: Database, hashes: string[]): Promise<Image[]> {
+  const images: Image[] = []
+  for (const asked of slices([...new Set(hashes)].sort())) {
+    const slice = await withoutDamaged(trx, asked)
+    if (slice.length === 0) continue
+    await lockOriginals(trx, database, slice)
+    await trx
+      .updateTable('originals')
+      .set({ status: 'pending' })
+      .where('sha256', 'in', slice)
+      .where('status', 'in', ['failed', 'idle'])
+      .execute()
+    await trx.updateTable('renditions').set({ status: 'pending' }).where('sha256', 'in', slice).where('status', '=', 'error').execute()
+    const rows = await trx
+      .updateTable('images')
+      .set({ status: 'pending', finished_at: null, code: null })
+      .where('sha256', 'in', slice)
+      .where('status', '=', 'error')
+      .returningAll()
+      .execute()
+    images.push(...rows.map((row) => toImage(row, null, null)))
+  }
+  return images
+}
+
+/** Damaged bytes may well be decoded, into a picture that nobody sent. */
+async function withoutDamaged(trx: Transaction<Schema>, hashes: string[]): Promise<string[]> {
+  const rows = trx.selectFrom('originals').select('sha256').where('sha256', 'in', hashes).where('code', '=', 'original_damaged')
+  const damaged = new Set((await rows.where('status', '=', 'failed').execute()).map(({ sha256 }) => sha256))
+  return hashes.filter((sha256) => !damaged.has(sha256))
+}
+
+export function retryImage(database: Database, id: string, owner: Owner): Promise<Image[] | null> {
+  return database.write.transaction().execute(async (trx) => {
+    const image = await trx.selectFrom('images').selectAll().where('id', '=', id).where(isOf(owner, 'images')).executeTakeFirst()
+    if (!image) return null
+    if (image.status !== 'error') throw new CalotypeError('not_retryable')
+    const retried = await retryFailed(trx, database, [image.sha256])
+    if (retried.length === 0) throw new CalotypeError('not_retryable', ERRORS.original_damaged)
+    return retried
+  })
+}
+
+export function retryBatch(database: Database, id: string, maxFileBytes: number, owner: Owner): Promise<Image[] | null> {
+  return database.write.transaction().execute(async (trx) => {
+    const batch = await holdBatch(trx, database, id, owner)
+    if (!batch) return null
+    if (batch.isDeclared && !batch.isOver && !batch.isCancelled) {
+      const { numUpdatedRows } = await trx
+        .updateTable('declared_files')
+        .set({ status: 'needed', code: null, error: null, finished_at: null })
+        .where('batch_id', '=', id)
+        .where('status', '=', 'rejected')
+        // The others would be refused whatever was sent.
+        .where('size', '>', 0)
+        .where('size', '<=', maxFileBytes)
+        .executeTakeFirst()
+      if (numUpdatedRows > 0n) await trx.updateTable('batches').set({ awaits_files: 1 }).where('id', '=', id).execute()
+    }
+    const failed = await trx
+      .selectFrom('images')
+      .select('sha256')
+      .distinct()
+      .where('batch_id', '=', id)
+      .where('status', '=', 'error')
+      .execute()
+    return retryFailed(
+      trx,
+      database,
+      failed.map(({ sha256 }) => sha256),
+    )
+  })
+}
