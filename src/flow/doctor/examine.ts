@@ -3,7 +3,7 @@ import { originalKey, renditionKey } from '../../rendition/keys.ts'
 import type { KeptCounts } from '../../record/admin/kept-counts.ts'
 import type { HeldOriginal } from '../../record/admin/row-survey.ts'
 import type { BlobStat, BlobStore } from '../../store/blob-store.ts'
-import { atOnce } from '../for-each-concurrent.ts'
+import { forEachConcurrent } from '../for-each-concurrent.ts'
 import { examineCounts } from './examine-counts.ts'
 import { examineHalt } from './examine-halt.ts'
 import { examineOriginal, isKnownLost, sizeOfBlob } from './examine-original.ts'
@@ -159,7 +159,7 @@ class Examination {
       const page = await this.#look(`rows of ${prefix}…`, () => this.#deps.survey.originals(prefix, after, PAGE))
       const last = page?.at(-1)
       if (!page || !last) break
-      await atOnce(AT_ONCE, page, (original) => this.#original(original, originals, renditions))
+      await forEachConcurrent(AT_ONCE, page, (original) => this.#original(original, originals, renditions))
       this.#deps.onProgress(this.examined.originals, this.#all)
       if (this.#refusals >= MOST_REFUSALS) return
       after = last.sha256

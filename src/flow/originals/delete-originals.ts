@@ -5,7 +5,7 @@ import type { Logger } from '../../log.ts'
 import type { HaltReason, KnownStore } from '../../record/originals/known-store.ts'
 import type { Collectable, OriginalStore } from '../../record/originals/original-store.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
-import { atOnce } from '../for-each-concurrent.ts'
+import { forEachConcurrent } from '../for-each-concurrent.ts'
 import { isNewer, tally, type UnknownOriginal } from './unknown-originals.ts'
 
 export interface DeleteDeps {
@@ -44,7 +44,7 @@ async function deleteOriginals(deps: DeleteDeps, due: Collectable[]): Promise<st
     return []
   }
   const newer: UnknownOriginal[] = []
-  await atOnce(MAX_LOOKS_AT_ONCE, due, async ({ sha256, releasedAt }) => {
+  await forEachConcurrent(MAX_LOOKS_AT_ONCE, due, async ({ sha256, releasedAt }) => {
     const found = await blobs.stat(originalKey(sha256))
     if (found && isNewer(found, releasedAt)) newer.push({ sha256, ...found })
   })
