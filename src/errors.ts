@@ -77,6 +77,7 @@ export const DAMAGE_REMEDIES =
   'recover the rows by `sqlite3 calotype.sqlite .recover`.'
 
 export type ErrorCode = keyof typeof ERRORS
+export const ERROR_CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]
 
 export interface ErrorOptions {
   /** What the server should know and the client should not. */

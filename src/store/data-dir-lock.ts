@@ -2,13 +2,16 @@
 import { accessSync, constants, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { z } from 'zod'
 import { StartError, toCalotypeError } from '../errors.ts'
 
-export interface ServerInfo {
-  pid: number
+const serverInfo = z.object({
+  pid: z.number(),
   /** Where it listens; missing until it does. */
-  url?: string
-}
+  url: z.exactOptional(z.string()),
+})
+
+export type ServerInfo = z.output<typeof serverInfo>
 
 export interface DataDirLock {
   /** Whether the last holder ended without releasing it. */
@@ -46,7 +49,7 @@ function takeLock(dataDir: string, waitMs: number): DatabaseSync | null {
 
 function readInfo(dataDir: string): ServerInfo | null {
   try {
-    return JSON.parse(readFileSync(infoFile(dataDir), 'utf8')) as ServerInfo
+    return serverInfo.parse(JSON.parse(readFileSync(infoFile(dataDir), 'utf8')))
   } catch {
     return null
   }

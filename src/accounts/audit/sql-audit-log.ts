@@ -1,9 +1,13 @@
 // The audit log in SQL, the same queries for both databases.
+import { z } from 'zod'
 import { newId } from '../../new-id.ts'
 import type { AuditLogTable } from '../../db/tables/account-tables.ts'
 import type { Database } from '../../db/schema.ts'
 import type { Actor, AuditEntry, AuditLog } from './audit-log.ts'
 import { contains, placeOf, startsWith, toPage } from '../pages.ts'
+
+// As it is in its column.
+const detail = z.record(z.string(), z.unknown())
 
 export function createSqlAuditLog({ write, read, now }: Database): AuditLog {
   return {
@@ -64,5 +68,5 @@ const toEntry = (row: AuditLogTable): AuditEntry => ({
   action: row.action,
   target: row.target_kind === null || row.target_id === null ? null : { kind: row.target_kind, id: row.target_id },
   address: row.address,
-  detail: JSON.parse(row.detail) as Record<string, unknown>,
+  detail: detail.parse(JSON.parse(row.detail)),
 })
