@@ -2,7 +2,7 @@
 
 const STEPS = ['receive', 'store', 'record', 'queue', 'process', 'publish', 'accounts']
 const STEP = `^src/(${STEPS.join('|')})/`
-const BASE = '^src/((image|file-name|errors|api|api-admin|access|config|log|failpoints|new-id)[.]ts$|(config|rendition)/)'
+const BASE = '^src/((image|file-name|errors|api|api-admin|access|config|log|failpoints|new-id)[.]ts$|(concurrency|config|rendition)/)'
 
 /** Within src, what lies in `from` may depend only on itself and on `to`; type imports count. */
 const layer = (name, from, to, comment) => ({

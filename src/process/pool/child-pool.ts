@@ -1,12 +1,13 @@
 // The developer in use: long-lived children, each developing one image at a time, none of whose deaths harms the server.
 import { rm } from 'node:fs/promises'
+import { createSemaphore } from '../../concurrency/semaphore.ts'
 import { type ErrorCode, ERRORS } from '../../errors.ts'
 import type { Failure } from '../../image.ts'
 import { Child, type ChildOptions, MOST_IN_HAND, type Task } from './child-process.ts'
 import { ChildStarts, type StartsLog } from './child-starts.ts'
 import { confine, type Confinement } from './confinement.ts'
 import type { Developer, DevelopJob, DevelopResult } from '../image-processor.ts'
-import { createMemoryBudget, roomForOne } from './memory-budget.ts'
+import { roomForOne } from './memory-room.ts'
 
 const MOST_DEATHS = 3
 
@@ -62,7 +63,7 @@ class ChildPool implements Developer {
       shareBytes,
       // Who gives more to pixels than would be left has said so.
       roomBytes: Math.max(roomBytes, memoryBytes),
-      budget: createMemoryBudget(memoryBytes - shareBytes * concurrency),
+      budget: createSemaphore(memoryBytes - shareBytes * concurrency),
     }
     this.#confine = () => confine(maxPixels, memoryBytes)
     this.#log = log
@@ -95,7 +96,7 @@ class ChildPool implements Developer {
       children: children.map(({ pid, inHand, developed }) => ({ pid, busy: inHand > 0, developed })),
       developed: children.reduce((sum, { developed }) => sum + developed, this.#developed),
       replaced: this.#replaced,
-      bytesInFlight: children.filter((child) => child.working).length * shareBytes + budget.grantedBytes(),
+      bytesInFlight: children.filter((child) => child.working).length * shareBytes + budget.inUse(),
     }
   }
 

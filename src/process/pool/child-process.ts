@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { failpointEnv } from '../../failpoints.ts'
 import type { DevelopJob, DevelopResult } from '../image-processor.ts'
-import type { MemoryBudget } from './memory-budget.ts'
+import type { Semaphore } from '../../concurrency/semaphore.ts'
 import type { FromChild, ToChild } from '../messages.ts'
 
 /** One being developed and one waiting, so that a child never waits for a busy server. */
@@ -47,7 +47,8 @@ export interface ChildOptions {
   shareBytes: number
   /** Bytes there are for one image at most: what needs more is refused. */
   roomBytes: number
-  budget: MemoryBudget
+  /** Bytes for the images that need more than their child's share. */
+  budget: Semaphore
   /** What goes before the command of a child: `confine`. */
   confinement: readonly string[]
 }
@@ -183,8 +184,8 @@ export class Child {
     if (message.say === 'waiting') {
       // The clock stands still until there is memory.
       clearTimeout(held.clock)
-      held.task.exceeds = message.bytes > this.#options.budget.totalBytes
-      held.release = this.#options.budget.ask(message.bytes, () => {
+      held.task.exceeds = message.bytes > this.#options.budget.capacity
+      held.release = this.#options.budget.acquire(message.bytes, () => {
         this.#send({ say: 'granted', id: message.id })
         this.#startClock(held)
       })

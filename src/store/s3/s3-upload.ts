@@ -11,8 +11,8 @@ import {
   UploadPartCommand,
   type CompletedPart,
 } from '@aws-sdk/client-s3'
+import type { Semaphore } from '../../concurrency/semaphore.ts'
 import type { Logger } from '../../log.ts'
-import type { Gate } from '../semaphore.ts'
 import { badAnswer, isDamage, s3Code, type S3Bucket } from './s3-bucket.ts'
 
 const MIB = 1024 * 1024
@@ -28,9 +28,9 @@ const ATTEMPTS = 3
 export interface Uploading {
   bucket: S3Bucket
   /** Bounds requests in flight, one each. */
-  requests: Gate
+  requests: Semaphore
   /** Bounds the bytes held in memory. A piece is held, not streamed, so that it can be hashed first and sent again. */
-  memory: Gate
+  memory: Semaphore
   log: Logger | undefined
 }
 
