@@ -115,8 +115,15 @@ function startProcessing(
   }
 }
 
-/** An API server; embedded, it develops as well. `anew`: this database and this store belong together, whatever they lack of each other. */
-export async function createApp(config: Config, log: Logger, { anew = false } = {}): Promise<App> {
+export interface AppOptions {
+  /** This database and this store belong together, whatever they lack of each other. */
+  anew?: boolean
+  /** Called with the size of each chunk of an upload, in bytes. */
+  onBodyBytes?: (bytes: number) => void
+}
+
+/** An API server; embedded, it develops as well. */
+export async function createApp(config: Config, log: Logger, { anew = false, onBodyBytes }: AppOptions = {}): Promise<App> {
   const auth = authMode(config)
   const observing = await openObserving({ ...config, role: 'server', log })
   const { observer } = observing
@@ -169,6 +176,7 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
     allowedHosts: isLoopback(config.host) ? config.allowedHosts : ['*'],
     pages: pages(config),
     observer,
+    onBodyBytes,
     obstacle: () => work?.developer.obstacle() ?? null,
     isStopping: () => stopping,
   })

@@ -67,6 +67,8 @@ export interface ServerDeps extends UploadDeps, AccountDeps, AdminDeps, Allowanc
   allowedHosts: string[]
   pages: Omit<PagesDeps, 'auth'>
   observer?: Observer | undefined
+  /** Called with the size of each chunk of an upload, in bytes. */
+  onBodyBytes?: ((bytes: number) => void) | undefined
   /** Why this server can't develop images, though it should; null if it can, or others do. */
   obstacle: () => string | null
   /** True once the server is stopping: what is in hand is finished, nothing new is begun. */

@@ -5,7 +5,6 @@ import { CalotypeError, toCalotypeError } from '../errors.ts'
 import { cutName, jsonBytes, maxNamesBytes } from '../file-name.ts'
 import { IncomingFile, toReceiveError, type ReceivedFile, type RefusedFile } from './incoming-file.ts'
 import { MAX_PART_HEADER_BYTES, openParser } from './part-parser.ts'
-import { tookBuffers } from './young-garbage.ts'
 
 export type { ReceivedFile, RefusedFile }
 
@@ -29,6 +28,8 @@ export interface ReceiveOptions {
   /** A new path for a file that is about to arrive; and the end of one that came to nothing. Of the blob store. */
   stage: () => string
   discard: (path: string) => Promise<void>
+  /** Called with the size of each chunk of the body, in bytes. */
+  onBytes?: ((bytes: number) => void) | undefined
 }
 
 const MAX_FIELDS = 1_000
@@ -55,7 +56,7 @@ const indexOf = (text: string) => (/^\d{1,9}$/.test(text) ? Number(text) : null)
 export async function* receiveFiles(
   body: Readable,
   headers: BusboyHeaders,
-  { field, indexField, maxFileBytes, maxFiles, allowance, idleTimeoutMs, stage, discard }: ReceiveOptions,
+  { field, indexField, maxFileBytes, maxFiles, allowance, idleTimeoutMs, stage, discard, onBytes }: ReceiveOptions,
 ): AsyncGenerator<ReceivedFile | RefusedFile> {
   const open = new Set<IncomingFile>()
   const ready: (ReceivedFile | RefusedFile)[] = []
@@ -176,7 +177,7 @@ export async function* receiveFiles(
   async function pump() {
     for await (const chunk of body.iterator({ destroyOnReturn: false })) {
       idle.refresh()
-      tookBuffers((chunk as Buffer).length)
+      onBytes?.((chunk as Buffer).length)
       await new Promise<void>((resolve) => {
         parser.write(chunk as Buffer, () => resolve())
         // A parser that failed, or that waits for a file which is not written any more, calls back no more.

@@ -36,6 +36,8 @@ type Deps = UploadDeps &
     reserve: Pick<DiskReserve, 'check'>
     limits: UploadLimits
     observer?: Observer | undefined
+    /** Called with the size of each chunk of a body, in bytes. */
+    onBodyBytes?: ((bytes: number) => void) | undefined
   }
 
 const initiated = (message: (taken: number) => string) => (upload: Upload) =>
@@ -145,7 +147,7 @@ function logUpload({ log }: FastifyRequest, { batchId, images, rejected }: Uploa
 }
 
 function receive(
-  { limits, blobs, observer }: Deps,
+  { limits, blobs, observer, onBodyBytes }: Deps,
   request: FastifyRequest,
   kind: BatchKind,
   allowance: Allowance | null,
@@ -161,6 +163,7 @@ function receive(
     idleTimeoutMs: limits.uploadIdleTimeoutMs,
     stage: () => blobs.stage(),
     discard: (path) => blobs.discard(path),
+    onBytes: onBodyBytes,
   }
   return observer ? observeFiles(observer, options, receiving) : receiving(options)
 }
