@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fresh from 'fresh'
+import { parse as parseRange } from 'range-parser'
 import { seesOf } from '../../access.ts'
 import { CalotypeError } from '../../errors.ts'
 import { findOriginal, readOriginal, type ByteRange, type ReadOriginalDeps } from '../../flow/images/read-original.ts'
@@ -178,16 +179,18 @@ async function sendBlob(
   return reply.send(body)
 }
 
+/** A flag of range-parser's `code`: some range is not written as RFC 9110 has it. */
+const MALFORMED = 1
+
 /** Bytes `start` to `end`, inclusive; null for the whole, which is also the answer to what can't be understood. */
 function requestedRange(request: FastifyRequest, etag: string, size: number): ByteRange | 'outside' | null {
   const { range, 'if-range': ifRange } = request.headers
   if (range === undefined || (ifRange !== undefined && ifRange !== etag)) return null
-  const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(range.trim()) ?? []
-  if (first === '' && last === '') return null
-  const start = first === '' ? Math.max(0, size - Number(last)) : Number(first)
-  const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1)
-  if (first !== '' && last !== '' && Number(last) < Number(first)) return null
-  return start < size ? { start, end } : 'outside'
+  const { type, code, ranges } = parseRange(size, range)
+  if (type !== 'bytes' || (code & MALFORMED) !== 0) return null
+  const [first, ...others] = ranges
+  if (first === undefined) return 'outside'
+  return others.length === 0 ? first : null
 }
 
 /** File systems take no longer names, and clients no endless headers. */
