@@ -153,7 +153,7 @@ function receive(
   allowance: Allowance | null,
   indexField?: string,
 ) {
-  const receiving = (how: ReceiveOptions) => receiveFiles(request.body as Readable, request.headers as { 'content-type': string }, how)
+  const receiving = (how: ReceiveOptions) => receiveFiles(request.body as Readable, request.headers['content-type'] ?? '', how)
   const options: ReceiveOptions = {
     field: kind === 'sync' ? 'image' : 'images',
     ...(indexField !== undefined && { indexField }),
