@@ -2,7 +2,8 @@
 
 const STEPS = ['receive', 'store', 'record', 'queue', 'process', 'publish', 'accounts']
 const STEP = `^src/(${STEPS.join('|')})/`
-const BASE = '^src/((image|file-name|errors|api|api-admin|access|config|log|failpoints|new-id)[.]ts$|(concurrency|config|rendition)/)'
+const BASE =
+  '^src/((image|file-name|errors|error-codes|api|api-admin|access|config|log|failpoints|new-id)[.]ts$|(concurrency|config|rendition)/)'
 
 /** Within src, what lies in `from` may depend only on itself and on `to`; type imports count. */
 const layer = (name, from, to, comment) => ({
@@ -45,14 +46,19 @@ module.exports = {
       from: { path: '^src/' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
-    layer('errors-on-their-own', '^src/errors[.]ts$', [], 'The error codes depend on nothing.'),
+    layer('errors-on-their-own', '^src/(errors|error-codes)[.]ts$', [], 'The error codes depend on nothing.'),
     layer(
       'base-knows-no-step',
       '^src/(image|file-name|api|api-admin|access|log)[.]ts$',
       [BASE],
       'What travels does not know who carries it.',
     ),
-    layer('config-knows-errors', '^src/config([.]ts$|/)', ['^src/errors[.]ts$'], 'Settings are read before anything else is.'),
+    layer(
+      'config-knows-errors',
+      '^src/config([.]ts$|/)',
+      ['^src/(errors|error-codes)[.]ts$'],
+      'Settings are read before anything else is.',
+    ),
     layer(
       'rendition-is-pure',
       '^src/rendition/',
@@ -65,7 +71,12 @@ module.exports = {
       from: { path: '^src/rendition/' },
       to: { pathNot: '^(src/|(node:)?crypto$)' },
     },
-    layer('connections-know-errors', '^src/connections/', ['^src/errors[.]ts$'], 'Listeners know neither who answers nor who watches.'),
+    layer(
+      'connections-know-errors',
+      '^src/connections/',
+      ['^src/(errors|error-codes)[.]ts$'],
+      'Listeners know neither who answers nor who watches.',
+    ),
     layer('db-knows-base', '^src/db/', [BASE], 'The database knows what travels, and no step.'),
     ...STEPS.map((step) =>
       layer(`${step}-is-a-step-alone`, `^src/${step}/`, [BASE, '^src/db/'], 'Steps know neither each other nor who calls them.'),

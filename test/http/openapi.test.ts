@@ -6,7 +6,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { ERRORS } from '../../src/errors.ts'
 import { OPERATIONS } from '../../src/http/openapi/document.ts'
-import { STATUS_OF } from '../../src/http/hooks/problem.ts'
+import { TRAITS } from '../../src/error-codes.ts'
 import { ask } from '../support/clients/client.ts'
 import { startShared, type Shared } from '../support/clients/principals.ts'
 
@@ -261,7 +261,7 @@ describe('errors', () => {
     for (const [key, { responses }] of operations) {
       for (const [status, { content }] of Object.entries(responses)) {
         for (const code of Object.keys(content?.['application/json']?.examples ?? {})) {
-          assert.equal(STATUS_OF[code as keyof typeof STATUS_OF], Number(status), `${code} of ${key}`)
+          assert.equal(TRAITS[code as keyof typeof TRAITS].status, Number(status), `${code} of ${key}`)
           said.add(code)
         }
       }

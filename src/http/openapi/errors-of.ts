@@ -1,6 +1,6 @@
 // Which errors a call can answer with: those of its own, and those that follow from what its route is.
 import { ERRORS, type ErrorCode } from '../../errors.ts'
-import { STATUS_OF } from '../hooks/problem.ts'
+import { TRAITS } from '../../error-codes.ts'
 import { isSafe, type Access } from '../access/route-access.ts'
 import type { Operation } from './operation.ts'
 
@@ -32,7 +32,7 @@ export function errorsOf({ method, url, access, identifies, isChecked }: RouteKi
 
 /** For a `responses` object: one answer for each status, with an example for each code. */
 export function problemAnswers(codes: ErrorCode[]): Record<string, object> {
-  const byStatus = Map.groupBy(codes, (code) => STATUS_OF[code])
+  const byStatus = Map.groupBy(codes, (code) => TRAITS[code].status)
   return Object.fromEntries(
     [...byStatus].map(([status, codes]) => [
       status,
