@@ -1,7 +1,14 @@
-// Does something with each of many, so many at once.
+// Runs tasks with bounded concurrency.
 
-/** Rejects with the first error, once none is under way any more; what was not begun then is left. */
-export async function atOnce<T>(limit: number, items: Iterable<T> | AsyncIterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+/**
+ * Calls `work` with each item, at most `concurrency` at a time. Rejects with the first error, once no call is under way any more; items that
+ * were not begun by then are left.
+ */
+export async function forEachConcurrent<T>(
+  concurrency: number,
+  items: Iterable<T> | AsyncIterable<T>,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const source = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
   let taking: Promise<unknown> = Promise.resolve()
   let isOver = false
@@ -18,7 +25,7 @@ export async function atOnce<T>(limit: number, items: Iterable<T> | AsyncIterabl
       isOver = true
     }
   }
-  const ends = await Promise.allSettled(Array.from({ length: limit }, run))
+  const ends = await Promise.allSettled(Array.from({ length: concurrency }, run))
   const failed = ends.find((end) => end.status === 'rejected')
   if (!failed) return
   await source.return?.()

@@ -7,7 +7,7 @@ import { originalKey } from '../../rendition/keys.ts'
 import type { RowArchive, TableName } from '../../record/admin/row-archive.ts'
 import type { RowSurvey } from '../../record/admin/row-survey.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
-import { atOnce } from '../for-each-concurrent.ts'
+import { forEachConcurrent } from '../for-each-concurrent.ts'
 import { sizeOfBlob } from '../doctor/examine-original.ts'
 import {
   faultsFile,
@@ -119,7 +119,7 @@ class CopiedOriginals {
       await mkdir(join(this.#options.folder, 'originals', prefix), { recursive: true })
       for (let after = ''; ;) {
         const page = await survey.originals(prefix, after, PAGE)
-        await atOnce(AT_ONCE, page, async ({ sha256 }) => void (await this.copy(sha256)))
+        await forEachConcurrent(AT_ONCE, page, async ({ sha256 }) => void (await this.copy(sha256)))
         const last = page.at(-1)
         if (!last) break
         after = last.sha256
@@ -131,7 +131,7 @@ class CopiedOriginals {
   /** Of the rows that were written, those that have no copy. Returns how many have gone since. */
   async copyNew(): Promise<number> {
     let gone = 0
-    await atOnce(AT_ONCE, readLines<Original>(rowsFile(this.#options.folder, 'originals')), async ({ sha256 }) => {
+    await forEachConcurrent(AT_ONCE, readLines<Original>(rowsFile(this.#options.folder, 'originals')), async ({ sha256 }) => {
       if ((await isThere(this.path(sha256))) || (await this.copy(sha256))) return
       if (!(await this.#deps.survey.original(sha256))) gone++
     })
@@ -212,7 +212,7 @@ async function verify(
     if (found === null) return 'original_missing'
     return found === size ? null : 'original_damaged'
   }
-  await atOnce(AT_ONCE, readLines<Original>(rowsFile(folder, 'originals')), async (original) => {
+  await forEachConcurrent(AT_ONCE, readLines<Original>(rowsFile(folder, 'originals')), async (original) => {
     const code = await (bytes ? bytes.faultOf(original) : faultInStore(original))
     original_count++
     original_bytes += original.size

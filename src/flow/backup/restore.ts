@@ -6,7 +6,7 @@ import { originalKey } from '../../rendition/keys.ts'
 import type { RowArchive, Settling } from '../../record/admin/row-archive.ts'
 import type { RowSurvey } from '../../record/admin/row-survey.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
-import { atOnce } from '../for-each-concurrent.ts'
+import { forEachConcurrent } from '../for-each-concurrent.ts'
 import type { LostOriginal } from './back-up.ts'
 import { hashOfBlob } from '../doctor/examine-original.ts'
 import { faultsFile, hashOfFile, readLines, readPages, rowsFile, type Manifest } from './backup-folder.ts'
@@ -42,7 +42,7 @@ export async function restore(
   for await (const fault of readLines<LostOriginal>(faultsFile(folder))) lost.set(fault.sha256, fault)
   if (hasFiles) {
     let restored = 0
-    await atOnce(AT_ONCE, readLines<{ sha256: string }>(rowsFile(folder, 'originals')), async ({ sha256 }) => {
+    await forEachConcurrent(AT_ONCE, readLines<{ sha256: string }>(rowsFile(folder, 'originals')), async ({ sha256 }) => {
       const code = await restoreOriginal(blobs, folder, sha256)
       if (code) lost.set(sha256, { sha256, code })
       onProgress(++restored, manifest.original_count)

@@ -2,7 +2,7 @@
 import { renditionKey } from '../../rendition/keys.ts'
 import type { Recent, RenditionId, RowSurvey } from '../../record/admin/row-survey.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
-import { atOnce } from '../for-each-concurrent.ts'
+import { forEachConcurrent } from '../for-each-concurrent.ts'
 
 /** Far longer than a system keeps what it was given to write: half a minute on Linux, ten in its laptop mode. */
 const UNWRITTEN_MS = 60 * 60 * 1000
@@ -19,7 +19,7 @@ export async function remakeLost({ blobs, survey }: { blobs: BlobStore; survey: 
   for (;;) {
     const page: Recent[] = await survey.recentlyCompleted(UNWRITTEN_MS, after, PAGE)
     const lost: Recent[] = []
-    await atOnce(AT_ONCE, page, async (rendition) => {
+    await forEachConcurrent(AT_ONCE, page, async (rendition) => {
       const found = await blobs.stat(renditionKey(rendition.sha256, rendition.operation))
       // A file whose bytes were not written yet is empty, short, or not there.
       if (found?.size !== rendition.size) lost.push(rendition)

@@ -4,7 +4,7 @@ import { originalKey } from '../../rendition/keys.ts'
 import type { Logger } from '../../log.ts'
 import type { DeletionHalt, HaltReason, KnownStore, UnknownOriginals } from '../../record/originals/known-store.ts'
 import type { RowSurvey } from '../../record/admin/row-survey.ts'
-import { atOnce } from '../for-each-concurrent.ts'
+import { forEachConcurrent } from '../for-each-concurrent.ts'
 import { findUnknown, tally, type FindDeps, type UnknownOriginal } from './unknown-originals.ts'
 
 export interface CheckDeps extends FindDeps {
@@ -77,7 +77,7 @@ export async function renewRun({ blobs, knownStore }: Pick<CheckDeps, 'blobs' | 
 async function hasNoneOf({ blobs, survey }: CheckDeps): Promise<boolean> {
   const sample = await survey.sampleOriginals(SAMPLE)
   let found = 0
-  await atOnce(MAX_LOOKS_AT_ONCE, sample, async (sha256) => {
+  await forEachConcurrent(MAX_LOOKS_AT_ONCE, sample, async (sha256) => {
     if (await blobs.stat(originalKey(sha256))) found++
   })
   return sample.length > 0 && found === 0

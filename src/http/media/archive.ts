@@ -5,9 +5,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { seesOf, type Owner } from '../../access.ts'
 import { CalotypeError } from '../../errors.ts'
-import type { ReadOriginalDeps } from '../../flow/images/read-original.ts'
-import { readOriginals, type Original, type Selection } from '../../flow/images/read-originals.ts'
-import type { UploadDeps } from '../../flow/upload/upload.ts'
+import { readOriginals, type Original, type ReadOriginalsDeps, type Selection } from '../../flow/images/read-originals.ts'
 import { createArchiveNames } from './archive-names.ts'
 import { drainRefused } from '../hooks/drain-refused.ts'
 import { defined, imageFilter, imageSort } from '../wire/image-filter.ts'
@@ -42,13 +40,11 @@ function idsOf(form: string): string[] {
 
 const archiveForm = z.object({ id: ids })
 
-type Deps = Pick<UploadDeps, 'images' | 'blobs'> & Pick<ReadOriginalDeps, 'onLoss'>
-
 /**
  * Adds `GET /api/images/archive` (with the filter of the list, or `id` again and again) and `POST` of a form with as many `id` as a
  * URL does not hold, which changes nothing either.
  */
-export async function archiveRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
+export async function archiveRoutes(fastify: FastifyInstance, deps: ReadOriginalsDeps): Promise<void> {
   drainRefused(fastify)
   fastify.removeAllContentTypeParsers()
   fastify.addContentTypeParser(
@@ -81,7 +77,13 @@ export async function archiveRoutes(fastify: FastifyInstance, deps: Deps): Promi
  * Rejects, nothing sent yet, if there is no image or the first can't be read. What fails later breaks the connection, and what came
  * by then is no archive. A client that leaves ends the reading.
  */
-async function sendArchive(reply: FastifyReply, deps: Deps, selection: Selection, owner: Owner, isHead = false): Promise<FastifyReply> {
+async function sendArchive(
+  reply: FastifyReply,
+  deps: ReadOriginalsDeps,
+  selection: Selection,
+  owner: Owner,
+  isHead = false,
+): Promise<FastifyReply> {
   const originals = readOriginals(deps, selection, owner)
   const first = await originals.next()
   if (first.done) throw new CalotypeError('not_found', 'No image is left to download. Choose others.')

@@ -8,13 +8,12 @@ import type { AuditLog } from '../../accounts/audit/audit-log.ts'
 import type { ApiBatch, ApiBatchFile, ApiDeclared } from '../../api.ts'
 import { CalotypeError } from '../../errors.ts'
 import { allowanceOf, type AllowanceDeps } from '../../flow/upload/allowance.ts'
-import { createBackpressure } from '../../flow/upload/backpressure.ts'
-import { cancelBatch } from '../../flow/batches/cancel-batch.ts'
-import { declareBatch } from '../../flow/batches/declare-batch.ts'
-import { retryBatch } from '../../flow/batches/retry-batch.ts'
-import type { UploadDeps } from '../../flow/upload/upload.ts'
+import { createBackpressure, type BackpressureDeps } from '../../flow/upload/backpressure.ts'
+import { cancelBatch, type CancelBatchDeps } from '../../flow/batches/cancel-batch.ts'
+import { declareBatch, type DeclareBatchDeps } from '../../flow/batches/declare-batch.ts'
+import { retryBatch, type RetryBatchDeps } from '../../flow/batches/retry-batch.ts'
 import { FILE_STATUSES } from '../../image.ts'
-import type { Batch, BatchFile, Declared } from '../../record/batches/batch-store.ts'
+import type { Batch, BatchFile, BatchStore, Declared } from '../../record/batches/batch-store.ts'
 import { declaration, MAX_DECLARATION_BYTES, readDeclaration } from '../body/declaration.ts'
 import { createTurns, type Turn } from '../body/turns.ts'
 import { drainRefused } from '../hooks/drain-refused.ts'
@@ -24,7 +23,11 @@ import { actorOf } from '../access/principal.ts'
 import type { UploadLimits } from './uploads.ts'
 import { toApiImage } from '../wire/images.ts'
 
-type Deps = UploadDeps & AllowanceDeps & { limits: UploadLimits; audit: AuditLog }
+type Deps = DeclareBatchDeps &
+  CancelBatchDeps &
+  RetryBatchDeps &
+  BackpressureDeps &
+  AllowanceDeps & { batches: Pick<BatchStore, 'list' | 'get' | 'listFiles'>; limits: UploadLimits; audit: AuditLog }
 
 // Smaller ones are read whenever they come.
 const LARGE_BODY_BYTES = 64 * 1024
@@ -57,13 +60,13 @@ const answerOf = ({ batchId, expiresAt, files }: Declared) =>
   } satisfies ApiDeclared)
 
 export async function batchRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
-  const { images, limits, audit } = deps
+  const { limits, audit } = deps
   const typed = fastify.withTypeProvider<ZodTypeProvider>()
   await fastify.register(declarationRoute, deps)
 
   typed.get('/api/batches', { schema: { querystring: batchesQuery }, config: { access: 'read' } }, async (request, reply) => {
     const { query, url, principal } = request
-    const { batches, next } = await images.batches(given(query), seesOf(principal))
+    const { batches, next } = await deps.batches.list(given(query), seesOf(principal))
     return linkNext(reply, url, next).send(batches.map(toApiBatch))
   })
 
@@ -73,8 +76,8 @@ export async function batchRoutes(fastify: FastifyInstance, deps: Deps): Promise
     async ({ params, query, url, principal }, reply) => {
       const owner = seesOf(principal)
       const { status, ...page } = query
-      if (status === undefined) return toApiBatch(found(await images.batch(params.id, owner)))
-      const { files, next } = found(await images.batchFiles({ batchId: params.id, status, ...given(page) }, owner))
+      if (status === undefined) return toApiBatch(found(await deps.batches.get(params.id, owner)))
+      const { files, next } = found(await deps.batches.listFiles({ batchId: params.id, status, ...given(page) }, owner))
       return linkNext(reply, url, next).send(files.map(toApiBatchFile))
     },
   )

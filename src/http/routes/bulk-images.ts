@@ -6,9 +6,9 @@ import { seesOf } from '../../access.ts'
 import type { AuditLog } from '../../accounts/audit/audit-log.ts'
 import type { ApiCount, ApiDeleted, ApiRetried } from '../../api.ts'
 import { CalotypeError } from '../../errors.ts'
-import { deleteImages } from '../../flow/images/delete-images.ts'
-import { retryImages } from '../../flow/images/retry-images.ts'
-import type { UploadDeps } from '../../flow/upload/upload.ts'
+import { deleteImages, type DeleteImagesDeps } from '../../flow/images/delete-images.ts'
+import { retryImages, type RetryImagesDeps } from '../../flow/images/retry-images.ts'
+import type { ImageStore } from '../../record/images/image-store.ts'
 import { defined, imageFilter } from '../wire/image-filter.ts'
 import { listOf } from '../wire/list-of.ts'
 import { actorOf } from '../access/principal.ts'
@@ -20,8 +20,14 @@ const manyBody = z.object({
   ids: listOf(z.uuid('Expected the id of an image'), MAX_IDS, 'Expected an array of ids of images'),
 })
 
+type Deps = DeleteImagesDeps &
+  RetryImagesDeps & {
+    images: Pick<ImageStore, 'count'>
+    audit: AuditLog
+  }
+
 /** Adds `GET /api/images/count`, `POST /api/images/delete` and `POST /api/images/retry`. */
-export async function manyRoutes(fastify: FastifyInstance, deps: UploadDeps & { audit: AuditLog }): Promise<void> {
+export async function manyRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
   fastify.removeContentTypeParser('text/plain')
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(new CalotypeError('not_json')))
   const typed = fastify.withTypeProvider<ZodTypeProvider>()

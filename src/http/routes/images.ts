@@ -7,9 +7,8 @@ import { seesOf, type Owner } from '../../access.ts'
 import type { AuditLog } from '../../accounts/audit/audit-log.ts'
 import type { ApiImage } from '../../api.ts'
 import { CalotypeError } from '../../errors.ts'
-import { deleteImage } from '../../flow/images/delete-image.ts'
-import { retryImage } from '../../flow/images/retry-image.ts'
-import type { UploadDeps } from '../../flow/upload/upload.ts'
+import { deleteImage, type DeleteImageDeps } from '../../flow/images/delete-image.ts'
+import { retryImage, type RetryImageDeps } from '../../flow/images/retry-image.ts'
 import type { ImageStore, Page } from '../../record/images/image-store.ts'
 import { defined, imageFilter, imageSort } from '../wire/image-filter.ts'
 import { found, linkNext } from '../wire/keyset.ts'
@@ -30,7 +29,13 @@ const imagesQuery = z.object({
   ...imageSort,
 })
 
-export async function imageRoutes(fastify: FastifyInstance, deps: UploadDeps & { audit: AuditLog }): Promise<void> {
+type Deps = DeleteImageDeps &
+  RetryImageDeps & {
+    images: Pick<ImageStore, 'list' | 'get'>
+    audit: AuditLog
+  }
+
+export async function imageRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
   const { images } = deps
   const reading = { access: 'read' } as const
   const typed = fastify.withTypeProvider<ZodTypeProvider>()
@@ -70,7 +75,7 @@ export async function imageRoutes(fastify: FastifyInstance, deps: UploadDeps & {
 const sendPage = (reply: FastifyReply, url: string, { images, next }: Page) =>
   linkNext(reply, url, next).send(images.map(toApiImage) satisfies ApiImage[])
 
-async function* wholeList(images: ImageStore, owner: Owner): AsyncGenerator<string> {
+async function* wholeList(images: Pick<ImageStore, 'list'>, owner: Owner): AsyncGenerator<string> {
   let cursor: string | undefined
   let before = '['
   do {

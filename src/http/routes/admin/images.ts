@@ -5,7 +5,9 @@ import { z } from 'zod'
 import type { ApiImageDetail } from '../../../api-admin.ts'
 import type { AccountStore } from '../../../accounts/account-store.ts'
 import { readTimeline } from '../../../flow/admin/read-timeline.ts'
+import type { BatchStore } from '../../../record/batches/batch-store.ts'
 import type { ImageStore } from '../../../record/images/image-store.ts'
+import type { WorkStore } from '../../../record/work/work-store.ts'
 import { adminFilter, page, period, toAdminBatches, toAdminImages, toApiTimeline } from '../../wire/admin.ts'
 import { defined, imageSort } from '../../wire/image-filter.ts'
 import { found, linkNext } from '../../wire/keyset.ts'
@@ -23,30 +25,32 @@ const batchesQuery = z.object({
 const params = z.object({ id: z.uuid() })
 
 export interface AdminImagesDeps {
-  images: ImageStore
+  images: Pick<ImageStore, 'list' | 'get'>
+  work: Pick<WorkStore, 'doneFor'>
+  batches: Pick<BatchStore, 'list'>
   accounts: AccountStore
 }
 
 /** Adds `GET /api/admin/images`, `GET /api/admin/images/:id` and `GET /api/admin/batches`. */
-export async function adminImageRoutes(fastify: FastifyInstance, { images, accounts }: AdminImagesDeps): Promise<void> {
+export async function adminImageRoutes(fastify: FastifyInstance, { images, work, batches, accounts }: AdminImagesDeps): Promise<void> {
   fastify.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'))
   const typed = fastify.withTypeProvider<ZodTypeProvider>()
   const config = { access: 'admin' } as const
 
   typed.get('/api/admin/images', { config, schema: { querystring: imagesQuery } }, async ({ query, url }, reply) => {
     const { images: listed, next } = await images.list(defined(query), null)
-    return linkNext(reply, url, next).send(await toAdminImages(accounts, images, listed))
+    return linkNext(reply, url, next).send(await toAdminImages(accounts, work, listed))
   })
 
   typed.get('/api/admin/images/:id', { config, schema: { params } }, async ({ params: { id } }): Promise<ApiImageDetail> => {
     const image = found(await images.get(id, null))
-    const [shown] = await toAdminImages(accounts, images, [image])
-    const work = found((await images.workOf([id])).get(id) ?? null)
-    return { ...shown!, timeline: toApiTimeline(readTimeline(image, work)) }
+    const [shown] = await toAdminImages(accounts, work, [image])
+    const done = found((await work.doneFor([id])).get(id) ?? null)
+    return { ...shown!, timeline: toApiTimeline(readTimeline(image, done)) }
   })
 
   typed.get('/api/admin/batches', { config, schema: { querystring: batchesQuery } }, async ({ query, url }, reply) => {
-    const { batches, next } = await images.batches(defined(query), null)
-    return linkNext(reply, url, next).send(await toAdminBatches(accounts, batches))
+    const { batches: listed, next } = await batches.list(defined(query), null)
+    return linkNext(reply, url, next).send(await toAdminBatches(accounts, listed))
   })
 }

@@ -18,7 +18,7 @@ import { listOf } from '../../wire/list-of.ts'
 import { actorOf } from '../../access/principal.ts'
 
 export interface AdminJobsDeps {
-  images: ImageStore
+  images: Pick<ImageStore, 'count' | 'getMany'>
   jobs: BulkJobs
   audit: AuditLog
   accounts: AccountStore

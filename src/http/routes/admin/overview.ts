@@ -7,6 +7,7 @@ import { haltInWords } from '../../../flow/originals/check-store.ts'
 import type { DeletionHalt, KnownStore } from '../../../record/originals/known-store.ts'
 import type { Overview } from '../../../record/admin/overview.ts'
 import type { WorkPause } from '../../../record/work/work-pause.ts'
+import type { WorkStore } from '../../../record/work/work-store.ts'
 import type { WorkerRegistry } from '../../../record/work/worker-registry.ts'
 import type { BlobStore } from '../../../store/blob-store.ts'
 import { iso, toApiPause, toApiWorker } from '../../wire/admin.ts'
@@ -14,6 +15,7 @@ import { toApiImage } from '../../wire/images.ts'
 
 export interface AdminOverviewDeps {
   overview: Overview
+  work: Pick<WorkStore, 'backlog'>
   workers: WorkerRegistry
   pause: WorkPause
   knownStore: KnownStore
@@ -26,14 +28,14 @@ const SAMPLES = 6
 
 /** Adds `GET /api/admin/overview`, `GET /api/admin/failures`, `GET /api/admin/workers` and `GET /api/admin/settings`. */
 export async function adminOverviewRoutes(fastify: FastifyInstance, deps: AdminOverviewDeps): Promise<void> {
-  const { overview, workers, pause, knownStore, blobs, settings } = deps
+  const { overview, work, workers, pause, knownStore, blobs, settings } = deps
   fastify.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'))
   const config = { access: 'admin' } as const
 
   fastify.get('/api/admin/overview', { config }, async (): Promise<ApiOverview> => {
     const [counts, { oldestPendingMs }, minutes, databaseBytes, space, sum, paused, { halt }] = await Promise.all([
       overview.counts(),
-      overview.waiting(),
+      work.backlog(),
       overview.minutes(MINUTES),
       overview.databaseBytes(),
       blobs.space(),

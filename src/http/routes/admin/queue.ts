@@ -6,15 +6,15 @@ import type { ApiQueue } from '../../../api-admin.ts'
 import type { AccountStore } from '../../../accounts/account-store.ts'
 import type { AuditLog } from '../../../accounts/audit/audit-log.ts'
 import { pauseQueue, resumeQueue } from '../../../flow/admin/pause-queue.ts'
-import type { Overview } from '../../../record/admin/overview.ts'
 import type { WorkPause } from '../../../record/work/work-pause.ts'
+import type { WorkStore } from '../../../record/work/work-store.ts'
 import { ACCOUNT_BODY_LIMIT as bodyLimit, takeJsonOnly } from '../../wire/accounts.ts'
 import { nameOfActor } from '../../access/name-of-actor.ts'
 import { toApiPause } from '../../wire/admin.ts'
 import { actorOf } from '../../access/principal.ts'
 
 export interface AdminQueueDeps {
-  overview: Overview
+  work: Pick<WorkStore, 'backlog'>
   pause: WorkPause
   audit: AuditLog
   accounts: AccountStore
@@ -34,7 +34,7 @@ export async function adminQueueRoutes(fastify: FastifyInstance, deps: AdminQueu
   const config = { access: 'admin' } as const
 
   async function queue(): Promise<ApiQueue> {
-    const [{ oldestPendingMs, ...waiting }, pause] = await Promise.all([deps.overview.waiting(), deps.pause.current()])
+    const [{ oldestPendingMs, ...waiting }, pause] = await Promise.all([deps.work.backlog(), deps.pause.current()])
     return { ...waiting, oldest_pending_ms: oldestPendingMs, pause: toApiPause(pause) }
   }
 
