@@ -51,4 +51,3 @@ export async function openStaging(folder: string, { isShared = false, asVisitor 
 export function makeAgain(folder: string, prefixes: string[], staging: string) {
   if (prefixes.every((prefix) => existsSync(join(folder, prefix)))) mkdirSync(staging, { recursive: true })
 }
-
