@@ -13,7 +13,7 @@ import { listenOn } from './http/listen-on.ts'
 import { createServer } from './http/server.ts'
 import { createWorkerServer } from './http/worker-server.ts'
 import type { Logger } from './log.ts'
-import { observeDeveloper, observeSweep } from './observe/observe-steps.ts'
+import { observeProcessor, observeSweep } from './observe/observe-steps.ts'
 import type { Observer } from './observe/observer.ts'
 import { openObserving } from './observe/open-observing.ts'
 import { createChildPool } from './process/pool/child-pool.ts'
@@ -92,23 +92,23 @@ function setupUrl(url: string, token: string): string {
 
 /** Work that is begun in this process, and its orderly end. */
 function startProcessing(
-  deps: Omit<ProcessDeps, 'developer' | 'worker'> & { workers: WorkerRegistry },
+  deps: Omit<ProcessDeps, 'processor' | 'worker'> & { workers: WorkerRegistry },
   config: Config,
   kind: WorkerReport['kind'],
   observer?: Observer,
 ) {
   const children = startChildren(config, deps.log)
-  const developer = observer ? observeDeveloper(children, observer) : children
-  observer?.watch({ children: developer.stats })
+  const processor = observer ? observeProcessor(children, observer) : children
+  observer?.watch({ children: processor.stats })
   const worker = `${hostname()}-${process.pid}`
-  const processing = processImages({ ...deps, developer, worker })
-  const report = createWorkerReport({ ...deps, developer }, { id: worker, kind, concurrency: config.workerConcurrency })
+  const processing = processImages({ ...deps, processor, worker })
+  const report = createWorkerReport({ ...deps, processor }, { id: worker, kind, concurrency: config.workerConcurrency })
   const reporting = repeat('the report of a worker', REPORT_INTERVAL_MS, deps.log, report, { atOnce: true })
   return {
-    developer,
+    processor,
     async stop(graceMs: number) {
       const finishing = processing.stop()
-      await developer.close(graceMs)
+      await processor.close(graceMs)
       await finishing
       await reporting.end()
     },
@@ -177,7 +177,7 @@ export async function createApp(config: Config, log: Logger, { anew = false, onB
     pages: pages(config),
     observer,
     onBodyBytes,
-    obstacle: () => processing?.developer.obstacle() ?? null,
+    obstacle: () => processing?.processor.obstacle() ?? null,
     isStopping: () => stopping,
   })
   const ages = { graceMs: config.blobGraceSeconds * 1000, batchTtlMs: config.batchTtlHours * 60 * 60 * 1000 }
@@ -238,7 +238,7 @@ export async function createWorker(config: Config, log: Logger): Promise<App> {
   let stopping = false
   const server = await createWorkerServer({
     originals: records.originals,
-    developer: processing.developer,
+    processor: processing.processor,
     log,
     isStopping: () => stopping,
   })
