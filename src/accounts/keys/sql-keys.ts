@@ -2,9 +2,10 @@
 import { sql } from 'kysely'
 import { SCOPES, scopesOf, type Principal, type Role, type Scope } from '../../access.ts'
 import type { ApiKeysTable } from '../../db/tables/account-tables.ts'
+import { compared, decodeCursor, toPage } from '../../db/keyset.ts'
 import type { Database } from '../../db/schema.ts'
 import type { AccountStore, Key } from '../account-store.ts'
-import { contains, placeOf, toPage } from '../pages.ts'
+import { contains } from '../text-search.ts'
 import { SEEN_EVERY_MS } from '../sessions/sql-sessions.ts'
 
 type Keys = Pick<AccountStore, 'addKey' | 'whoseKey' | 'listKeys' | 'revokeKey'>
@@ -71,12 +72,10 @@ export function sqlKeys(database: Database): Keys {
         .orderBy('api_keys.id', 'desc')
         .limit(limit + 1)
       if (userId !== null) query = query.where('api_keys.user_id', '=', userId)
-      if (cursor !== undefined) {
-        const { at, id } = placeOf(cursor)
-        query = query.where((eb) => eb(eb.refTuple('api_keys.created_at', 'api_keys.id'), '<', eb.tuple(at, id)))
-      }
+      if (cursor !== undefined)
+        query = query.where(compared(['api_keys.created_at', 'api_keys.id'], '<', decodeCursor(cursor, 'number,string')))
       if (q) query = query.where((eb) => eb.or([contains(eb.ref('users.email'), q), contains(eb.ref('api_keys.name'), q)]))
-      return toPage(await query.execute(), limit, (row) => ({ at: row.created_at, id: row.id }), toKey)
+      return toPage(await query.execute(), limit, (row) => [row.created_at, row.id], toKey)
     },
 
     async revokeKey(id, userId) {
