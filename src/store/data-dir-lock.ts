@@ -46,7 +46,8 @@ function takeLock(dataDir: string, waitMs: number): DatabaseSync | null {
 
 function readInfo(dataDir: string): ServerInfo | null {
   try {
-    return JSON.parse(readFileSync(infoFile(dataDir), 'utf8')) as ServerInfo
+    const info: { pid?: unknown; url?: unknown } | null = JSON.parse(readFileSync(infoFile(dataDir), 'utf8'))
+    return typeof info?.pid === 'number' ? { pid: info.pid, ...(typeof info.url === 'string' && { url: info.url }) } : null
   } catch {
     return null
   }

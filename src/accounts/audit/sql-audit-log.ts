@@ -1,4 +1,5 @@
 // The audit log in SQL, the same queries for both databases.
+import { z } from 'zod'
 import { newId } from '../../new-id.ts'
 import type { AuditLogTable } from '../../db/tables/account-tables.ts'
 import { compared, decodeCursor, toPage } from '../../db/keyset.ts'
@@ -52,6 +53,8 @@ export function createSqlAuditLog({ write, read, now }: Database): AuditLog {
   }
 }
 
+const detailOf = z.record(z.string(), z.unknown())
+
 const toEntry = (row: AuditLogTable): AuditEntry => ({
   id: row.id,
   at: row.at,
@@ -62,5 +65,5 @@ const toEntry = (row: AuditLogTable): AuditEntry => ({
   action: row.action,
   target: row.target_kind === null || row.target_id === null ? null : { kind: row.target_kind, id: row.target_id },
   address: row.address,
-  detail: JSON.parse(row.detail) as Record<string, unknown>,
+  detail: detailOf.parse(JSON.parse(row.detail)),
 })
