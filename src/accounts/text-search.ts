@@ -2,6 +2,15 @@
 import { sql, type Expression, type RawBuilder } from 'kysely'
 import { patternOf } from '../db/name-search.ts'
 
+export interface SearchQuery {
+  /** Rows on a page. */
+  limit: number
+  /** Opaque: `next` of the page before. */
+  cursor?: string
+  /** In e-mail addresses and names; upper and lower case are the same. */
+  q?: string
+}
+
 /** No text of the database has a NUL. */
 const withoutNul = (text: string) => text.replaceAll('\0', '')
 

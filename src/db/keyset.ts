@@ -37,8 +37,14 @@ export function decodeCursor<Types extends keyof Places>(text: string, types: Ty
 export const compared = ([column, id]: [column: string, id: string], by: '<' | '>' | '<=' | '>=', place: Place) =>
   sql<boolean>`(${sql.ref(column)}, ${sql.ref(id)}) ${sql.raw(by)} (${place[0]}, ${place[1]})`
 
+export interface PageOf<Item> {
+  items: Item[]
+  /** The cursor of the next page; null on the last one. */
+  next: string | null
+}
+
 /** A page and the cursor of the next one, null on the last, from one row more than `limit`, if there are so many. */
-export function toPage<Row, Item>(rows: Row[], limit: number, placeOf: (row: Row) => Place, toItem: (row: Row) => Item) {
+export function toPage<Row, Item>(rows: Row[], limit: number, placeOf: (row: Row) => Place, toItem: (row: Row) => Item): PageOf<Item> {
   const last = rows.length > limit ? rows[limit - 1] : undefined
   return { items: rows.slice(0, limit).map(toItem), next: last === undefined ? null : encodeCursor(placeOf(last)) }
 }

@@ -1,6 +1,6 @@
 // The contract of the audit log: who did what, when, from where. Entries are added, never changed.
 import type { Principal } from '../../access.ts'
-import type { PageOf } from '../account-store.ts'
+import type { PageOf } from '../../db/keyset.ts'
 
 /** Who acts. */
 export interface Actor extends Pick<Principal, 'userId' | 'credentialId'> {

@@ -4,11 +4,9 @@ import { SCOPES, scopesOf, type Principal, type Role, type Scope } from '../../a
 import type { ApiKeysTable } from '../../db/tables/account-tables.ts'
 import { compared, decodeCursor, toPage } from '../../db/keyset.ts'
 import type { Database } from '../../db/schema.ts'
-import type { AccountStore, Key } from '../account-store.ts'
+import type { Key, KeyStore } from './key-store.ts'
 import { contains } from '../text-search.ts'
 import { SEEN_EVERY_MS } from '../sessions/sql-sessions.ts'
-
-type Keys = Pick<AccountStore, 'addKey' | 'whoseKey' | 'listKeys' | 'revokeKey'>
 
 const livingKeys = ({ read, now }: Database) =>
   read
@@ -29,7 +27,7 @@ function toPrincipal(row: { id: string; user_id: string; scopes: string; role: R
 export const holdersOfKeys = async (database: Database, ids: string[]) =>
   (await livingKeys(database).where('api_keys.id', 'in', ids).execute()).map(toPrincipal)
 
-export function sqlKeys(database: Database): Keys {
+export function sqlKeys(database: Database): KeyStore {
   const { write, read, now } = database
   const withOwner = (db: typeof write) =>
     db.selectFrom('api_keys').innerJoin('users', 'users.id', 'api_keys.user_id').selectAll('api_keys').select('users.email')

@@ -6,25 +6,10 @@ import type { UsersTable } from '../../db/tables/account-tables.ts'
 import { compared, decodeCursor, toPage } from '../../db/keyset.ts'
 import type { Database, Schema } from '../../db/schema.ts'
 import { CalotypeError } from '../../errors.ts'
-import type { AccountStore, NewUser, User } from '../account-store.ts'
+import type { NewUser, User, UserStore } from './user-store.ts'
 import { contains } from '../text-search.ts'
 
-type Users = Pick<
-  AccountStore,
-  | 'addUser'
-  | 'addFirstUser'
-  | 'hasUsers'
-  | 'getUser'
-  | 'findUser'
-  | 'emailsOf'
-  | 'listUsers'
-  | 'changeUser'
-  | 'setPassword'
-  | 'addSetupToken'
-  | 'isSetupToken'
->
-
-export function sqlUsers({ write, read, now, isRemote }: Database): Users {
+export function sqlUsers({ write, read, now, isRemote }: Database): UserStore {
   async function insert(trx: Transaction<Schema> | typeof write, { passwordHash, ...user }: NewUser): Promise<User> {
     const row = await trx
       .insertInto('users')
