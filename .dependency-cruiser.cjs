@@ -1,4 +1,5 @@
-// The dependency rule: cli -> app -> http -> flow -> steps -> {rendition, image, errors, api, db}, and who may know which package.
+// The dependency rule: cli -> app -> http -> flow -> steps -> {rendition, image, errors, api, db}, and who may know which package. Only
+// src/adapters/ knows the adapters of the steps; everybody else knows their contracts.
 
 const STEPS = ['receive', 'store', 'record', 'queue', 'process', 'publish', 'accounts']
 const STEP = `^src/(${STEPS.join('|')})/`
@@ -101,26 +102,46 @@ module.exports = {
       'http knows flows and steps, not the app.',
     ),
     {
-      name: 'only-app-chooses-adapters',
-      comment: 'Others import the types of a contract, never the code behind it.',
+      name: 'contracts-are-types',
+      comment: 'Who uses a step imports the types of its contract, never the code behind it.',
       severity: 'error',
-      from: { path: '^src/(flow|http|cli)(/|[.]ts$)' },
+      from: { path: '^src/(flow|http|cli|app|maintain)(/|[.]ts$)' },
       to: {
-        path: '^src/(store|record|queue|process|publish|accounts/[^/]+/sql-[^/]+|accounts/sql-[^/]+)(/|[.]ts$)',
+        path: '^src/(store|record|queue|process|publish)/',
         pathNot: '^src/store/data-dir-lock[.]ts$',
         dependencyTypesNot: ['type-only'],
       },
     },
+    {
+      name: 'adapters-are-chosen-in-one-place',
+      comment: 'What implements a contract is imported by src/adapters/, and by its own step; not even its types by others.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^src/(adapters/|(${STEPS.join('|')})/)` },
+      to: {
+        path: [
+          '^src/(record|queue|publish|accounts)/(sql|memory|redis|bullmq)[^/]*[.]ts$',
+          '^src/(record|accounts)/[^/]+/(sql|memory|redis)-[^/]*[.]ts$',
+          '^src/store/(filesystem|s3)/',
+          '^src/process/pool/',
+        ],
+      },
+    },
+    layer(
+      'adapters-know-no-http',
+      '^src/adapters/',
+      [BASE, STEP, '^src/(db|flow|observe)/'],
+      'What a server stands on does not know who asks it.',
+    ),
     layer(
       'app-composes',
-      '^src/(app|adapters|maintain)[.]ts$',
-      [BASE, STEP, '^src/(connections|db|flow|http|observe)/'],
+      '^src/(app|maintain)[.]ts$',
+      [BASE, STEP, '^src/(adapters|connections|db|flow|http|observe)/'],
       'The app does not know the command line.',
     ),
     {
       name: 'only-cli-starts-the-app',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(cli/|(cli|app|maintain)[.]ts$)' },
+      from: { path: '^src/', pathNot: '^src/((cli|adapters)/|(cli|app|maintain)[.]ts$)' },
       to: { path: '^src/(app|adapters|maintain|cli)([.]ts$|/)' },
     },
     knownOnlyTo('only-db-knows-ioredis', packages('ioredis'), '^src/db/'),

@@ -1,27 +1,29 @@
-// The composition root: from settings to a running Calotype, on the adapters that they choose (`adapters.ts`).
+// The composition root: from settings to a running Calotype, on the adapters that they choose (`adapters/`).
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { createAccountDeps, openRequestLimiter } from './adapters/accounts.ts'
+import { openData } from './adapters/data.ts'
+import { openMessaging } from './adapters/messaging.ts'
+import { openProcessor } from './adapters/processor.ts'
+import { quotaOf } from './adapters/rows.ts'
+import { isCluster } from './adapters/topology.ts'
 import { authMode, describeSettings, isLoopback, rateLimits, type Config } from './config.ts'
 import { ATTEMPT_RETENTION } from './flow/accounts/guess-limits.ts'
+import { offerSetup } from './flow/accounts/set-up-server.ts'
+import { createBulkRunner } from './flow/admin/run-bulk-jobs.ts'
 import { processImages, type ProcessDeps } from './flow/develop/process-images.ts'
 import { createWorkerReport, REPORT_INTERVAL_MS } from './flow/develop/report-worker.ts'
-import { createBulkRunner } from './flow/admin/run-bulk-jobs.ts'
+import { repeat } from './flow/repeat.ts'
 import { recover, sweep, sweepWork } from './flow/sweep.ts'
-import { offerSetup } from './flow/accounts/set-up-server.ts'
-import { alsoWhenFull } from './flow/when-full.ts'
+import { createReleases } from './flow/upload/releases.ts'
 import { listenOn } from './http/listen-on.ts'
 import { createServer } from './http/server.ts'
 import { createWorkerServer } from './http/worker-server.ts'
 import type { Logger } from './log.ts'
-import { observeProcessor, observeSweep } from './observe/observe-steps.ts'
-import type { Observer } from './observe/observer.ts'
+import { observeSweep } from './observe/observe-steps.ts'
 import { openObserving } from './observe/open-observing.ts'
-import { createChildPool } from './process/pool/child-pool.ts'
-import { RECIPE } from './rendition/presets.ts'
-import { createSqlBulkJobs } from './record/admin/sql-bulk-jobs.ts'
-import { createSqlOverview } from './record/admin/sql-overview.ts'
 import type { WorkerRegistry, WorkerReport } from './record/work/worker-registry.ts'
-import { accountDeps, isCluster, openData, openMessaging, openRequestLimiter, quotaOf } from './adapters.ts'
+import { RECIPE } from './rendition/presets.ts'
 
 export interface App {
   /**
@@ -41,40 +43,7 @@ const SWEEP_WORK_INTERVAL_MS = 2_000
 
 const SWEEP_ACCOUNTS_INTERVAL_MS = 60_000
 const LOOK_FOR_JOBS_INTERVAL_MS = 1_000
-
-function startChildren(config: Config, log: Logger) {
-  return createChildPool({
-    concurrency: config.workerConcurrency,
-    timeoutMs: config.processTimeoutMs,
-    memoryBytes: config.processMemoryBytes,
-    maxPixels: config.maxPixels,
-    log,
-  })
-}
-
-/** Repeats `action` until ended; one that fails is logged, and tried again at its next turn. */
-function repeat(
-  what: string,
-  intervalMs: number,
-  log: Logger,
-  action: () => Promise<void>,
-  { atOnce = false } = {},
-): { end(): Promise<void> } {
-  let running: Promise<void> | null = null
-  const turn = () => {
-    running ??= action()
-      .catch((error: unknown) => log.error({ err: error }, `${what} failed`))
-      .finally(() => (running = null))
-  }
-  const timer = setInterval(turn, intervalMs)
-  if (atOnce) turn()
-  return {
-    async end() {
-      clearInterval(timer)
-      await running
-    },
-  }
-}
+const RETRY_RELEASES_INTERVAL_MS = 1_000
 
 /** The web app, as `npm run build` leaves it. Browsers may be sent to the store for images, and have to be allowed to go there. */
 const pages = ({ s3PublicEndpoint, maxFileBytes }: Config) => ({
@@ -92,20 +61,16 @@ function setupUrl(url: string, token: string): string {
 
 /** Work that is begun in this process, and its orderly end. */
 function startProcessing(
-  deps: Omit<ProcessDeps, 'processor' | 'worker'> & { workers: WorkerRegistry },
-  config: Config,
+  deps: Omit<ProcessDeps, 'worker'> & { workers: WorkerRegistry },
+  { workerConcurrency: concurrency }: Config,
   kind: WorkerReport['kind'],
-  observer?: Observer,
 ) {
-  const children = startChildren(config, deps.log)
-  const processor = observer ? observeProcessor(children, observer) : children
-  observer?.watch({ children: processor.stats })
+  const { processor, log } = deps
   const worker = `${hostname()}-${process.pid}`
-  const processing = processImages({ ...deps, processor, worker })
-  const report = createWorkerReport({ ...deps, processor }, { id: worker, kind, concurrency: config.workerConcurrency })
-  const reporting = repeat('the report of a worker', REPORT_INTERVAL_MS, deps.log, report, { atOnce: true })
+  const processing = processImages({ ...deps, worker })
+  const report = createWorkerReport(deps, { id: worker, kind, concurrency })
+  const reporting = repeat('the report of a worker', REPORT_INTERVAL_MS, log, report, { atOnce: true })
   return {
-    processor,
     async stop(graceMs: number) {
       const finishing = processing.stop()
       await processor.close(graceMs)
@@ -122,47 +87,28 @@ export interface AppOptions {
   onBodyBytes?: (bytes: number) => void
 }
 
-/** An API server; embedded, it develops as well. */
+/** An API server; embedded, it develops as well. What was opened is closed again if anything later fails. */
 export async function createApp(config: Config, log: Logger, { anew = false, onBodyBytes }: AppOptions = {}): Promise<App> {
+  await using opening = new AsyncDisposableStack()
   const auth = authMode(config)
-  const observing = await openObserving({ ...config, role: 'server', log })
+  const observing = opening.adopt(await openObserving({ ...config, role: 'server', log }), (one) => one.close())
   const { observer } = observing
-  const {
-    lock,
-    reserve,
-    blobs,
-    records,
-    pause,
-    workers,
-    knownStore,
-    database,
-    close: closeData,
-  } = await openData(config, log, { observer, anew })
-  const { queue, feed } = await openMessaging(config, log, 'server', observer)
+  const data = opening.adopt(await openData(config, log, { observer, anew }), (one) => one.close())
+  const { lock, reserve, blobs, records, pause, workers, knownStore, jobs } = data
+  const { queue, feed } = opening.adopt(await openMessaging(config, log, 'server', observer), (one) => one.close())
+  const limiter = opening.adopt(await openRequestLimiter(config, log), (one) => one.close())
   await records.renditions.addRecipe(RECIPE)
-  const deps = {
-    ...records,
-    recipe: RECIPE,
-    blobs,
-    pause,
-    workers,
-    knownStore,
-    jobs: alsoWhenFull(createSqlBulkJobs(database), reserve),
-    queue,
-    feed,
-    log,
-  }
-  const people = accountDeps(database, reserve, config)
-  const limiter = await openRequestLimiter(config, log)
+  const releases = createReleases(records)
+  const deps = { ...records, recipe: RECIPE, releases, blobs, pause, workers, knownStore, jobs, queue, feed, log }
+  const people = createAccountDeps(data.database, reserve, config)
   await recover(deps, !isCluster(config))
-  const processing = isCluster(config) ? null : startProcessing(deps, config, 'server', observer)
-  const bulk = createBulkRunner({ ...deps, accounts: people.accounts, audit: people.audit })
+  const processor = isCluster(config) ? null : opening.adopt(openProcessor(config, log, observer), (one) => one.close(0))
   let stopping = false
   const server = await createServer({
     ...deps,
     ...people,
     reserve,
-    overview: createSqlOverview(database),
+    overview: data.overview,
     settings: describeSettings(),
     auth,
     limiter,
@@ -177,27 +123,24 @@ export async function createApp(config: Config, log: Logger, { anew = false, onB
     pages: pages(config),
     observer,
     onBodyBytes,
-    obstacle: () => processing?.processor.obstacle() ?? null,
+    obstacle: () => processor?.obstacle() ?? null,
     isStopping: () => stopping,
   })
+  // From here on nothing fails, and `close` ends it in its order.
+  const processing = processor && startProcessing({ ...deps, processor }, config, 'server')
+  const bulk = createBulkRunner({ ...deps, accounts: people.accounts, audit: people.audit })
   const ages = { graceMs: config.blobGraceSeconds * 1000, batchTtlMs: config.batchTtlHours * 60 * 60 * 1000 }
+  const all = observeSweep('all', observer, () => sweep(deps, ages))
+  const work = observeSweep('work', observer, () => sweepWork(deps))
   const sweeps = [
-    repeat(
-      'the sweep',
-      SWEEP_INTERVAL_MS,
-      log,
-      observeSweep('all', observer, () => sweep(deps, ages)),
-    ),
-    repeat(
-      'the sweep of work',
-      SWEEP_WORK_INTERVAL_MS,
-      log,
-      observeSweep('work', observer, () => sweepWork(deps)),
-    ),
+    repeat('the sweep', SWEEP_INTERVAL_MS, log, all),
+    repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, work),
+    repeat('the release of unused bytes', RETRY_RELEASES_INTERVAL_MS, log, releases.retry),
     repeat('the look after the reserve of the disk', SWEEP_INTERVAL_MS, log, reserve.keep),
     repeat('the look for bulk jobs', LOOK_FOR_JOBS_INTERVAL_MS, log, () => bulk.look()),
     repeat('the sweep of accounts', SWEEP_ACCOUNTS_INTERVAL_MS, log, () => people.accounts.sweep(people.sessionLimits, ATTEMPT_RETENTION)),
   ]
+  const opened = opening.move()
 
   return {
     async listen() {
@@ -208,6 +151,8 @@ export async function createApp(config: Config, log: Logger, { anew = false, onB
     },
     listenForMetrics: observing.listen,
     async close(graceMs) {
+      // Last of all, whatever fails before.
+      await using _ = opened
       stopping = true
       reserve.giveUpIfFull()
       // In hand are the bodies that are arriving and the images being developed; what waits in the queue is found in the rows again.
@@ -215,52 +160,42 @@ export async function createApp(config: Config, log: Logger, { anew = false, onB
       const cutOff = setTimeout(() => server.server.closeAllConnections(), graceMs)
       await bulk.stop()
       await processing?.stop(graceMs)
+      // Ends the requests that wait for an outcome.
       await feed.close()
       await served
       clearTimeout(cutOff)
       for (const { end } of sweeps) await end()
-      await queue.close()
-      limiter.close()
-      await closeData()
-      await observing.close()
+      await releases.retry()
     },
   }
 }
 
 /** A worker of a cluster: develops, and tells on a port of its own whether it is well. */
 export async function createWorker(config: Config, log: Logger): Promise<App> {
-  const observing = await openObserving({ ...config, role: 'worker', log })
+  await using opening = new AsyncDisposableStack()
+  const observing = opening.adopt(await openObserving({ ...config, role: 'worker', log }), (one) => one.close())
   const { observer } = observing
-  const { blobs, records, pause, workers, close: closeData } = await openData(config, log, { observer })
-  const { queue, feed } = await openMessaging(config, log, 'worker', observer)
-  const deps = { ...records, blobs, pause, workers, queue, feed, log }
-  const processing = startProcessing(deps, config, 'worker', observer)
+  const { blobs, records, pause, workers } = opening.adopt(await openData(config, log, { observer }), (one) => one.close())
+  const { queue, feed } = opening.adopt(await openMessaging(config, log, 'worker', observer), (one) => one.close())
+  const processor = opening.adopt(openProcessor(config, log, observer), (one) => one.close(0))
   let stopping = false
-  const server = await createWorkerServer({
-    originals: records.originals,
-    processor: processing.processor,
-    log,
-    isStopping: () => stopping,
-  })
-  const sweeping = repeat(
-    'the sweep of work',
-    SWEEP_WORK_INTERVAL_MS,
-    log,
-    observeSweep('work', observer, () => sweepWork(deps)),
-  )
+  const server = await createWorkerServer({ originals: records.originals, processor, log, isStopping: () => stopping })
+  const deps = { ...records, blobs, pause, workers, queue, feed, log }
+  const processing = startProcessing({ ...deps, processor }, config, 'worker')
+  const work = observeSweep('work', observer, () => sweepWork(deps))
+  const sweeping = repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, work)
+  const opened = opening.move()
 
   return {
     listen: () => listenOn(server, config.workerHost, config.workerPort),
     listenForMetrics: observing.listen,
     async close(graceMs) {
+      await using _ = opened
       stopping = true
       await sweeping.end()
       await processing.stop(graceMs)
       await queue.close()
       await server.close()
-      await feed.close()
-      await closeData()
-      await observing.close()
     },
   }
 }

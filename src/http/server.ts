@@ -7,6 +7,7 @@ import { CalotypeError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { AccountDeps } from '../flow/accounts/account-deps.ts'
 import type { AllowanceDeps } from '../flow/upload/allowance.ts'
+import type { Releases } from '../flow/upload/releases.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
 import type { JobQueue } from '../queue/job-queue.ts'
@@ -62,6 +63,7 @@ export type ServerDeps = Records &
     accounts: AccountDeps['accounts']
     /** What uploads are to become. */
     recipe: Recipe
+    releases: Pick<Releases, 'release'>
     blobs: BlobStore
     queue: JobQueue
     feed: EventFeed
@@ -94,7 +96,7 @@ export type Patience = Pick<ListenerOptions, 'requestTimeoutMs' | 'stalledWriteM
 // Of JSON, where a route does not say otherwise: a thousand ids of images fit. What is parsed at once holds everyone up.
 const BODY_LIMIT_BYTES = 64 * 1024
 
-/** `identify` adds the hook that sets `request.principal`, before anything of a body is read. */
+/** `identify` adds the hook that sets `request.principal`, before anything of a body is read. What it began is ended again if it fails. */
 export async function createServer(
   deps: ServerDeps,
   identify: Identify = (server) => addPrincipal(server, deps),
@@ -120,6 +122,8 @@ export async function createServer(
     }),
     routerOptions: { maxParamLength: 200 },
   })
+  await using opening = new AsyncDisposableStack()
+  opening.defer(() => server.close())
   answerProblems(server)
   requireAccess(server)
   addSecurityHeaders(server)
@@ -166,5 +170,6 @@ export async function createServer(
   await server.register(pageRoutes, { ...deps.pages, auth: deps.auth })
   addHealth(server, deps)
   deps.observer?.watch({ watchers: () => server.websocketServer.clients.size })
+  opening.move()
   return server
 }

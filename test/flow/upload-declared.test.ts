@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import { v7 as uuidv7 } from 'uuid'
 import { openSqlite } from '../../src/db/sqlite/open-sqlite.ts'
 import { cancelBatch } from '../../src/flow/batches/cancel-batch.ts'
+import { createReleases } from '../../src/flow/upload/releases.ts'
 import { uploadDeclared } from '../../src/flow/upload/upload-declared.ts'
 import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
 import { createMemoryQueue } from '../../src/queue/memory-queue.ts'
@@ -53,7 +54,7 @@ test('cancelled between the commit of its files and their announcement, a batch 
   const records = createSqlRecords(database)
   const { batches } = records
   await records.renditions.addRecipe(RECIPE)
-  const deps = { ...records, recipe: RECIPE, blobs, queue, feed }
+  const deps = { ...records, recipe: RECIPE, releases: createReleases(records), blobs, queue, feed }
   const files = CONTENTS.map((content) => ({ name: `${content}.jpg`, size: content.length, sha256: null, refusal: null }))
   const { batchId } = await batches.declare({ batchId: uuidv7(), files, ttlMs: HOUR_MS, ownerId: null, sees: null, recipe: RECIPE })
 

@@ -4,15 +4,16 @@ import type { ReceivedFile } from '../../receive/receive-files.ts'
 import type { OriginalStore } from '../../record/originals/original-store.ts'
 import { originalKey } from '../../rendition/keys.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
-import { releaseUnused } from './release-unused.ts'
+import type { Releases } from './releases.ts'
 
 export interface StoreDeps {
   blobs: Pick<BlobStore, 'put' | 'discard'>
-  originals: Pick<OriginalStore, 'expect' | 'release'>
+  originals: Pick<OriginalStore, 'expect'>
+  releases: Pick<Releases, 'release'>
 }
 
 /** Durable on return. Where one can't be stored it rejects, and all of them are left to be collected, unless someone else uses them. */
-export async function storeOriginals({ blobs, originals }: StoreDeps, files: ReceivedFile[]): Promise<void> {
+export async function storeOriginals({ blobs, originals, releases }: StoreDeps, files: ReceivedFile[]): Promise<void> {
   if (files.length === 0) return
   try {
     const [storedAt] = await all([originals.expect(files), ...files.map(({ synced }) => synced)])
@@ -21,7 +22,7 @@ export async function storeOriginals({ blobs, originals }: StoreDeps, files: Rec
     failpoint('originals-stored')
   } catch (error) {
     await discardFiles({ blobs }, files)
-    await releaseUnused(originals, files)
+    await releases.release(files)
     throw error
   }
 }

@@ -9,7 +9,6 @@ import type { Recipe } from '../../rendition/presets.ts'
 import type { Rejected } from '../../record/uploads/rejected.ts'
 import { announceInBatch, type AnnounceInBatchDeps } from '../announce.ts'
 import { acceptedFiles, groupFiles, type FileGroup, type GroupFile, type IncomingFiles } from './group-files.ts'
-import { releaseUnused } from './release-unused.ts'
 import { discardFiles, storeOriginals, type StoreDeps } from './store-originals.ts'
 import type { Upload } from './taken-upload.ts'
 
@@ -55,7 +54,7 @@ export async function uploadDeclared(deps: UploadDeclaredDeps, batchId: string, 
     await storeOriginals(deps, whole)
     if (group.length > 0) {
       const isNew = await record(group).catch(async (error: unknown) => {
-        await releaseUnused(deps.originals, whole)
+        await deps.releases.release(whole)
         throw error
       })
       failpoint('upload-committed')
@@ -86,7 +85,7 @@ const toArrival = (file: GroupFile, recipe: Recipe): Arrival => {
 }
 
 /** Bytes that were stored and got no image: collected, unless someone else uses them. */
-async function releaseRefused({ originals }: UploadDeclaredDeps, group: GroupFile[], arrived: Arrived[]) {
+async function releaseRefused({ releases }: UploadDeclaredDeps, group: GroupFile[], arrived: Arrived[]) {
   const unused = group.flatMap((file, at) => (file.outcome === 'received' && 'failure' in arrived[at]! ? file : []))
-  if (unused.length > 0) await releaseUnused(originals, unused)
+  if (unused.length > 0) await releases.release(unused)
 }

@@ -11,7 +11,6 @@ import { announce, type AnnounceDeps } from '../announce.ts'
 import { abortUpload, type AbortDeps } from './abort-upload.ts'
 import { fingerprintOfUpload } from './fingerprint.ts'
 import { acceptedFiles, groupFiles, type FileGroup, type GroupFile, type IncomingFiles } from './group-files.ts'
-import { releaseUnused } from './release-unused.ts'
 import { discardFiles, storeOriginals, type StoreDeps } from './store-originals.ts'
 import { noneTaken, type Upload } from './taken-upload.ts'
 import { renew, UPLOAD_LEASE_MS } from './upload-lease.ts'
@@ -111,14 +110,14 @@ class ArrivingUpload {
     this.isStarted = true
     // What is whole at once is never waited for; and who has a key renews both.
     if (!isLast && !idempotency) this.#renewal ??= renew(this.#deps, batchId)
-    const { uploads, originals } = this.#deps
+    const { uploads, releases } = this.#deps
     try {
       const recorded = await uploads.record(entry, arriving.get(uploads)! > 1 ? MAX_DELAY_MS : 0)
       this.#images.push(...recorded)
       return recorded
     } catch (error) {
       // The bytes are stored and have no row: released, they are collected unless someone else uses them.
-      await releaseUnused(originals, files)
+      await releases.release(files)
       throw error
     }
   }

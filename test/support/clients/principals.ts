@@ -12,6 +12,7 @@ import { createSqlAuditLog } from '../../../src/accounts/audit/sql-audit-log.ts'
 import { openSqlite } from '../../../src/db/sqlite/open-sqlite.ts'
 import { processImages } from '../../../src/flow/develop/process-images.ts'
 import type { AccountDeps } from '../../../src/flow/accounts/account-deps.ts'
+import { createReleases } from '../../../src/flow/upload/releases.ts'
 import type { AllowanceDeps } from '../../../src/flow/upload/allowance.ts'
 import type { CallLimits } from '../../../src/http/access/count-call.ts'
 import type { Identify } from '../../../src/http/access/principal.ts'
@@ -72,7 +73,7 @@ export interface Shared {
     AdminDeps &
     AllowanceDeps &
     CallLimits &
-    Pick<ServerDeps, 'recipe' | 'blobs' | 'queue' | 'feed'> & {
+    Pick<ServerDeps, 'recipe' | 'releases' | 'blobs' | 'queue' | 'feed'> & {
       accounts: AccountDeps['accounts']
       auth: 'open'
       trustProxy: string[]
@@ -98,6 +99,7 @@ export async function startShared(): Promise<Shared> {
   const deps = {
     ...records,
     recipe: RECIPE,
+    releases: createReleases(records),
     blobs,
     overview: createSqlOverview(database),
     workers: createSqlWorkerRegistry(database),
