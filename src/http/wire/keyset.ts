@@ -3,11 +3,11 @@ import type { FastifyReply } from 'fastify'
 import { CalotypeError } from '../../errors.ts'
 
 /** `Link: rel="next"`: the same address with the cursor of the next page; nothing on the last one. */
-export function linkNext(reply: FastifyReply, url: string, next: string | null): FastifyReply {
-  if (next === null) return reply
+export function linkNext(reply: FastifyReply, url: string, next: string | null): void {
+  if (next === null) return
   const { pathname, searchParams } = new URL(url, 'http://localhost')
   searchParams.set('cursor', next)
-  return reply.header('link', `<${pathname}?${searchParams}>; rel="next"`)
+  reply.header('link', `<${pathname}?${searchParams}>; rel="next"`)
 }
 
 export function found<T>(value: T | null): T {

@@ -5,13 +5,14 @@ import { z } from 'zod'
  * What `z.array(item)` takes, of `least` to `most`. Zod itself would make a finding of each of the millions of things that can be wrong in
  * one body: minutes, and all of the memory.
  */
-export function listOf<T>(item: z.ZodType<T>, most: number, expected: string, least = 0) {
+export function listOf<T, Given>(item: z.ZodType<T, Given>, most: number, expected: string, least = 0) {
   // What the API description says of it.
   const { $schema: _, ...items } = z.toJSONSchema(item, { io: 'input' })
+  // Anything, for all that the type says of who sends it.
   return z
-    .unknown()
+    .custom<Given[]>()
     .meta({ type: 'array', ...(least > 0 && { minItems: least }), maxItems: most, items })
-    .transform((value, context): T[] => {
+    .transform((value: unknown, context): T[] => {
       const refuse = (message: string, path: PropertyKey[] = []) => {
         context.addIssue({ code: 'custom', message, path: [...path] })
         return z.NEVER
