@@ -12,7 +12,7 @@ export const MAX_ARCHIVE_IDS = 100_000
 export const status = named('Status', z.enum(STATUSES))
 export const uploadTime = () => z.string().nullable().describe('From received to finished, for a person: "0.5 seconds"')
 
-export const IMAGE_FILE = `${IDS.image}-v1.jpg`
+const IMAGE_FILE = `${IDS.image}-v1.jpg`
 
 export const image = sent(
   'Image',
