@@ -10,16 +10,16 @@ import type { SchemaVersion } from './db/migrations.ts'
 import type { Database, OnRoundTrip } from './db/schema.ts'
 import type { AccountDeps } from './flow/accounts/account-deps.ts'
 import { checkStore, renewRun } from './flow/originals/check-store.ts'
-import { alsoWhenFull, imagesWhenFull, withReserve } from './flow/when-full.ts'
+import { alsoWhenFull, recordsWhenFull, withReserve } from './flow/when-full.ts'
 import { remakeLost } from './flow/develop/remake-lost.ts'
 import type { Logger } from './log.ts'
-import { observeBlobs, observeFeed, observeImages } from './observe/observe-steps.ts'
+import { observeBlobs, observeFeed, observeRecords } from './observe/observe-steps.ts'
 import type { Observer } from './observe/observer.ts'
 import { createMemoryFeed } from './publish/memory-feed.ts'
 import { createMemoryQueue } from './queue/memory-queue.ts'
 import { createSqlKnownStore } from './record/originals/sql-known-store.ts'
-import { createSqlImageStore } from './record/images/sql-image-store.ts'
 import { createSqlRowSurvey } from './record/admin/sql-row-survey.ts'
+import { createSqlRecords } from './record/sql-records.ts'
 import { createSqlWorkPause } from './record/work/sql-work-pause.ts'
 import { createSqlWorkerRegistry } from './record/work/sql-worker-registry.ts'
 import { lockDataDir } from './store/data-dir-lock.ts'
@@ -105,10 +105,10 @@ export async function openData(
     const blobs = await openBlobs(config, log)
     const { database, migrated } = await withReserve(reserve, () => openDatabase(config, log, {}, observer))
     for (const name of migrated) log.info({ migration: name }, 'migrated the database')
-    const images = imagesWhenFull(createSqlImageStore(database, quotaOf(config)), reserve)
+    const records = recordsWhenFull(createSqlRecords(database, quotaOf(config)), reserve)
     const knownStore = createSqlKnownStore(database)
     const survey = createSqlRowSurvey(database)
-    const checking = { blobs, images, survey, knownStore, log }
+    const checking = { blobs, originals: records.originals, survey, knownStore, log }
     const halt = await withReserve(reserve, () => checkStore(checking, { afterCrash: lock?.afterCrash ?? false, anew }))
     // In another store, all that was developed would seem to be lost.
     if (lock?.afterCrash && halt?.reason !== 'another_store') {
@@ -126,10 +126,10 @@ export async function openData(
       const { halt } = await knownStore.read()
       return { halted: halt !== null, unknownOriginals: halt?.unknown.originals ?? 0 }
     }
-    observer?.watch({ connections: database.connections, backlog: images.backlog, deletion })
-    const watched = observer ? { blobs: observeBlobs(blobs, observer), images: observeImages(images, observer) } : { blobs, images }
-    const work = { pause: createSqlWorkPause(database), workers: createSqlWorkerRegistry(database) }
-    return { lock, reserve, halt, ...watched, ...work, knownStore, database, migrated, close }
+    observer?.watch({ connections: database.connections, backlog: records.work.backlog, deletion })
+    const watched = observer ? { blobs: observeBlobs(blobs, observer), records: observeRecords(records, observer) } : { blobs, records }
+    const workers = { pause: createSqlWorkPause(database), workers: createSqlWorkerRegistry(database) }
+    return { lock, reserve, halt, ...watched, ...workers, knownStore, database, migrated, close }
   } catch (error) {
     lock?.release()
     throw error

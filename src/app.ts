@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { authMode, describeSettings, isLoopback, rateLimits, type Config } from './config.ts'
 import { ATTEMPT_RETENTION } from './flow/accounts/guess-limits.ts'
-import { processImages } from './flow/develop/process-images.ts'
+import { processImages, type ProcessDeps } from './flow/develop/process-images.ts'
 import { createWorkerReport, REPORT_INTERVAL_MS } from './flow/develop/report-worker.ts'
 import { createBulkRunner } from './flow/admin/run-bulk-jobs.ts'
 import { recover, sweep, sweepWork } from './flow/sweep.ts'
@@ -92,7 +92,7 @@ function setupUrl(url: string, token: string): string {
 
 /** Work that is begun in this process, and its orderly end. */
 function startProcessing(
-  deps: Parameters<typeof sweepWork>[0] & { workers: WorkerRegistry },
+  deps: Omit<ProcessDeps, 'developer' | 'worker'> & { workers: WorkerRegistry },
   config: Config,
   kind: WorkerReport['kind'],
   observer?: Observer,
@@ -124,7 +124,7 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
     lock,
     reserve,
     blobs,
-    images,
+    records,
     pause,
     workers,
     knownStore,
@@ -132,11 +132,11 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
     close: closeData,
   } = await openData(config, log, { observer, anew })
   const { queue, feed } = await openMessaging(config, log, 'server', observer)
-  await images.addRecipe(RECIPE)
+  await records.renditions.addRecipe(RECIPE)
   const deps = {
+    ...records,
     recipe: RECIPE,
     blobs,
-    images,
     pause,
     workers,
     knownStore,
@@ -148,7 +148,7 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
   const people = accountDeps(database, reserve, config)
   const limiter = await openRequestLimiter(config, log)
   await recover(deps, !isCluster(config))
-  const work = isCluster(config) ? null : startProcessing(deps, config, 'server', observer)
+  const processing = isCluster(config) ? null : startProcessing(deps, config, 'server', observer)
   const bulk = createBulkRunner({ ...deps, accounts: people.accounts, audit: people.audit })
   let stopping = false
   const server = await createServer({
@@ -169,7 +169,7 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
     allowedHosts: isLoopback(config.host) ? config.allowedHosts : ['*'],
     pages: pages(config),
     observer,
-    obstacle: () => work?.developer.obstacle() ?? null,
+    obstacle: () => processing?.developer.obstacle() ?? null,
     isStopping: () => stopping,
   })
   const ages = { graceMs: config.blobGraceSeconds * 1000, batchTtlMs: config.batchTtlHours * 60 * 60 * 1000 }
@@ -206,7 +206,7 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
       const served = server.close()
       const cutOff = setTimeout(() => server.server.closeAllConnections(), graceMs)
       await bulk.stop()
-      await work?.stop(graceMs)
+      await processing?.stop(graceMs)
       await feed.close()
       await served
       clearTimeout(cutOff)
@@ -223,12 +223,17 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
 export async function createWorker(config: Config, log: Logger): Promise<App> {
   const observing = await openObserving({ ...config, role: 'worker', log })
   const { observer } = observing
-  const { blobs, images, pause, workers, close: closeData } = await openData(config, log, { observer })
+  const { blobs, records, pause, workers, close: closeData } = await openData(config, log, { observer })
   const { queue, feed } = await openMessaging(config, log, 'worker', observer)
-  const deps = { blobs, images, pause, workers, queue, feed, log }
-  const work = startProcessing(deps, config, 'worker', observer)
+  const deps = { ...records, blobs, pause, workers, queue, feed, log }
+  const processing = startProcessing(deps, config, 'worker', observer)
   let stopping = false
-  const server = await createWorkerServer({ images, developer: work.developer, log, isStopping: () => stopping })
+  const server = await createWorkerServer({
+    originals: records.originals,
+    developer: processing.developer,
+    log,
+    isStopping: () => stopping,
+  })
   const sweeping = repeat(
     'the sweep of work',
     SWEEP_WORK_INTERVAL_MS,
@@ -242,7 +247,7 @@ export async function createWorker(config: Config, log: Logger): Promise<App> {
     async close(graceMs) {
       stopping = true
       await sweeping.end()
-      await work.stop(graceMs)
+      await processing.stop(graceMs)
       await queue.close()
       await server.close()
       await feed.close()

@@ -18,13 +18,13 @@ import { giveUpLost, restore as restoreAll, settlingOf } from './flow/backup/res
 import type { Logger } from './log.ts'
 import { LATEST } from './db/migrations.ts'
 import type { Database } from './db/schema.ts'
-import type { ImageStore } from './record/images/image-store.ts'
+import type { Records } from './record/records.ts'
 import type { DeletionHalt, KnownStore, UnknownOriginals } from './record/originals/known-store.ts'
 import type { RowSurvey } from './record/admin/row-survey.ts'
 import { RECIPE } from './rendition/presets.ts'
 import type { BlobStore } from './store/blob-store.ts'
 import { createSqlKnownStore } from './record/originals/sql-known-store.ts'
-import { createSqlImageStore } from './record/images/sql-image-store.ts'
+import { createSqlRecords } from './record/sql-records.ts'
 import { createSqlRowArchive } from './record/admin/sql-row-archive.ts'
 import { createSqlRowSurvey } from './record/admin/sql-row-survey.ts'
 import { lockDataDir, readServerInfo } from './store/data-dir-lock.ts'
@@ -69,7 +69,7 @@ export async function examine(
     const survey = createSqlRowSurvey(database)
     const isServed = isCluster(config) || readServerInfo(config.dataDir) !== null
     const knownStore = createSqlKnownStore(database)
-    const deps = { blobs, images: createSqlImageStore(database), knownStore, log, survey, report, onProgress }
+    const deps = { ...createSqlRecords(database), blobs, knownStore, log, survey, report, onProgress }
     return await examineAll(deps, { ...options, isServed })
   } finally {
     await blobs?.close()
@@ -82,8 +82,8 @@ async function visitData<T>(config: Config, log: Logger, work: (data: VisitedDat
   const database = await visitRows(config, log, { readOnly: false })
   try {
     const blobs = await openBlobs(config, log, { asVisitor: true })
-    const images = createSqlImageStore(database)
-    const visited = { blobs, images, survey: createSqlRowSurvey(database), knownStore: createSqlKnownStore(database), database }
+    const records = createSqlRecords(database)
+    const visited = { blobs, records, survey: createSqlRowSurvey(database), knownStore: createSqlKnownStore(database), database }
     return await work(visited).finally(() => blobs.close())
   } finally {
     await database.close()
@@ -92,7 +92,7 @@ async function visitData<T>(config: Config, log: Logger, work: (data: VisitedDat
 
 interface VisitedData {
   blobs: BlobStore
-  images: ImageStore
+  records: Records
   survey: RowSurvey
   knownStore: KnownStore
   database: Database
@@ -103,13 +103,13 @@ interface VisitedData {
  * named, and where there are none, nobody can be: throws StartError. Deletion goes on when no original is left.
  */
 export function adoptUnknown(config: Config, log: Logger, email: string | null, onProgress: (adopted: number) => void): Promise<Adopted> {
-  return visitData(config, log, async ({ blobs, images, knownStore, database }) => {
+  return visitData(config, log, async ({ blobs, records, knownStore, database }) => {
     const { accounts } = accountDeps(database, openReserve(config, log), config)
     const owner = email === null ? null : ((await accounts.findUser(email.toLowerCase()))?.user ?? null)
     if (email !== null && !owner) throw new StartError(`Nobody has the address ${email}. Name the owner by --owner.`)
     if (email === null && (await accounts.hasUsers()))
       throw new StartError('Whose images are they to be? Name the owner: --owner <address>.')
-    const adopted = await adoptOriginals({ blobs, images, recipe: RECIPE, onProgress }, owner?.id ?? null)
+    const adopted = await adoptOriginals({ ...records, blobs, recipe: RECIPE, onProgress }, owner?.id ?? null)
     if (adopted.left.length === 0) await useTogether({ blobs, knownStore })
     return adopted
   })
@@ -121,7 +121,8 @@ export function deleteUnknown(
   log: Logger,
   confirm: (unknown: Unknown) => Promise<boolean>,
 ): Promise<UnknownOriginals | null> {
-  return visitData(config, log, async (data) => {
+  return visitData(config, log, async ({ records, ...visited }) => {
+    const data = { ...visited, originals: records.originals }
     const unknown = await findAllUnknown(data)
     const isNothing = unknown.originals.length + unknown.renditions.length === 0
     return isNothing || (await confirm(unknown)) ? await deleteAllUnknown(data, unknown) : null
@@ -200,7 +201,7 @@ export async function restore(config: Config, log: Logger, folder: string, { rep
         for (const { sha256, code } of lost)
           report({ code, what: `An original is not in the backup as it was uploaded: ${sha256}`, mended: true })
         const knownStore = createSqlKnownStore(database)
-        const deps = { blobs, images: createSqlImageStore(database), knownStore, log, survey, report, onProgress }
+        const deps = { ...createSqlRecords(database), blobs, knownStore, log, survey, report, onProgress }
         // From now on these rows belong to this store, which may have originals that are younger than the backup.
         await useTogether(deps)
         const halt = await checkStore(deps, { afterCrash: true })
@@ -231,9 +232,9 @@ export async function openAccounts(config: Config, log: Logger): Promise<Account
 
 /** Brings the database up to date, and its counts, if they are not what the rows say. Returns what was done, line by line. */
 export async function migrate(config: Config, log: Logger): Promise<string[]> {
-  const { migrated, images, close } = await openData(config, log)
+  const { migrated, records, close } = await openData(config, log)
   try {
-    const differences = await images.recount()
+    const differences = await records.counts.recount()
     return [
       ...migrated.map((name) => `ran ${name}`),
       ...differences.map(({ of, kept, counted }) => `counted anew: ${counted} ${of}, where ${kept} were kept`),
@@ -248,22 +249,22 @@ export async function migrate(config: Config, log: Logger): Promise<string[]> {
  * why their bytes are still there.
  */
 export async function deleteAllImages(config: Config, log: Logger): Promise<{ deleted: number; halt: DeletionHalt | null }> {
-  const { images, blobs, knownStore, close } = await openData(config, log)
+  const { records, blobs, knownStore, close } = await openData(config, log)
   try {
     let deleted = 0
     for (;;) {
-      const { images: page } = await images.list({ sort: 'newest', limit: 1_000 }, null)
+      const { images: page } = await records.images.list({ sort: 'newest', limit: 1_000 }, null)
       if (page.length === 0) break
-      const gone = await images.deleteMany(
+      const gone = await records.images.deleteMany(
         page.map(({ id }) => id),
         null,
       )
       deleted += gone.length
       log.info({ deleted }, 'deleting images')
     }
-    await images.forgetDeclared()
-    await images.reclaim(!isCluster(config))
-    await collect({ blobs, images, knownStore, log }, 0)
+    await records.batches.forgetDeclared()
+    await records.work.reclaim(!isCluster(config))
+    await collect({ blobs, originals: records.originals, knownStore, log }, 0)
     return { deleted, halt: (await knownStore.read()).halt }
   } finally {
     await close()

@@ -1,6 +1,6 @@
 // What becomes of the rows when the disk is full: what frees room may use the reserve, and what takes room is refused until there is one again.
 import { toCalotypeError } from '../errors.ts'
-import type { ImageStore } from '../record/images/image-store.ts'
+import type { Records } from '../record/records.ts'
 import type { DiskReserve } from '../store/disk-reserve.ts'
 
 /** Does it; on a full disk once more, with the room of the reserve. */
@@ -14,7 +14,7 @@ export async function withReserve<T>(reserve: Pick<DiskReserve, 'giveUp'>, actio
 }
 
 /** Deleting and collecting may use the reserve; while it is given up, nothing is taken in, and nothing developed. */
-export function imagesWhenFull(images: ImageStore, reserve: DiskReserve): ImageStore {
+export function recordsWhenFull({ uploads, work, images, batches, originals, ...others }: Records, reserve: DiskReserve): Records {
   const freeing =
     <Given extends unknown[], T>(method: (...given: Given) => Promise<T>) =>
     (...given: Given) =>
@@ -26,22 +26,30 @@ export function imagesWhenFull(images: ImageStore, reserve: DiskReserve): ImageS
       return method(...given)
     }
   return {
-    ...images,
-    delete: freeing(images.delete),
-    deleteMany: freeing(images.deleteMany),
-    cancelBatch: freeing(images.cancelBatch),
-    forgetDeclared: freeing(images.forgetDeclared),
-    sweepAborted: freeing(images.sweepAborted),
-    collectable: freeing(images.collectable),
-    keep: freeing(images.keep),
-    forget: freeing(images.forget),
-    record: taking(images.record),
-    declare: taking(images.declare),
-    arrive: taking(images.arrive),
-    claim: taking(images.claim),
-    retry: taking(images.retry),
-    retryMany: taking(images.retryMany),
-    retryBatch: taking(images.retryBatch),
+    ...others,
+    uploads: { ...uploads, record: taking(uploads.record), sweepAborted: freeing(uploads.sweepAborted) },
+    work: { ...work, claim: taking(work.claim) },
+    images: {
+      ...images,
+      delete: freeing(images.delete),
+      deleteMany: freeing(images.deleteMany),
+      retry: taking(images.retry),
+      retryMany: taking(images.retryMany),
+    },
+    batches: {
+      ...batches,
+      declare: taking(batches.declare),
+      receive: taking(batches.receive),
+      retry: taking(batches.retry),
+      cancel: freeing(batches.cancel),
+      forgetDeclared: freeing(batches.forgetDeclared),
+    },
+    originals: {
+      ...originals,
+      collectable: freeing(originals.collectable),
+      keep: freeing(originals.keep),
+      forget: freeing(originals.forget),
+    },
   }
 }
 

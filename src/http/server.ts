@@ -4,11 +4,15 @@ import cors from '@fastify/cors'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { ListenerOptions } from '../connections/create-listener.ts'
 import { CalotypeError } from '../errors.ts'
-import type { UploadDeps } from '../flow/upload/upload.ts'
 import type { Logger } from '../log.ts'
 import type { AccountDeps } from '../flow/accounts/account-deps.ts'
 import type { AllowanceDeps } from '../flow/upload/allowance.ts'
 import type { Observer } from '../observe/observer.ts'
+import type { EventFeed } from '../publish/event-feed.ts'
+import type { JobQueue } from '../queue/job-queue.ts'
+import type { Records } from '../record/records.ts'
+import type { Recipe } from '../rendition/presets.ts'
+import type { BlobStore } from '../store/blob-store.ts'
 import type { DiskReserve } from '../store/disk-reserve.ts'
 import { guardAccess } from './access/access-guard.ts'
 import { adminRoutes } from './routes/admin/users.ts'
@@ -50,28 +54,37 @@ export type HttpServer = FastifyInstance
 /** What the routes of the admin area need besides. */
 export type AdminDeps = AdminImagesDeps & AdminJobsDeps & AdminOverviewDeps & AdminQueueDeps
 
-export interface ServerDeps extends UploadDeps, AccountDeps, AdminDeps, AllowanceDeps, CallLimits {
-  accounts: AccountDeps['accounts']
-  auth: 'open' | 'required'
-  /** From whom X-Forwarded-For and -Proto are believed. */
-  trustProxy: string[]
-  /** Connections of one address at once; 0 is no limit, null the default. */
-  maxConnectionsPerAddress: number | null
-  log: Logger
-  limits: UploadLimits
-  /** Uploads are refused while it is given up. */
-  reserve: Pick<DiskReserve, 'check'>
-  corsOrigins: string[]
-  mediaAccess: 'public' | 'private'
-  /** Names it may be asked by, beside addresses and localhost; `*` is any. */
-  allowedHosts: string[]
-  pages: Omit<PagesDeps, 'auth'>
-  observer?: Observer | undefined
-  /** Why this server can't develop images, though it should; null if it can, or others do. */
-  obstacle: () => string | null
-  /** True once the server is stopping: what is in hand is finished, nothing new is begun. */
-  isStopping: () => boolean
-}
+export type ServerDeps = Records &
+  AccountDeps &
+  AdminDeps &
+  AllowanceDeps &
+  CallLimits & {
+    accounts: AccountDeps['accounts']
+    /** What uploads are to become. */
+    recipe: Recipe
+    blobs: BlobStore
+    queue: JobQueue
+    feed: EventFeed
+    auth: 'open' | 'required'
+    /** From whom X-Forwarded-For and -Proto are believed. */
+    trustProxy: string[]
+    /** Connections of one address at once; 0 is no limit, null the default. */
+    maxConnectionsPerAddress: number | null
+    log: Logger
+    limits: UploadLimits
+    /** Uploads are refused while it is given up. */
+    reserve: Pick<DiskReserve, 'check'>
+    corsOrigins: string[]
+    mediaAccess: 'public' | 'private'
+    /** Names it may be asked by, beside addresses and localhost; `*` is any. */
+    allowedHosts: string[]
+    pages: Omit<PagesDeps, 'auth'>
+    observer?: Observer | undefined
+    /** Why this server can't develop images, though it should; null if it can, or others do. */
+    obstacle: () => string | null
+    /** True once the server is stopping: what is in hand is finished, nothing new is begun. */
+    isStopping: () => boolean
+  }
 
 /** How long clients may take; of tests, which can't wait for minutes. */
 export type Patience = Pick<ListenerOptions, 'requestTimeoutMs' | 'stalledWriteMs'>
@@ -85,7 +98,7 @@ export async function createServer(
   identify: Identify = (server) => addPrincipal(server, deps),
   patience: Patience = {},
 ): Promise<HttpServer> {
-  const { log, corsOrigins, allowedHosts, isStopping, feed, images, blobs, mediaAccess, trustProxy } = deps
+  const { log, corsOrigins, allowedHosts, isStopping, feed, images, renditions, blobs, mediaAccess, trustProxy } = deps
   const loggerInstance: FastifyBaseLogger = log
   const server = Fastify({
     ...problemOptions,
@@ -141,7 +154,7 @@ export async function createServer(
   await server.register(adminQueueRoutes, deps)
   await server.register(adminJobRoutes, deps)
   const onLoss = tellLosses(log, deps.observer)
-  await server.register(mediaRoutes, { images, blobs, recipe: deps.recipe, mediaAccess, onLoss })
+  await server.register(mediaRoutes, { images, renditions, blobs, recipe: deps.recipe, mediaAccess, onLoss })
   await server.register(uploadRoutes, deps)
   await server.register(batchRoutes, deps)
   await server.register(imageRoutes, deps)

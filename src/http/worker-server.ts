@@ -2,20 +2,20 @@
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Logger } from '../log.ts'
 import type { Developer } from '../process/image-processor.ts'
-import type { ImageStore } from '../record/images/image-store.ts'
+import type { OriginalStore } from '../record/originals/original-store.ts'
 import { checkedByZod } from './hooks/checked-by-zod.ts'
 import { addHealth } from './routes/health.ts'
 import { answerProblems, problemOptions } from './hooks/problem.ts'
 import { addSecurityHeaders } from './hooks/security-headers.ts'
 
 export interface WorkerServerDeps {
-  images: Pick<ImageStore, 'known'>
+  originals: Pick<OriginalStore, 'known'>
   developer: Pick<Developer, 'stats' | 'obstacle'>
   log: Logger
   isStopping: () => boolean
 }
 
-export async function createWorkerServer({ images, developer, log, isStopping }: WorkerServerDeps): Promise<FastifyInstance> {
+export async function createWorkerServer({ originals, developer, log, isStopping }: WorkerServerDeps): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = log
   const server = Fastify({
     ...problemOptions,
@@ -25,7 +25,7 @@ export async function createWorkerServer({ images, developer, log, isStopping }:
   })
   answerProblems(server)
   addSecurityHeaders(server)
-  addHealth(server, { images, obstacle: () => developer.obstacle(), isStopping })
+  addHealth(server, { originals, obstacle: () => developer.obstacle(), isStopping })
   server.get('/stats', async () => developer.stats())
   return server
 }

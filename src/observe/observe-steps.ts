@@ -3,7 +3,10 @@ import { toCalotypeError } from '../errors.ts'
 import { isFinal } from '../image.ts'
 import type { Developer } from '../process/image-processor.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
-import type { ImageStore } from '../record/images/image-store.ts'
+import type { BatchStore } from '../record/batches/batch-store.ts'
+import type { Records } from '../record/records.ts'
+import type { UploadStore } from '../record/uploads/upload-store.ts'
+import type { WorkStore } from '../record/work/work-store.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import { now, type BlobOperation, type Observer, type Took } from './observer.ts'
 
@@ -43,57 +46,70 @@ export function observeBlobs(blobs: BlobStore, { tell }: Observer): BlobStore {
   }
 }
 
-export function observeImages(images: ImageStore, { tell }: Observer): ImageStore {
-  return {
-    ...images,
-    record: (entry, canWaitMs) =>
-      timed(
-        () => images.record(entry, canWaitMs),
-        (took, recorded) => {
-          const batchId = entry.start?.id ?? entry.received?.batchId ?? entry.images[0]?.batchId
-          if (batchId !== undefined) tell({ what: 'recorded', batchId, isDeclared: false, images: recorded, took })
-        },
-      ),
-    arrive: (batchId, ...what) =>
-      timed(
-        () => images.arrive(batchId, ...what),
-        (took, arrived) => {
-          const taken = arrived.flatMap((one) => ('image' in one && one.isNew ? one.image : []))
-          tell({ what: 'recorded', batchId, isDeclared: true, images: taken, took })
-        },
-      ),
-    declare: (declaration) =>
-      timed(
-        () => images.declare(declaration),
-        (took) => tell({ what: 'declared', batchId: declaration.batchId, took }),
-      ),
-    claim: (hashes, lease) =>
-      timed(
-        () => images.claim(hashes, lease),
-        (took, claimed) => {
-          const taken = claimed.works.map(({ sha256 }) => sha256)
-          if (taken.length > 0) tell({ what: 'claimed', hashes: taken, images: claimed.images, took })
-        },
-      ),
-    giveBack: (works) =>
-      timed(
-        () => images.giveBack(works),
-        () => tell({ what: 'given-back', hashes: works.map(({ sha256 }) => sha256) }),
-      ),
-    finish: (result, ...when) =>
-      timed(
-        () => images.finish(result, ...when),
-        (took, changed) => tell({ what: 'finished', sha256: result.sha256, images: changed, took }),
-      ),
-    reclaim: (isOnlyServer) =>
-      timed(
-        () => images.reclaim(isOnlyServer),
-        (_took, reclaimed) => {
-          if (reclaimed.length > 0) tell({ what: 'reclaimed', images: reclaimed })
-        },
-      ),
-  }
-}
+export const observeRecords = (records: Records, observer: Observer): Records => ({
+  ...records,
+  uploads: observeUploads(records.uploads, observer),
+  batches: observeBatches(records.batches, observer),
+  work: observeWork(records.work, observer),
+})
+
+const observeUploads = (uploads: UploadStore, { tell }: Observer): UploadStore => ({
+  ...uploads,
+  record: (entry, maxDelayMs) =>
+    timed(
+      () => uploads.record(entry, maxDelayMs),
+      (took, recorded) => {
+        const batchId = entry.start?.id ?? entry.acknowledgement?.batchId ?? entry.images[0]?.batchId
+        if (batchId !== undefined) tell({ what: 'recorded', batchId, isDeclared: false, images: recorded, took })
+      },
+    ),
+})
+
+const observeBatches = (batches: BatchStore, { tell }: Observer): BatchStore => ({
+  ...batches,
+  receive: (batchId, arrivals, owner) =>
+    timed(
+      () => batches.receive(batchId, arrivals, owner),
+      (took, arrived) => {
+        const taken = arrived.flatMap((one) => ('image' in one && one.isNew ? one.image : []))
+        tell({ what: 'recorded', batchId, isDeclared: true, images: taken, took })
+      },
+    ),
+  declare: (declaration) =>
+    timed(
+      () => batches.declare(declaration),
+      (took) => tell({ what: 'declared', batchId: declaration.batchId, took }),
+    ),
+})
+
+const observeWork = (work: WorkStore, { tell }: Observer): WorkStore => ({
+  ...work,
+  claim: (hashes, lease) =>
+    timed(
+      () => work.claim(hashes, lease),
+      (took, claimed) => {
+        const taken = claimed.works.map(({ sha256 }) => sha256)
+        if (taken.length > 0) tell({ what: 'claimed', hashes: taken, images: claimed.images, took })
+      },
+    ),
+  giveBack: (works) =>
+    timed(
+      () => work.giveBack(works),
+      () => tell({ what: 'given-back', hashes: works.map(({ sha256 }) => sha256) }),
+    ),
+  finish: (result, maxDelayMs) =>
+    timed(
+      () => work.finish(result, maxDelayMs),
+      (took, changed) => tell({ what: 'finished', sha256: result.sha256, images: changed, took }),
+    ),
+  reclaim: (isOnlyServer) =>
+    timed(
+      () => work.reclaim(isOnlyServer),
+      (_took, reclaimed) => {
+        if (reclaimed.length > 0) tell({ what: 'reclaimed', images: reclaimed })
+      },
+    ),
+})
 
 /** Not a copy: it has a state of its own. */
 export function observeDeveloper(developer: Developer, { tell }: Observer): Developer {

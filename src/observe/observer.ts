@@ -38,7 +38,7 @@ export type Observed =
 
 /** What is asked when somebody looks. */
 export interface Sources {
-  backlog(): Promise<{ pending: number; processing: number; oldestPendingMs: number }>
+  backlog(): Promise<{ pending: number; processing: number; oldestPendingMs: number | null }>
   /** Whether deletion is halted, and for how many originals that the database does not know. */
   deletion(): Promise<{ halted: boolean; unknownOriginals: number }>
   /** Hints in the queue; null while that can not be known. */

@@ -124,7 +124,7 @@ export function createMetrics({ role }: { role: 'server' | 'worker' }): Metrics 
     })
     gauge('oldest_waiting_age_seconds', 'How long ago the image that waits longest was uploaded.', [], async (own) => {
       const now = await backlog()
-      if (now) own.set(now.oldestPendingMs / 1000)
+      if (now) own.set((now.oldestPendingMs ?? 0) / 1000)
     })
     const deletion = askedNowAndThen('database', () => sources.deletion?.())
     gauge('deletion_halted', '1 while no bytes are deleted, as database and store do not belong together.', [], async (own) => {

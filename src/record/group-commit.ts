@@ -10,7 +10,7 @@ const MIN_TELLING_SHARE = 0.6
 
 interface Waiting<In, Out> {
   item: In
-  canWaitMs: number
+  maxDelayMs: number
   resolve: (out: Out) => void
   reject: (error: unknown) => void
 }
@@ -24,7 +24,7 @@ interface Waiting<In, Out> {
 export function groupCommit<In, Out>(
   commit: (items: In[]) => Promise<Out[]>,
   maxItems: number,
-): (item: In, canWaitMs?: number) => Promise<Out> {
+): (item: In, maxDelayMs?: number) => Promise<Out> {
   const waiting: Waiting<In, Out>[] = []
   let running = false
   let begunAt = -Infinity
@@ -37,10 +37,10 @@ export function groupCommit<In, Out>(
   async function waitForOthers(): Promise<void> {
     if (undelayed > 0) return void undelayed--
     const [before, from] = [waiting.length, performance.now()]
-    const canWaitMs = Math.min(...waiting.map((one) => one.canWaitMs))
+    const maxDelayMs = Math.min(...waiting.map((one) => one.maxDelayMs))
     await pause()
     if (waiting.length > before) vainWaits = 0
-    else if (performance.now() - from >= canWaitMs * MIN_TELLING_SHARE) {
+    else if (performance.now() - from >= maxDelayMs * MIN_TELLING_SHARE) {
       if (++vainWaits >= MIN_VAIN_WAITS) undelayed = Math.min(2 ** vainWaits - 1, MAX_UNDELAYED)
     }
   }
@@ -49,7 +49,7 @@ export function groupCommit<In, Out>(
   async function pause(): Promise<void> {
     for (;;) {
       if (waiting.length >= maxItems) return
-      const ms = begunAt + Math.min(...waiting.map((one) => one.canWaitMs)) - performance.now()
+      const ms = begunAt + Math.min(...waiting.map((one) => one.maxDelayMs)) - performance.now()
       if (ms <= 0) return
       pausing = new AbortController()
       await sleep(ms, undefined, { signal: pausing.signal }).catch(() => {})
@@ -70,17 +70,17 @@ export function groupCommit<In, Out>(
   async function drain() {
     running = true
     while (waiting.length > 0) {
-      if (waiting.length < maxItems && waiting.every((one) => one.canWaitMs > 0)) await waitForOthers()
+      if (waiting.length < maxItems && waiting.every((one) => one.maxDelayMs > 0)) await waitForOthers()
       begunAt = performance.now()
       await settle(waiting.splice(0, maxItems))
     }
     running = false
   }
 
-  return (item, canWaitMs = 0) =>
+  return (item, maxDelayMs = 0) =>
     new Promise<Out>((resolve, reject) => {
-      const isMostImpatient = waiting.every((one) => canWaitMs < one.canWaitMs)
-      waiting.push({ item, canWaitMs, resolve, reject })
+      const isMostImpatient = waiting.every((one) => maxDelayMs < one.maxDelayMs)
+      waiting.push({ item, maxDelayMs, resolve, reject })
       if (!running) void drain()
       else if (isMostImpatient || waiting.length === maxItems) pausing.abort()
     })

@@ -38,7 +38,7 @@ const REQUESTS: Record<string, string> = {
 
 test('what a worker says of itself and the metrics have the same limits', async () => {
   const health = await createWorkerServer({
-    images: { known: async () => new Map() },
+    originals: { known: async () => new Map() },
     developer: { stats: () => ({}) as never, obstacle: () => null },
     log: createLog('silent'),
     isStopping: () => false,

@@ -13,11 +13,11 @@ import { createLog } from '../../src/log.ts'
 import { originalKey, renditionKey } from '../../src/rendition/keys.ts'
 import { operationsOf, RECIPE } from '../../src/rendition/presets.ts'
 import { createSqlKnownStore } from '../../src/record/originals/sql-known-store.ts'
-import { createSqlImageStore } from '../../src/record/images/sql-image-store.ts'
+import { createSqlRecords } from '../../src/record/sql-records.ts'
 import { createSqlRowSurvey } from '../../src/record/admin/sql-row-survey.ts'
 import type { BlobStore } from '../../src/store/blob-store.ts'
 import { openS3Store } from '../../src/store/s3/s3.ts'
-import { develop, upload } from '../contracts/record/image-store.ts'
+import { develop, upload } from '../contracts/record/records.ts'
 import type { Fault, FaultProxy, Seen } from '../support/engines/fault-proxy.ts'
 import { startFaultyS3, type FaultyS3 } from '../support/engines/faulty-s3.ts'
 import { sampleOutput } from '../support/inputs/sample-image.ts'
@@ -46,10 +46,10 @@ describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () =
     database = (await openSqlite(join(folder, 'calotype.sqlite'))).database
     const bucket = await s3.addBucket()
     blobs = await openS3Store({ ...s3.settings, bucket, stagingFolder: join(folder, 'tmp'), answerTimeoutMs: 400 })
-    const images = createSqlImageStore(database)
-    await images.addRecipe(RECIPE)
-    imageId = (await upload(images, CONTENT))[0]!.id
-    await develop(images, CONTENT)
+    const records = createSqlRecords(database)
+    await records.renditions.addRecipe(RECIPE)
+    imageId = (await upload(records, CONTENT))[0]!.id
+    await develop(records, CONTENT)
     await put(originalKey(SHA256), CONTENT)
     for (const operation of OPERATIONS) await put(renditionKey(SHA256, operation), 'x'.repeat(sampleOutput(operation).size))
   })
@@ -69,10 +69,10 @@ describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () =
   /** With repairs, and no grace: whatever it took for missing, it would mend. */
   async function examined() {
     const findings: Finding[] = []
-    const images = createSqlImageStore(database)
+    const records = createSqlRecords(database)
     const deps = {
+      ...records,
       blobs,
-      images,
       survey: createSqlRowSurvey(database),
       knownStore: createSqlKnownStore(database),
       log: createLog('fatal'),
@@ -80,7 +80,12 @@ describe('examining an S3 that can not be looked at', { timeout: 600_000 }, () =
       onProgress() {},
     }
     const summary = await examine(deps, { repair: true, sample: null, graceMs: 0, isServed: true })
-    return { summary, findings, codes: [...new Set(findings.map(({ code }) => code))], status: (await images.get(imageId, null))?.status }
+    return {
+      summary,
+      findings,
+      codes: [...new Set(findings.map(({ code }) => code))],
+      status: (await records.images.get(imageId, null))?.status,
+    }
   }
 
   const isList = ({ method, url }: Seen) => method === 'GET' && url.includes('list-type=2')

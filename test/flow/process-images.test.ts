@@ -3,28 +3,28 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ProcessDeps } from '../../src/flow/develop/process-images.ts'
-import { toJobs } from '../../src/flow/upload/upload.ts'
+import { toJobs } from '../../src/flow/announce.ts'
 import type { DevelopJob } from '../../src/process/image-processor.ts'
 import { renditionKey } from '../../src/rendition/keys.ts'
 import { operationsOf, PRESETS, RECIPE, recipeOf } from '../../src/rendition/presets.ts'
-import { hashOf, upload, uploadAs } from '../contracts/record/image-store.ts'
+import { hashOf, upload, uploadAs } from '../contracts/record/records.ts'
 import { eventually } from '../support/clients/client.ts'
 import { developerOf, noImage, openProcessing, pretend } from './processing.ts'
 
 const CONTENTS = ['one', 'two', 'three', 'four', 'five', 'six']
 
 test('failed images make room for the next ones while their outcomes wait for each other', async (t) => {
-  const { images: sqlStore, queue, start } = await openProcessing(t)
+  const { records, queue, start } = await openProcessing(t)
   // Recorded together, and not before all are there.
   const together = Promise.withResolvers<void>()
   t.after(() => together.resolve())
   let outcomes = 0
-  const images: ProcessDeps['images'] = {
-    ...sqlStore,
+  const work: ProcessDeps['work'] = {
+    ...records.work,
     async finish(...given) {
       if (++outcomes === CONTENTS.length) together.resolve()
       await together.promise
-      return sqlStore.finish(...given)
+      return records.work.finish(...given)
     },
   }
   let developing = 0
@@ -34,31 +34,31 @@ test('failed images make room for the next ones while their outcomes wait for ea
     developing--
     return noImage()
   })
-  start(developer, { images })
+  start(developer, { work })
 
-  await queue.add(toJobs(await upload(sqlStore, ...CONTENTS)))
+  await queue.add(toJobs(await upload(records, ...CONTENTS)))
   await eventually(
     'all have failed',
-    async () => (await sqlStore.list({ sort: 'newest', limit: 10, status: 'error' }, null)).images.length === CONTENTS.length,
+    async () => (await records.images.list({ sort: 'newest', limit: 10, status: 'error' }, null)).images.length === CONTENTS.length,
     5_000,
   )
 })
 
 test('the outcome of an image that came alone waits for no other', async (t) => {
-  const { images: sqlStore, queue, start } = await openProcessing(t)
+  const { records, queue, start } = await openProcessing(t)
   const delays: (number | undefined)[] = []
-  const images: ProcessDeps['images'] = {
-    ...sqlStore,
-    async finish(result, canWaitMs) {
-      delays.push(canWaitMs)
-      return sqlStore.finish(result, 0)
+  const work: ProcessDeps['work'] = {
+    ...records.work,
+    async finish(result, maxDelayMs) {
+      delays.push(maxDelayMs)
+      return records.work.finish(result, 0)
     },
   }
-  start(developerOf(noImage), { images })
+  start(developerOf(noImage), { work })
 
   for (const content of CONTENTS) {
     const sent = delays.length
-    await queue.add(toJobs(await upload(sqlStore, content)))
+    await queue.add(toJobs(await upload(records, content)))
     await eventually('its outcome is recorded', async () => delays.length > sent, 5_000)
   }
   assert.deepEqual(
@@ -73,7 +73,7 @@ const BEFORE = operationsOf(RECIPE, 'jpeg')
 const ADDED = operationsOf(LATER, 'jpeg').filter((operation) => !BEFORE.includes(operation))
 
 test('a preset that is added while it runs is made without a restart: of new bytes with the others, of known ones alone', async (t) => {
-  const { images, queue, blobs, start } = await openProcessing(t)
+  const { records, queue, blobs, start } = await openProcessing(t)
   const jobs: DevelopJob[] = []
   start(
     developerOf(async (job) => {
@@ -84,7 +84,7 @@ test('a preset that is added while it runs is made without a restart: of new byt
   const add = async (...added: Awaited<ReturnType<typeof upload>>) => {
     await queue.add(toJobs(added))
     await eventually('all are completed', async () => {
-      const now = await images.getMany(
+      const now = await records.images.getMany(
         added.map(({ id }) => id),
         null,
       )
@@ -93,25 +93,25 @@ test('a preset that is added while it runs is made without a restart: of new byt
     const asked = jobs.splice(0).map(({ sha256, outputs }) => [sha256, outputs.map(({ operation }) => operation).sort()])
     return Object.fromEntries(asked) as Record<string, string[]>
   }
-  assert.deepEqual(await add(...(await upload(images, 'known'))), { [hashOf('known')]: BEFORE.toSorted() })
+  assert.deepEqual(await add(...(await upload(records, 'known'))), { [hashOf('known')]: BEFORE.toSorted() })
 
-  await images.addRecipe(LATER)
+  await records.renditions.addRecipe(LATER)
   assert.equal(ADDED.length, 1)
-  const [known, fresh] = await uploadAs(images, { recipe: LATER }, 'known', 'new')
+  const [known, fresh] = await uploadAs(records, { recipe: LATER }, 'known', 'new')
   assert.deepEqual(await add(known!, fresh!), { [hashOf('known')]: ADDED, [hashOf('new')]: [...BEFORE, ...ADDED].sort() })
   for (const { id, sha256 } of [known!, fresh!]) {
-    assert.equal((await images.findRendition(id, 'preview', null))?.rendition.operation, ADDED[0])
+    assert.equal((await records.renditions.find(id, 'preview', null))?.rendition.operation, ADDED[0])
     for (const operation of operationsOf(LATER, 'jpeg'))
       assert.equal((await blobs.stat(renditionKey(sha256, operation)))?.size, operation.length)
   }
   // There is nothing left to be made of it.
-  const [again] = await uploadAs(images, { recipe: LATER }, 'known')
+  const [again] = await uploadAs(records, { recipe: LATER }, 'known')
   assert.equal(again!.status, 'completed')
   assert.deepEqual(jobs, [])
 })
 
 test('a preset that is asked for while the same original is in hand is made as soon as that is done', async (t) => {
-  const { images, queue, feed, start } = await openProcessing(t)
+  const { records, queue, feed, start } = await openProcessing(t)
   const inHand = Promise.withResolvers<void>()
   const goOn = Promise.withResolvers<void>()
   t.after(() => goOn.resolve())
@@ -124,18 +124,18 @@ test('a preset that is asked for while the same original is in hand is made as s
       return pretend(job)
     }),
   )
-  const [first] = await upload(images, 'one')
+  const [first] = await upload(records, 'one')
   await queue.add(toJobs([first!]))
   await inHand.promise
-  await images.addRecipe(LATER)
-  const [second] = await uploadAs(images, { recipe: LATER }, 'one')
+  await records.renditions.addRecipe(LATER)
+  const [second] = await uploadAs(records, { recipe: LATER }, 'one')
   assert.equal(second!.status, 'processing', 'with the work of the first')
   // Its hint finds the work in other hands, and is gone.
   await queue.add(toJobs([second!]))
   const from = feed.position()
   goOn.resolve()
   await eventually('both are completed', async () => {
-    const now = await images.getMany([first!.id, second!.id], null)
+    const now = await records.images.getMany([first!.id, second!.id], null)
     return now.every(({ status }) => status === 'completed')
   })
   assert.deepEqual(

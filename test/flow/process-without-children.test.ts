@@ -3,22 +3,22 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProcessDeps } from '../../src/flow/develop/process-images.ts'
-import { toJobs } from '../../src/flow/upload/upload.ts'
+import { toJobs } from '../../src/flow/announce.ts'
 import type { DevelopResult } from '../../src/process/image-processor.ts'
-import { upload } from '../contracts/record/image-store.ts'
+import { upload } from '../contracts/record/records.ts'
 import { eventually } from '../support/clients/client.ts'
 import { developerOf, noImage, openProcessing } from './processing.ts'
 
 const CONTENTS = ['one', 'two', 'three', 'four', 'five', 'six']
 
 test('work waits as pending while no child can be started, without being claimed over and over', async (t) => {
-  const { images: sqlStore, queue, start } = await openProcessing(t)
+  const { records, queue, start } = await openProcessing(t)
   let claims = 0
-  const images: ProcessDeps['images'] = {
-    ...sqlStore,
+  const work: ProcessDeps['work'] = {
+    ...records.work,
     claim: (...what) => {
       claims++
-      return sqlStore.claim(...what)
+      return records.work.claim(...what)
     },
   }
   let obstacle: string | null = null
@@ -31,10 +31,11 @@ test('work waits as pending while no child can be started, without being claimed
     taken.resolve()
     return interrupting.promise
   }
-  start(developerOf(develop, { obstacle: () => obstacle, whenAble: () => able.promise }), { images })
-  const count = async (status: 'pending' | 'error') => (await sqlStore.list({ sort: 'newest', limit: 10, status }, null)).images.length
+  start(developerOf(develop, { obstacle: () => obstacle, whenAble: () => able.promise }), { work })
+  const count = async (status: 'pending' | 'error') =>
+    (await records.images.list({ sort: 'newest', limit: 10, status }, null)).images.length
 
-  const recorded = await upload(sqlStore, ...CONTENTS)
+  const recorded = await upload(records, ...CONTENTS)
   await queue.add(toJobs(recorded))
   await taken.promise
   obstacle = 'No child process can be started.'
@@ -44,7 +45,7 @@ test('work waits as pending while no child can be started, without being claimed
   const claimsBefore = claims
   await sleep(500)
   assert.deepEqual([await count('pending'), claims], [CONTENTS.length, claimsBefore])
-  const attempts = async () => [...(await sqlStore.workOf(recorded.map(({ id }) => id))).values()].map((work) => work.attempts)
+  const attempts = async () => [...(await records.work.doneFor(recorded.map(({ id }) => id))).values()].map(({ attempts }) => attempts)
   assert.deepEqual(
     (await attempts()).filter((each) => each !== 0),
     [],

@@ -8,7 +8,7 @@ import { createLog } from '../../src/log.ts'
 import type { DevelopJob, DevelopResult } from '../../src/process/image-processor.ts'
 import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
 import { createMemoryQueue } from '../../src/queue/memory-queue.ts'
-import { createSqlImageStore } from '../../src/record/images/sql-image-store.ts'
+import { createSqlRecords } from '../../src/record/sql-records.ts'
 import { RECIPE } from '../../src/rendition/presets.ts'
 import type { BlobStore } from '../../src/store/blob-store.ts'
 import { openFilesystemStore } from '../../src/store/filesystem/filesystem.ts'
@@ -28,8 +28,8 @@ export async function openBlobs(t: TestContext): Promise<BlobStore> {
 
 export async function openProcessing(t: TestContext) {
   const { database, close } = await openOnSqlite()
-  const images = createSqlImageStore(database)
-  await images.addRecipe(RECIPE)
+  const records = createSqlRecords(database)
+  await records.renditions.addRecipe(RECIPE)
   const [queue, feed] = [createMemoryQueue(), createMemoryFeed({ history: 100 })]
   const running: Processing[] = []
   t.after(async () => {
@@ -40,14 +40,15 @@ export async function openProcessing(t: TestContext) {
   })
   const blobs = await openBlobs(t)
   return {
-    images,
+    records,
     queue,
     feed,
     blobs,
     /** Until the test is over. */
     start(developer: ProcessDeps['developer'], deps: Partial<ProcessDeps> = {}) {
       const pause = { current: async () => null }
-      running.push(processImages({ blobs, images, queue, feed, developer, pause, worker: 'test', log: createLog('silent'), ...deps }))
+      const { work } = records
+      running.push(processImages({ blobs, work, queue, feed, developer, pause, worker: 'test', log: createLog('silent'), ...deps }))
     },
   }
 }

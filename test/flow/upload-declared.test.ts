@@ -9,17 +9,17 @@ import { v7 as uuidv7 } from 'uuid'
 import { openSqlite } from '../../src/db/sqlite/open-sqlite.ts'
 import { cancelBatch } from '../../src/flow/batches/cancel-batch.ts'
 import { uploadDeclared } from '../../src/flow/upload/upload-declared.ts'
-import type { UploadDeps } from '../../src/flow/upload/upload.ts'
 import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
 import { createMemoryQueue } from '../../src/queue/memory-queue.ts'
-import { createSqlImageStore } from '../../src/record/images/sql-image-store.ts'
+import { createSqlRecords } from '../../src/record/sql-records.ts'
 import { RECIPE } from '../../src/rendition/presets.ts'
+import type { BlobStore } from '../../src/store/blob-store.ts'
 import { openFilesystemStore } from '../../src/store/filesystem/filesystem.ts'
 
 const HOUR_MS = 60 * 60 * 1000
 const CONTENTS = ['one', 'two', 'three']
 
-async function* received(blobs: UploadDeps['blobs']) {
+async function* received(blobs: BlobStore) {
   for (const [index, content] of CONTENTS.entries()) {
     const path = blobs.stage()
     await writeFile(path, content)
@@ -50,20 +50,21 @@ test('cancelled between the commit of its files and their announcement, a batch 
     await database.close()
     await rm(dataDir, { recursive: true })
   })
-  const images = createSqlImageStore(database)
-  await images.addRecipe(RECIPE)
-  const deps = { recipe: RECIPE, blobs, images, queue, feed }
+  const records = createSqlRecords(database)
+  const { batches } = records
+  await records.renditions.addRecipe(RECIPE)
+  const deps = { ...records, recipe: RECIPE, blobs, queue, feed }
   const files = CONTENTS.map((content) => ({ name: `${content}.jpg`, size: content.length, sha256: null, refusal: null }))
-  const { batchId } = await images.declare({ batchId: uuidv7(), files, ttlMs: HOUR_MS, ownerId: null, sees: null, recipe: RECIPE })
+  const { batchId } = await batches.declare({ batchId: uuidv7(), files, ttlMs: HOUR_MS, ownerId: null, sees: null, recipe: RECIPE })
 
   // The cancel of another client, at the worst moment.
-  async function arrive(...given: Parameters<typeof images.arrive>) {
-    const arrived = await images.arrive(...given)
+  async function receive(...given: Parameters<typeof batches.receive>) {
+    const arrived = await batches.receive(...given)
     await cancelBatch(deps, batchId, null)
     return arrived
   }
   const start = feed.position()
-  const upload = await uploadDeclared({ ...deps, images: { ...images, arrive } }, batchId, received(blobs), null)
+  const upload = await uploadDeclared({ ...deps, batches: { ...batches, receive } }, batchId, received(blobs), null)
   assert.equal(upload.images.length, CONTENTS.length)
 
   const events = (await feed.read(start, 100))!
@@ -72,5 +73,5 @@ test('cancelled between the commit of its files and their announcement, a batch 
     upload.images.map(({ id }) => last.get(id)),
     CONTENTS.map(() => 'aborted'),
   )
-  assert.equal((await images.batch(batchId, null))?.counts.aborted, CONTENTS.length)
+  assert.equal((await batches.get(batchId, null))?.counts.aborted, CONTENTS.length)
 })

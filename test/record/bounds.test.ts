@@ -10,7 +10,7 @@ import { openPostgres } from '../../src/db/postgres/open-postgres.ts'
 import { openSqlite } from '../../src/db/sqlite/open-sqlite.ts'
 import type { Database } from '../../src/db/schema.ts'
 import { createLog } from '../../src/log.ts'
-import { createSqlImageStore } from '../../src/record/images/sql-image-store.ts'
+import { createSqlRecords } from '../../src/record/sql-records.ts'
 import { RECIPE } from '../../src/rendition/presets.ts'
 import { onEachDatabase, withPostgres } from '../support/engines/databases.ts'
 
@@ -43,17 +43,17 @@ async function upgraded(open: (version: 'latest' | typeof BEFORE) => Promise<{ d
   const { database, migrated } = await open('latest')
   try {
     assert.ok(migrated.includes('0011-bounds'))
-    const store = createSqlImageStore(database)
+    const records = createSqlRecords(database)
     const cut = `${'\u0001'.repeat(1_017)}….jpg`
-    assert.equal((await store.get(IMAGE, null))?.name, cut)
-    const { batches } = await store.batches({ limit: 10 }, null)
+    assert.equal((await records.images.get(IMAGE, null))?.name, cut)
+    const { batches } = await records.batches.list({ limit: 10 }, null)
     assert.deepEqual(batches.find(({ id }) => id === BATCH)?.counts.rejected, 1)
     const named = async (batchId: string) =>
-      (await store.batchFiles({ batchId, status: 'all', limit: 10 }, null))?.files.map(({ name }) => name)
+      (await records.batches.listFiles({ batchId, status: 'all', limit: 10 }, null))?.files.map(({ name }) => name)
     assert.deepEqual(await named(BATCH), [cut, cut])
     assert.deepEqual(await named(DECLARED), [`${'\0'.repeat(255)}…`])
     // A search by name still knows what it has.
-    assert.equal((await store.list({ sort: 'newest', limit: 10, q: '….jpg' }, null)).images.length, 1)
+    assert.equal((await records.images.list({ sort: 'newest', limit: 10, q: '….jpg' }, null)).images.length, 1)
     const { rows } = await sql<{ id: string }>`select id from batches where awaits_files = 1`.execute(database.read)
     assert.deepEqual(rows, [{ id: DECLARED }])
   } finally {
@@ -84,9 +84,9 @@ onEachDatabase('open batches', (open) => {
   test('are so many at most, of one owner; those that are complete are none', async () => {
     const { database, close } = await open()
     try {
-      const store = createSqlImageStore(database)
+      const records = createSqlRecords(database)
       const declare = (ownerId: string | null) =>
-        store.declare({
+        records.batches.declare({
           batchId: uuidv7(),
           files: [{ name: 'a.jpg', size: 5, sha256: null, refusal: null }],
           ttlMs: 60_000,
@@ -107,10 +107,10 @@ onEachDatabase('open batches', (open) => {
       await sql`update declared_files set status = 'rejected', code = 'empty_file' where batch_id = 'more-7'`.execute(database.write)
       await declare('ann')
       await assert.rejects(declare('ann'), { code: 'too_many_open_batches' })
-      await store.cancelBatch('more-8', 'ann')
+      await records.batches.cancel('more-8', 'ann')
       await declare('ann')
       // The sweep tells those that are complete.
-      await store.expireDeclared()
+      await records.batches.expireDeclared()
       const { rows } = await sql<{ n: number }>`select count(*) as n from batches where awaits_files = 1 and id = 'more-7'`.execute(
         database.read,
       )

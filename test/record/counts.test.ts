@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { openSqlite } from '../../src/db/sqlite/open-sqlite.ts'
-import { createSqlImageStore } from '../../src/record/images/sql-image-store.ts'
+import { createSqlRecords } from '../../src/record/sql-records.ts'
 
 let folder: string
 before(async () => {
@@ -32,18 +32,18 @@ test('rows of an earlier version are counted, and found by their names; spoiled 
   const { database, migrated } = await openSqlite(path)
   try {
     assert.ok(migrated.includes('0006-counts-and-search'))
-    const store = createSqlImageStore(database)
-    assert.deepEqual(await store.differingCounts(), [])
-    assert.equal(await store.count({}, null), 2)
-    assert.equal(await store.count({ status: 'error' }, 'ann'), 1)
-    assert.equal((await store.get('x', 'ann'))?.failure?.code, 'invalid_image')
+    const records = createSqlRecords(database)
+    assert.deepEqual(await records.counts.differences(), [])
+    assert.equal(await records.images.count({}, null), 2)
+    assert.equal(await records.images.count({ status: 'error' }, 'ann'), 1)
+    assert.equal((await records.images.get('x', 'ann'))?.failure?.code, 'invalid_image')
     assert.deepEqual(
-      (await store.list({ q: 'sunset', sort: 'newest', limit: 10 }, null)).images.map(({ id }) => id),
+      (await records.images.list({ q: 'sunset', sort: 'newest', limit: 10 }, null)).images.map(({ id }) => id),
       ['x'],
     )
-    const { counts } = (await store.batch('b', null))!
+    const { counts } = (await records.batches.get('b', null))!
     assert.deepEqual([counts.error, counts.completed, counts.needed], [1, 1, 1])
-    assert.deepEqual(await store.recount(), [])
+    assert.deepEqual(await records.counts.recount(), [])
 
     const spoiling = new DatabaseSync(path)
     spoiling.exec("update image_counts set images = 7 where owner_id = 'ann'; delete from batch_counts where status = 'needed'")
@@ -52,10 +52,10 @@ test('rows of an earlier version are counted, and found by their names; spoiled 
       { of: 'images of ann, error (invalid_image)', kept: 7, counted: 1 },
       { of: 'files of batch b, needed', kept: 0, counted: 1 },
     ]
-    assert.deepEqual(await store.differingCounts(), differences)
-    assert.deepEqual(await store.recount(), differences)
-    assert.deepEqual(await store.differingCounts(), [])
-    assert.equal(await store.count({ status: 'error' }, 'ann'), 1)
+    assert.deepEqual(await records.counts.differences(), differences)
+    assert.deepEqual(await records.counts.recount(), differences)
+    assert.deepEqual(await records.counts.differences(), [])
+    assert.equal(await records.images.count({ status: 'error' }, 'ann'), 1)
   } finally {
     await database.close()
   }

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { sql } from 'kysely'
-import { createSqlImageStore } from '../../src/record/images/sql-image-store.ts'
+import { createSqlRecords } from '../../src/record/sql-records.ts'
 import { RECIPE } from '../../src/rendition/presets.ts'
-import { lease, upload } from '../contracts/record/image-store.ts'
+import { lease, upload } from '../contracts/record/records.ts'
 import { withPostgres } from '../support/engines/databases.ts'
 import { madeOf } from '../support/inputs/sample-image.ts'
 
@@ -18,8 +18,8 @@ describe('on PostgreSQL through PgBouncer', () => {
   test('deletions, claims, outcomes and repeated uploads of the same originals never deadlock', async () => {
     const { database, close } = await open()
     try {
-      const store = createSqlImageStore(database)
-      await store.addRecipe(RECIPE)
+      const records = createSqlRecords(database)
+      await records.renditions.addRecipe(RECIPE)
       const deadlocks = async () => {
         await sql`select pg_stat_force_next_flush()`.execute(database.read)
         const { rows } = await sql<{ deadlocks: number }>`
@@ -29,21 +29,21 @@ describe('on PostgreSQL through PgBouncer', () => {
       const before = await deadlocks()
       for (let round = 0; round < ROUNDS; round++) {
         const contents = Array.from({ length: IMAGES }, (_, at) => `${round}-${at}`)
-        const images = await upload(store, ...contents)
+        const images = await upload(records, ...contents)
         let isDeleting = true
         const hashes = images.map(({ sha256 }) => sha256)
         async function work(from: number): Promise<void> {
           for (let at = from; isDeleting; at = (at + CLAIMED) % IMAGES) {
-            const { works } = await store.claim(hashes.slice(at, at + CLAIMED).reverse(), lease)
-            await Promise.all(works.toReversed().map((one) => store.finish(madeOf(one))))
+            const { works } = await records.work.claim(hashes.slice(at, at + CLAIMED).reverse(), lease)
+            await Promise.all(works.toReversed().map((one) => records.work.finish(madeOf(one))))
           }
         }
         async function sendAgain(): Promise<void> {
-          for (let at = 0; isDeleting; at = (at + CLAIMED) % IMAGES) await upload(store, ...contents.slice(at, at + CLAIMED).reverse())
+          for (let at = 0; isDeleting; at = (at + CLAIMED) % IMAGES) await upload(records, ...contents.slice(at, at + CLAIMED).reverse())
         }
         const deleting = (async () => {
           const ids = images.map(({ id }) => id)
-          for (let at = 0; at < ids.length; at += 100) await store.deleteMany(ids.slice(at, at + 100), null)
+          for (let at = 0; at < ids.length; at += 100) await records.images.deleteMany(ids.slice(at, at + 100), null)
           isDeleting = false
         })()
         await Promise.all([deleting, work(0), work(IMAGES / 2), sendAgain()])

@@ -1,6 +1,6 @@
 // What became of an image, step by step, from its row and that of its development.
 import { FORMATS, type Image } from '../../image.ts'
-import type { WorkDone } from '../../record/images/image-store.ts'
+import type { WorkDone } from '../../record/work/work-store.ts'
 
 export interface TimelineStep {
   step: 'received' | 'recorded' | 'started' | 'finished' | 'failed' | 'aborted'

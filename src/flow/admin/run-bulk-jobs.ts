@@ -6,17 +6,14 @@ import type { Actor, AuditLog } from '../../accounts/audit/audit-log.ts'
 import { toCalotypeError, type ErrorCode } from '../../errors.ts'
 import type { Image } from '../../image.ts'
 import type { Logger } from '../../log.ts'
-import type { EventFeed } from '../../publish/event-feed.ts'
-import type { JobQueue } from '../../queue/job-queue.ts'
 import type { BulkJob, BulkJobs, HeldJob, JobLease, JobStep } from '../../record/admin/bulk-jobs.ts'
 import type { ImageStore } from '../../record/images/image-store.ts'
+import type { AnnounceDeps } from '../announce.ts'
 import { deleteImages } from '../images/delete-images.ts'
 import { retryWithOthers } from '../images/retry-images.ts'
 
-export interface BulkDeps {
-  images: ImageStore
-  queue: JobQueue
-  feed: EventFeed
+export interface BulkDeps extends AnnounceDeps {
+  images: Pick<ImageStore, 'getMany' | 'list' | 'deleteMany' | 'retryMany'>
   jobs: BulkJobs
   accounts: Pick<AccountStore, 'getUser'>
   audit: AuditLog
@@ -116,10 +113,10 @@ async function nextStep({ images }: BulkDeps, job: BulkJob, cursor: string | nul
   return { seen: page.length, ids: changeable.map(({ id }) => id), cursor: next ?? END }
 }
 
-/** As `record/images/retry-failed.ts` has it. */
+/** As `record/images/retry-images.ts` has it. */
 const isRetryable = ({ status, failure }: Image) => status === 'error' && failure?.code !== 'original_damaged'
 
-async function nextPage(images: ImageStore, { selection, createdAt }: BulkJob, cursor: string | null) {
+async function nextPage(images: BulkDeps['images'], { selection, createdAt }: BulkJob, cursor: string | null) {
   if ('ids' in selection) {
     const from = Number(cursor ?? 0)
     const page = await images.getMany(selection.ids.slice(from, from + IMAGES_A_STEP), null)

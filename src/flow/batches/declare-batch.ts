@@ -1,13 +1,22 @@
 // Declares a batch: what of it is needed, what is here already and what would be refused is told before a byte is sent.
-import { createHash } from 'node:crypto'
 import { newId } from '../../new-id.ts'
 import type { Owner } from '../../access.ts'
 import { CalotypeError, ERRORS } from '../../errors.ts'
 import type { Failure } from '../../image.ts'
 import { tooLarge } from '../../receive/too-large.ts'
-import type { Declared } from '../../record/batches/batch-store.ts'
-import { oncePerKey } from '../upload/once-per-key.ts'
-import { announceInBatch, renewing, type UploadDeps } from '../upload/upload.ts'
+import type { BatchStore, Declared } from '../../record/batches/batch-store.ts'
+import type { Recipe } from '../../rendition/presets.ts'
+import { announceInBatch, type AnnounceInBatchDeps } from '../announce.ts'
+import { fingerprintOfDeclaration } from '../upload/fingerprint.ts'
+import { oncePerKey, type KeyDeps } from '../upload/once-per-key.ts'
+import { renewing, type LeaseDeps } from '../upload/upload-lease.ts'
+
+export interface DeclareBatchDeps extends AnnounceInBatchDeps {
+  /** What images of bytes that are here are to become. */
+  recipe: Recipe
+  batches: Pick<BatchStore, 'declare' | 'isCancelled'>
+  uploads: KeyDeps['uploads'] & LeaseDeps['uploads']
+}
 
 export interface FileGiven {
   name: string
@@ -32,20 +41,20 @@ export interface DeclareOptions {
 
 /** Resolves once the declaration is durable, with the batch and the answer; rejects with `idempotency_conflict` for other content under the same key. */
 export async function declareBatch(
-  deps: UploadDeps,
+  deps: DeclareBatchDeps,
   { files, ownerId, sees, key, answer, maxFileBytes, batchTtlHours }: DeclareOptions,
 ): Promise<{ batchId: string; answer: string }> {
   const batchId = newId()
-  const fingerprint = async () => fingerprintOf(files)
+  const fingerprint = async () => fingerprintOfDeclaration(files)
   async function take() {
-    const declared = await deps.images.declare({
+    const declared = await deps.batches.declare({
       batchId,
       files: files.map((file) => ({ ...file, refusal: refusalOf(file.size, maxFileBytes) })),
       ttlMs: batchTtlHours * 60 * 60 * 1000,
       ownerId,
       sees,
       recipe: deps.recipe,
-      ...(key !== undefined && { idempotency: { key, fingerprint: fingerprintOf(files), answer } }),
+      ...(key !== undefined && { idempotency: { key, fingerprint: fingerprintOfDeclaration(files), answer } }),
     })
     await announceInBatch(
       deps,
@@ -55,7 +64,7 @@ export async function declareBatch(
     return answer(declared)
   }
   if (key === undefined) return { batchId, answer: await take() }
-  const repeated = await renewing(deps, batchId, () => oncePerKey(deps.images, { key, batchId, take, fingerprint }))
+  const repeated = await renewing(deps, batchId, () => oncePerKey(deps, { key, batchId, take, fingerprint }))
   if ('taken' in repeated) return { batchId, answer: repeated.taken }
   if (repeated.answer === null) throw new CalotypeError('idempotency_conflict')
   return { batchId: repeated.batchId, answer: repeated.answer }
@@ -65,8 +74,3 @@ function refusalOf(size: number, maxFileBytes: number): Failure | null {
   if (size === 0) return { code: 'empty_file', error: ERRORS.empty_file }
   return size > maxFileBytes ? tooLarge(maxFileBytes) : null
 }
-
-const fingerprintOf = (files: FileGiven[]) =>
-  createHash('sha256')
-    .update(JSON.stringify(['declared', files.map(({ name, size, sha256 }) => [name, size, sha256])]))
-    .digest('hex')

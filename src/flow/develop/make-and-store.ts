@@ -5,7 +5,7 @@ import { CalotypeError, ERRORS, toCalotypeError, type ErrorCode } from '../../er
 import { failpoint } from '../../failpoints.ts'
 import type { Logger } from '../../log.ts'
 import type { Developer, DevelopResult, MadeOutput } from '../../process/image-processor.ts'
-import type { Finished, Work } from '../../record/images/image-store.ts'
+import type { Finished, Work } from '../../record/work/work-store.ts'
 import { originalKey, renditionKey } from '../../rendition/keys.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
 import { hashOfBlob } from '../doctor/examine-original.ts'

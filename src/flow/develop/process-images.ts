@@ -6,15 +6,15 @@ import type { Logger } from '../../log.ts'
 import type { Developer } from '../../process/image-processor.ts'
 import type { EventFeed } from '../../publish/event-feed.ts'
 import type { Job, JobQueue } from '../../queue/job-queue.ts'
-import type { Finished, ImageStore, Work } from '../../record/images/image-store.ts'
 import type { WorkPause } from '../../record/work/work-pause.ts'
+import type { Finished, Work, WorkStore } from '../../record/work/work-store.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
+import { toJobs } from '../announce.ts'
 import { makeAndStore } from './make-and-store.ts'
-import { toJobs } from '../upload/upload.ts'
 
 export interface ProcessDeps {
   blobs: BlobStore
-  images: ImageStore
+  work: Pick<WorkStore, 'claim' | 'renew' | 'giveBack' | 'finish'>
   queue: JobQueue
   feed: EventFeed
   developer: Developer
@@ -47,7 +47,7 @@ const OUTCOMES_TOGETHER = 4
 const MOST_TOGETHER_MS = 100
 
 export function processImages(deps: ProcessDeps): Processing {
-  const { images, queue, feed, developer, pause, worker, log } = deps
+  const { work: store, queue, feed, developer, pause, worker, log } = deps
   const lease = { ms: LEASE_MS, worker }
   const claimed: Work[] = []
   /** Claimed, and neither finished nor given back. */
@@ -91,8 +91,8 @@ export function processImages(deps: ProcessDeps): Processing {
     try {
       // The last one in hand waits for nobody: who sends the next image may be waiting for this outcome.
       const canWait = claiming || claimed.length + finishing.size > outcomes
-      const canWaitMs = canWait ? Math.min(OUTCOMES_TOGETHER * outcomeEveryMs, MOST_TOGETHER_MS) : 0
-      const changed = await persist('recording an outcome', () => images.finish(result, canWaitMs))
+      const maxDelayMs = canWait ? Math.min(OUTCOMES_TOGETHER * outcomeEveryMs, MOST_TOGETHER_MS) : 0
+      const changed = await persist('recording an outcome', () => store.finish(result, maxDelayMs))
       failpoint('outcome-recorded')
       if (!changed) return
       for (const image of changed) logOutcome(log, image)
@@ -137,7 +137,7 @@ export function processImages(deps: ProcessDeps): Processing {
     const hashes = [...new Set(jobs.map((job) => job.sha256))]
     for (;;) {
       claiming = true
-      const taken = await persist('claiming work', () => images.claim(hashes, lease)).finally(() => (claiming = false))
+      const taken = await persist('claiming work', () => store.claim(hashes, lease)).finally(() => (claiming = false))
       failpoint('work-claimed')
       if (!taken) return
       claimed.push(...taken.works)
@@ -175,7 +175,7 @@ export function processImages(deps: ProcessDeps): Processing {
   /** For others to take now, not only when the lease has run out. */
   async function handBack(works: Work[]) {
     if (works.length === 0) return
-    const back = await persist('giving back work', () => images.giveBack(works))
+    const back = await persist('giving back work', () => store.giveBack(works))
     for (const work of works) held.delete(work)
     if (!back) return
     await feed.publish(back)
@@ -184,7 +184,7 @@ export function processImages(deps: ProcessDeps): Processing {
 
   const renewing = setInterval(() => {
     if (held.size === 0) return
-    images
+    store
       .renew([...new Set([...held].map(({ token }) => token))], lease)
       .catch((error: unknown) => log.warn({ err: error }, 'the lease could not be renewed'))
   }, LEASE_MS / 3)

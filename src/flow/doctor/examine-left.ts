@@ -30,8 +30,8 @@ export async function examineOriginalsLeft(
  * Reports developed images of originals that have no row: of no use, and no proof of another database, as a worker that slept past its
  * lease can leave one. Returns how many are younger than `graceMs`, which are not reported.
  */
-export async function examineRenditionsLeft({ blobs, images, report }: Deps, graceMs: number, keys: string[]): Promise<number> {
-  const known = await images.known(hashesOf(keys))
+export async function examineRenditionsLeft({ blobs, originals, report }: Deps, graceMs: number, keys: string[]): Promise<number> {
+  const known = await originals.known(hashesOf(keys))
   let young = 0
   for (const key of keys) {
     const sha256 = sha256OfKey(key)

@@ -1,20 +1,21 @@
 // Compares rows and bytes in both directions, a 256th of them at a time; beside a running server, by looking twice before it speaks.
 import { originalKey, renditionKey } from '../../rendition/keys.ts'
-import type { HeldOriginal, RowSurvey } from '../../record/admin/row-survey.ts'
-import type { BlobStat } from '../../store/blob-store.ts'
+import type { KeptCounts } from '../../record/admin/kept-counts.ts'
+import type { HeldOriginal } from '../../record/admin/row-survey.ts'
+import type { BlobStat, BlobStore } from '../../store/blob-store.ts'
 import { atOnce } from '../for-each-concurrent.ts'
-import type { DeleteDeps } from '../originals/delete-originals.ts'
 import { examineCounts } from './examine-counts.ts'
 import { examineHalt } from './examine-halt.ts'
 import { examineOriginal, isKnownLost, sizeOfBlob } from './examine-original.ts'
-import { examineStuck } from './examine-stuck.ts'
-import { inWords, mend, reasonOf, type Report } from './findings.ts'
+import { examineStuck, type ExamineStuckDeps } from './examine-stuck.ts'
+import { inWords, mend, reasonOf } from './findings.ts'
 import { examineOriginalsLeft, examineRenditionsLeft } from './examine-left.ts'
-import type { UnknownOriginal } from '../originals/unknown-originals.ts'
+import type { FindDeps, UnknownOriginal } from '../originals/unknown-originals.ts'
 
-export interface ExamineDeps extends DeleteDeps {
-  survey: RowSurvey
-  report: Report
+export interface ExamineDeps extends ExamineStuckDeps, FindDeps {
+  blobs: BlobStore
+  originals: ExamineStuckDeps['originals'] & FindDeps['originals']
+  counts: Pick<KeptCounts, 'differences' | 'recount'>
   /** Called now and then: so many of so many originals were looked at. */
   onProgress(looked: number, of: number): void
 }

@@ -5,8 +5,13 @@ import { isFinal } from '../../image.ts'
 import type { EventFeed } from '../../publish/event-feed.ts'
 import type { ImageStore } from '../../record/images/image-store.ts'
 
+export interface DeleteImageDeps {
+  images: Pick<ImageStore, 'delete'>
+  feed: Pick<EventFeed, 'publish'>
+}
+
 /** Repeatable. False if there was no such image. */
-export async function deleteImage({ images, feed }: { images: ImageStore; feed: EventFeed }, id: string, owner: Owner): Promise<boolean> {
+export async function deleteImage({ images, feed }: DeleteImageDeps, id: string, owner: Owner): Promise<boolean> {
   const image = await images.delete(id, owner)
   if (!image) return false
   failpoint('image-deleted')

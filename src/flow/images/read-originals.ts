@@ -15,7 +15,7 @@ export interface Original {
   body: Readable
 }
 
-interface Deps extends ReadOriginalDeps {
+export interface ReadOriginalsDeps extends ReadOriginalDeps {
   images: Pick<ImageStore, 'list' | 'get' | 'getMany'>
 }
 
@@ -27,7 +27,7 @@ const OPENED_AHEAD = 1
  * Images that are not there, were deleted meanwhile, or whose upload came to nothing are passed over; one whose bytes are missing or
  * damaged is an error, never left out. Whatever is open is closed when it ends or is ended.
  */
-export async function* readOriginals(deps: Deps, selection: Selection, owner: Owner): AsyncGenerator<Original, void> {
+export async function* readOriginals(deps: ReadOriginalsDeps, selection: Selection, owner: Owner): AsyncGenerator<Original, void> {
   const opened: Promise<Original | null>[] = []
   async function* handOutFirst() {
     const original = await opened[0]
@@ -48,18 +48,22 @@ export async function* readOriginals(deps: Deps, selection: Selection, owner: Ow
   }
 }
 
-async function* selectedImages({ images }: Deps, selection: Selection, owner: Owner): AsyncGenerator<Image> {
+async function* selectedImages({ images }: ReadOriginalsDeps, selection: Selection, owner: Owner): AsyncGenerator<Image> {
   for await (const page of 'ids' in selection ? pagesOfIds(images, selection.ids, owner) : pagesOfList(images, selection, owner)) {
     for (const image of page) if (image.status !== 'aborted') yield image
   }
 }
 
-async function* pagesOfIds(images: Deps['images'], ids: string[], owner: Owner): AsyncGenerator<Image[]> {
+async function* pagesOfIds(images: ReadOriginalsDeps['images'], ids: string[], owner: Owner): AsyncGenerator<Image[]> {
   const distinct = [...new Set(ids)]
   for (let at = 0; at < distinct.length; at += PAGE) yield await images.getMany(distinct.slice(at, at + PAGE), owner)
 }
 
-async function* pagesOfList(images: Deps['images'], query: { sort: Sort } & ImageFilter, owner: Owner): AsyncGenerator<Image[]> {
+async function* pagesOfList(
+  images: ReadOriginalsDeps['images'],
+  query: { sort: Sort } & ImageFilter,
+  owner: Owner,
+): AsyncGenerator<Image[]> {
   let cursor: string | null = null
   do {
     const page = await images.list({ ...query, limit: PAGE, ...(cursor !== null && { cursor }) }, owner)
@@ -69,7 +73,7 @@ async function* pagesOfList(images: Deps['images'], query: { sort: Sort } & Imag
 }
 
 /** Null if the image was deleted since it was looked up. */
-async function open(deps: Deps, image: Image): Promise<Original | null> {
+async function open(deps: ReadOriginalsDeps, image: Image): Promise<Original | null> {
   try {
     const body = await readOriginal(deps, image)
     // One that breaks before its turn must not end the server; who reads it then hears of it.

@@ -5,15 +5,15 @@ import { FORMATS } from '../../image.ts'
 import type { Recipe } from '../../rendition/presets.ts'
 import { originalKey } from '../../rendition/keys.ts'
 import { formatOf, SIGNATURE_BYTES } from '../../receive/signature.ts'
-import type { ImageStore, NewImage } from '../../record/images/image-store.ts'
-import type { BlobStore } from '../../store/blob-store.ts'
-import { UPLOAD_LEASE_MS } from '../upload/upload.ts'
+import type { RenditionStore } from '../../record/renditions/rendition-store.ts'
+import type { NewImage, UploadStore } from '../../record/uploads/upload-store.ts'
+import { UPLOAD_LEASE_MS } from '../upload/upload-lease.ts'
 import { hashOfBlob } from '../doctor/examine-original.ts'
-import { findUnknown, type UnknownOriginal } from './unknown-originals.ts'
+import { findUnknown, type FindDeps, type UnknownOriginal } from './unknown-originals.ts'
 
-export interface AdoptDeps {
-  blobs: BlobStore
-  images: Pick<ImageStore, 'known' | 'record' | 'addRecipe'>
+export interface AdoptDeps extends FindDeps {
+  renditions: Pick<RenditionStore, 'addRecipe'>
+  uploads: Pick<UploadStore, 'record'>
   /** What they are to become. */
   recipe: Recipe
   onProgress(adopted: number): void
@@ -34,13 +34,13 @@ const BATCH_IMAGES = 500
  */
 export async function adoptOriginals(deps: AdoptDeps, ownerId: string | null): Promise<Adopted> {
   const result: Adopted = { adopted: 0, left: [] }
-  await deps.images.addRecipe(deps.recipe)
+  await deps.renditions.addRecipe(deps.recipe)
   let page: NewImage[] = []
   let batchId = newId()
   const record = async () => {
     if (page.length === 0) return
     const start = { id: batchId, kind: 'batch', ownerId, leaseMs: UPLOAD_LEASE_MS } as const
-    await deps.images.record({ start, images: page, received: { batchId, rejected: [] } })
+    await deps.uploads.record({ start, images: page, acknowledgement: { batchId, rejected: [] } })
     result.adopted += page.length
     deps.onProgress(result.adopted)
     page = []

@@ -2,15 +2,15 @@
 import { failpoint } from '../../failpoints.ts'
 import { originalKey, renditionKey } from '../../rendition/keys.ts'
 import type { Logger } from '../../log.ts'
-import type { Collectable, ImageStore } from '../../record/images/image-store.ts'
 import type { HaltReason, KnownStore } from '../../record/originals/known-store.ts'
+import type { Collectable, OriginalStore } from '../../record/originals/original-store.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
 import { atOnce } from '../for-each-concurrent.ts'
 import { isNewer, tally, type UnknownOriginal } from './unknown-originals.ts'
 
 export interface DeleteDeps {
   blobs: BlobStore
-  images: ImageStore
+  originals: Pick<OriginalStore, 'collectable' | 'keep' | 'forget'>
   knownStore: KnownStore
   log: Logger
 }
@@ -20,14 +20,14 @@ const MAX_LOOKS_AT_ONCE = 8
 
 /** Removes the bytes of originals that were released at least `graceMs` ago, with all that was made of them. Returns how many. */
 export async function collect(deps: DeleteDeps, graceMs: number): Promise<number> {
-  const { images } = deps
+  const { originals } = deps
   let collected = 0
   for (;;) {
-    const originals = await images.collectable(graceMs, PAGE)
-    if (originals.length === 0) return collected
-    const deleted = await deleteOriginals(deps, originals)
+    const due = await originals.collectable(graceMs, PAGE)
+    if (due.length === 0) return collected
+    const deleted = await deleteOriginals(deps, due)
     failpoint('blobs-deleted')
-    await images.forget(deleted)
+    await originals.forget(deleted)
     collected += deleted.length
   }
 }
@@ -37,26 +37,26 @@ export async function collect(deps: DeleteDeps, graceMs: number): Promise<number
  * or bytes that were stored after the row released them, as a row of an old copy of the database would. Returns the hashes of those that
  * are gone; the others are kept.
  */
-async function deleteOriginals(deps: DeleteDeps, originals: Collectable[]): Promise<string[]> {
+async function deleteOriginals(deps: DeleteDeps, due: Collectable[]): Promise<string[]> {
   const { blobs, knownStore } = deps
   if (!(await knownStore.compare(async (runId) => runId !== null && runId === (await blobs.readRunId())))) {
-    await keepAndHalt(deps, originals, 'another_store', [])
+    await keepAndHalt(deps, due, 'another_store', [])
     return []
   }
   const newer: UnknownOriginal[] = []
-  await atOnce(MAX_LOOKS_AT_ONCE, originals, async ({ sha256, releasedAt }) => {
+  await atOnce(MAX_LOOKS_AT_ONCE, due, async ({ sha256, releasedAt }) => {
     const found = await blobs.stat(originalKey(sha256))
     if (found && isNewer(found, releasedAt)) newer.push({ sha256, ...found })
   })
   const kept = new Set(newer.map(({ sha256 }) => sha256))
-  const going = originals.filter(({ sha256 }) => !kept.has(sha256))
+  const going = due.filter(({ sha256 }) => !kept.has(sha256))
   await blobs.delete(
     going.flatMap(({ sha256, operations }) => [originalKey(sha256), ...operations.map((operation) => renditionKey(sha256, operation))]),
   )
   if (newer.length > 0) {
     await keepAndHalt(
       deps,
-      originals.filter(({ sha256 }) => kept.has(sha256)),
+      due.filter(({ sha256 }) => kept.has(sha256)),
       'unknown_originals',
       newer,
     )
@@ -64,9 +64,14 @@ async function deleteOriginals(deps: DeleteDeps, originals: Collectable[]): Prom
   return going.map(({ sha256 }) => sha256)
 }
 
-async function keepAndHalt({ images, knownStore, log }: DeleteDeps, kept: Collectable[], reason: HaltReason, unknown: UnknownOriginal[]) {
+async function keepAndHalt(
+  { originals, knownStore, log }: DeleteDeps,
+  kept: Collectable[],
+  reason: HaltReason,
+  unknown: UnknownOriginal[],
+) {
   const figures = tally(unknown)
   await knownStore.halt(reason, figures)
-  await images.keep(kept.map(({ sha256 }) => sha256))
+  await originals.keep(kept.map(({ sha256 }) => sha256))
   log.warn({ reason, kept: kept.length, ...figures }, 'deletion of originals is halted; run `calotype doctor`')
 }

@@ -1,6 +1,6 @@
 // Finds originals in the store that the database does not know. Rows precede bytes: each was recorded in another database, or a later copy.
 import { originalKey, sha256OfKey } from '../../rendition/keys.ts'
-import type { ImageStore } from '../../record/images/image-store.ts'
+import type { OriginalStore } from '../../record/originals/original-store.ts'
 import type { UnknownOriginals } from '../../record/originals/known-store.ts'
 import type { BlobStat, BlobStore } from '../../store/blob-store.ts'
 
@@ -10,7 +10,7 @@ export interface UnknownOriginal extends BlobStat {
 
 export interface FindDeps {
   blobs: BlobStore
-  images: Pick<ImageStore, 'known'>
+  originals: Pick<OriginalStore, 'known'>
 }
 
 const PAGE = 500
@@ -22,8 +22,8 @@ export const isNewer = ({ modifiedAt }: BlobStat, releasedAt: number) => Math.ro
  * Of these, each that no row speaks of, or only one that released it before it was stored. Asks rows and store again about each of them:
  * it may have been deleted since it was listed.
  */
-export async function unknownAmong({ blobs, images }: FindDeps, hashes: string[]): Promise<UnknownOriginal[]> {
-  const known = await images.known(hashes)
+export async function unknownAmong({ blobs, originals }: FindDeps, hashes: string[]): Promise<UnknownOriginal[]> {
+  const known = await originals.known(hashes)
   const unknown: UnknownOriginal[] = []
   for (const sha256 of hashes) {
     const releasedAt = known.get(sha256)
@@ -32,7 +32,7 @@ export async function unknownAmong({ blobs, images }: FindDeps, hashes: string[]
     if (found && (releasedAt === undefined || isNewer(found, releasedAt))) unknown.push({ sha256, ...found })
   }
   if (unknown.length === 0) return []
-  const now = await images.known(unknown.map(({ sha256 }) => sha256))
+  const now = await originals.known(unknown.map(({ sha256 }) => sha256))
   return unknown.filter(({ sha256 }) => {
     const releasedAt = now.get(sha256)
     return releasedAt === known.get(sha256)

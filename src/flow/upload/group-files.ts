@@ -1,12 +1,14 @@
 // Groups the files of one upload as they arrive, so that each group shares its transactions while the rest of the body comes.
 import type { ReceivedFile, RefusedFile } from '../../receive/receive-files.ts'
-import type { IncomingFiles } from './upload.ts'
 
 // A group that is not full goes when its first file has waited so long, so that development starts while a slow body still arrives.
 const GROUP_FILES = 32
 const GROUP_AGE_MS = 250
 
 export type GroupFile = ReceivedFile | RefusedFile
+
+/** The files of one upload, as they arrive. */
+export type IncomingFiles = AsyncIterable<GroupFile>
 
 export interface FileGroup {
   files: GroupFile[]
@@ -16,7 +18,8 @@ export interface FileGroup {
   failure?: unknown
 }
 
-export const received = (files: GroupFile[]) => files.filter((file) => file.outcome === 'received')
+/** Those that arrived whole and were not refused. */
+export const acceptedFiles = (files: GroupFile[]): ReceivedFile[] => files.filter((file) => file.outcome === 'received')
 
 type Next = { result: IteratorResult<GroupFile> } | { failure: unknown }
 

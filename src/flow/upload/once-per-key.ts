@@ -1,10 +1,12 @@
 // Does a thing once for each Idempotency-Key: who repeats it waits while it is being done, and is told what was answered then.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CalotypeError } from '../../errors.ts'
-import type { ImageStore } from '../../record/images/image-store.ts'
-import { UPLOAD_LEASE_MS } from './upload.ts'
+import type { UploadStore } from '../../record/uploads/upload-store.ts'
+import { UPLOAD_LEASE_MS } from './upload-lease.ts'
 
-type Keys = Pick<ImageStore, 'reserve' | 'unreserve'>
+export interface KeyDeps {
+  uploads: Pick<UploadStore, 'reserveKey' | 'releaseKey'>
+}
 
 export interface OncePerKey<T> {
   key: string
@@ -18,20 +20,20 @@ export interface OncePerKey<T> {
 
 const POLL_MS = 50
 const MAX_WAIT_MS = 60_000
-const UNRESERVE_RETRY_MS = 500
+const RELEASE_RETRY_MS = 500
 
 /** `taken` when it was done now; else what was answered then, and the batch it was about. Rejects with `idempotency_conflict` for other content. */
 export async function oncePerKey<T>(
-  keys: Keys,
+  { uploads }: KeyDeps,
   { key, batchId, take, fingerprint }: OncePerKey<T>,
 ): Promise<{ taken: T } | { batchId: string; answer: string | null }> {
   for (const end = Date.now() + MAX_WAIT_MS; ; await sleep(POLL_MS)) {
-    const reservation = await keys.reserve(key, batchId, UPLOAD_LEASE_MS)
+    const reservation = await uploads.reserveKey(key, batchId, UPLOAD_LEASE_MS)
     if (reservation.state === 'reserved') {
       try {
         return { taken: await take() }
       } catch (error) {
-        await keys.unreserve(key, batchId).catch(() => void unreserveLater(keys, key, batchId))
+        await uploads.releaseKey(key, batchId).catch(() => void releaseKeyLater({ uploads }, key, batchId))
         throw error
       }
     }
@@ -47,13 +49,13 @@ export async function oncePerKey<T>(
 }
 
 /** The database was away: who repeats it once it is back does not wait until the key has run out. */
-async function unreserveLater(keys: Keys, key: string, batchId: string): Promise<void> {
+async function releaseKeyLater({ uploads }: KeyDeps, key: string, batchId: string): Promise<void> {
   for (const end = Date.now() + UPLOAD_LEASE_MS; Date.now() < end;) {
-    await sleep(UNRESERVE_RETRY_MS, undefined, { ref: false })
-    const given = await keys.unreserve(key, batchId).then(
+    await sleep(RELEASE_RETRY_MS, undefined, { ref: false })
+    const isReleased = await uploads.releaseKey(key, batchId).then(
       () => true,
       () => false,
     )
-    if (given) return
+    if (isReleased) return
   }
 }

@@ -1,10 +1,15 @@
 // Repeats of an upload: the same content under the same Idempotency-Key gets the answer of the first, and is not taken twice.
 import { newId } from '../../new-id.ts'
 import type { BatchKind } from '../../record/batches/batch-store.ts'
-import { oncePerKey } from './once-per-key.ts'
+import { fingerprintOfUpload } from './fingerprint.ts'
+import type { IncomingFiles } from './group-files.ts'
+import { oncePerKey, type KeyDeps } from './once-per-key.ts'
 import { discardFiles } from './store-originals.ts'
-import { fingerprintOf, renewing, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
-import { uploadImages } from './upload-images.ts'
+import type { Upload } from './taken-upload.ts'
+import { uploadImages, type UploadImagesDeps } from './upload-images.ts'
+import { renewing } from './upload-lease.ts'
+
+export type UploadOnceDeps = UploadImagesDeps & KeyDeps
 
 export interface RepeatableOptions {
   kind: BatchKind
@@ -20,29 +25,29 @@ export interface RepeatableOptions {
 export type Repeatable = { upload: Upload } | { batchId: string; answer: string | null }
 
 /** Uploads once for each key. Waits while the first upload with this key arrives; rejects with `idempotency_conflict` for other content. */
-export async function uploadOnce(deps: UploadDeps, options: RepeatableOptions): Promise<Repeatable> {
+export async function uploadOnce(deps: UploadOnceDeps, options: RepeatableOptions): Promise<Repeatable> {
   const batchId = newId()
   const { key } = options
   if (key === undefined) return uploadNow(deps, batchId, options)
   return renewing(deps, batchId, () => uploadUnlessDone(deps, batchId, key, options))
 }
 
-async function uploadNow(deps: UploadDeps, batchId: string, { kind, ownerId, files }: RepeatableOptions): Promise<Repeatable> {
+async function uploadNow(deps: UploadOnceDeps, batchId: string, { kind, ownerId, files }: RepeatableOptions): Promise<Repeatable> {
   return { upload: await uploadImages(deps, { batchId, kind, ownerId, files }) }
 }
 
-async function uploadUnlessDone(deps: UploadDeps, batchId: string, key: string, options: RepeatableOptions): Promise<Repeatable> {
+async function uploadUnlessDone(deps: UploadOnceDeps, batchId: string, key: string, options: RepeatableOptions): Promise<Repeatable> {
   const { kind, ownerId, files, answer } = options
   const upload = () => uploadImages(deps, { batchId, kind, ownerId, files, idempotency: { key, answer } })
-  const repeated = await oncePerKey(deps.images, { key, batchId, take: upload, fingerprint: () => discardAll(deps, kind, files) })
+  const repeated = await oncePerKey(deps, { key, batchId, take: upload, fingerprint: () => discardAll(deps, kind, files) })
   return 'taken' in repeated ? { upload: repeated.taken } : repeated
 }
 
-async function discardAll(deps: UploadDeps, kind: BatchKind, files: IncomingFiles): Promise<string> {
+async function discardAll(deps: UploadOnceDeps, kind: BatchKind, files: IncomingFiles): Promise<string> {
   const seen = []
   for await (const file of files) {
     seen.push(file)
     if (file.outcome === 'received') await discardFiles(deps, [file])
   }
-  return fingerprintOf(kind, seen)
+  return fingerprintOfUpload(kind, seen)
 }

@@ -4,26 +4,33 @@ import type { Owner } from '../../access.ts'
 import { CalotypeError, toCalotypeError } from '../../errors.ts'
 import { failpoint } from '../../failpoints.ts'
 import type { Image } from '../../image.ts'
-import type { Arrival, Arrived } from '../../record/batches/batch-store.ts'
+import type { Arrival, Arrived, BatchStore } from '../../record/batches/batch-store.ts'
 import type { Recipe } from '../../rendition/presets.ts'
-import type { Rejected } from '../../record/images/image-store.ts'
-import { groupFiles, received, type FileGroup, type GroupFile } from './group-files.ts'
+import type { Rejected } from '../../record/uploads/rejected.ts'
+import { announceInBatch, type AnnounceInBatchDeps } from '../announce.ts'
+import { acceptedFiles, groupFiles, type FileGroup, type GroupFile, type IncomingFiles } from './group-files.ts'
 import { releaseUnused } from './release-unused.ts'
-import { discardFiles, storeOriginals } from './store-originals.ts'
-import { announceInBatch, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
+import { discardFiles, storeOriginals, type StoreDeps } from './store-originals.ts'
+import type { Upload } from './taken-upload.ts'
+
+export interface UploadDeclaredDeps extends StoreDeps, AnnounceInBatchDeps {
+  /** What the images are to become. */
+  recipe: Recipe
+  batches: Pick<BatchStore, 'receive' | 'isCancelled'>
+}
 
 /**
  * Resolves once every file that was taken is durable; without images, if none was. Can be repeated: a file that came before changes
  * nothing, and is answered with its image. Rejects with `no_file` if none came, and with the reason of a body that could not be read,
  * of which every whole file has been taken all the same.
  */
-export async function uploadDeclared(deps: UploadDeps, batchId: string, files: IncomingFiles, owner: Owner): Promise<Upload> {
+export async function uploadDeclared(deps: UploadDeclaredDeps, batchId: string, files: IncomingFiles, owner: Owner): Promise<Upload> {
   const images = new Map<string, Image>()
   const rejected: { at: number; file: Rejected }[] = []
   let seen = 0
 
   async function record(group: GroupFile[]): Promise<Image[]> {
-    const arrived = await deps.images.arrive(
+    const arrived = await deps.batches.receive(
       batchId,
       group.map((file) => toArrival(file, deps.recipe)),
       owner,
@@ -43,12 +50,12 @@ export async function uploadDeclared(deps: UploadDeps, batchId: string, files: I
   }
 
   async function take({ files: group, failure }: FileGroup): Promise<void> {
-    const whole = received(group)
+    const whole = acceptedFiles(group)
     seen += group.length
     await storeOriginals(deps, whole)
     if (group.length > 0) {
       const isNew = await record(group).catch(async (error: unknown) => {
-        await releaseUnused(deps.images, whole)
+        await releaseUnused(deps.originals, whole)
         throw error
       })
       failpoint('upload-committed')
@@ -59,7 +66,7 @@ export async function uploadDeclared(deps: UploadDeps, batchId: string, files: I
   }
 
   try {
-    for await (const group of groupFiles(files, (left) => discardFiles(deps, received(left)))) await take(group)
+    for await (const group of groupFiles(files, (left) => discardFiles(deps, acceptedFiles(left)))) await take(group)
   } catch (error) {
     throw toCalotypeError(error)
   }
@@ -79,7 +86,7 @@ const toArrival = (file: GroupFile, recipe: Recipe): Arrival => {
 }
 
 /** Bytes that were stored and got no image: collected, unless someone else uses them. */
-async function releaseRefused({ images }: UploadDeps, group: GroupFile[], arrived: Arrived[]) {
+async function releaseRefused({ originals }: UploadDeclaredDeps, group: GroupFile[], arrived: Arrived[]) {
   const unused = group.flatMap((file, at) => (file.outcome === 'received' && 'failure' in arrived[at]! ? file : []))
-  if (unused.length > 0) await releaseUnused(images, unused)
+  if (unused.length > 0) await releaseUnused(originals, unused)
 }

@@ -5,12 +5,24 @@ import type { Image } from '../../image.ts'
 import { newId } from '../../new-id.ts'
 import type { ReceivedFile } from '../../receive/receive-files.ts'
 import type { BatchKind } from '../../record/batches/batch-store.ts'
-import type { Entry, NewImage, Received } from '../../record/images/image-store.ts'
-import { abortUpload } from './abort-upload.ts'
-import { groupFiles, received, type FileGroup, type GroupFile } from './group-files.ts'
+import type { Acknowledgement, Entry, NewImage, UploadStore } from '../../record/uploads/upload-store.ts'
+import type { Recipe } from '../../rendition/presets.ts'
+import { announce, type AnnounceDeps } from '../announce.ts'
+import { abortUpload, type AbortDeps } from './abort-upload.ts'
+import { fingerprintOfUpload } from './fingerprint.ts'
+import { acceptedFiles, groupFiles, type FileGroup, type GroupFile, type IncomingFiles } from './group-files.ts'
 import { releaseUnused } from './release-unused.ts'
-import { discardFiles, storeOriginals } from './store-originals.ts'
-import { announce, fingerprintOf, noneTaken, renew, UPLOAD_LEASE_MS, type IncomingFiles, type Upload, type UploadDeps } from './upload.ts'
+import { discardFiles, storeOriginals, type StoreDeps } from './store-originals.ts'
+import { noneTaken, type Upload } from './taken-upload.ts'
+import { renew, UPLOAD_LEASE_MS } from './upload-lease.ts'
+
+export interface UploadImagesDeps extends StoreDeps, AbortDeps, AnnounceDeps {
+  /** What the images are to become. */
+  recipe: Recipe
+  uploads: Pick<UploadStore, 'record' | 'renewLease' | 'abort' | 'sweepAborted'>
+  queue: AbortDeps['queue'] & AnnounceDeps['queue']
+  feed: AnnounceDeps['feed']
+}
 
 export interface UploadOptions {
   batchId: string
@@ -27,19 +39,19 @@ export interface UploadOptions {
 const MAX_DELAY_MS = 50
 
 /** Uploads that are arriving, by what they are stored and recorded with. */
-const arriving = new WeakMap<UploadDeps['images'], number>()
+const arriving = new WeakMap<UploadImagesDeps['uploads'], number>()
 
 /**
  * Takes an upload in. Resolves once every file that was taken is durable, bytes and row: that is the acknowledgement. Rejects with
  * the reason of the first refused file and the list of all if none was taken, with `no_file` if none came, and with the reason of a body
  * that could not be read: what was recorded of it is aborted and swept.
  */
-export async function uploadImages(deps: UploadDeps, options: UploadOptions): Promise<Upload> {
-  const { images } = deps
+export async function uploadImages(deps: UploadImagesDeps, options: UploadOptions): Promise<Upload> {
+  const { uploads } = deps
   const upload = new ArrivingUpload(deps, options)
-  arriving.set(images, (arriving.get(images) ?? 0) + 1)
+  arriving.set(uploads, (arriving.get(uploads) ?? 0) + 1)
   try {
-    for await (const group of groupFiles(options.files, (left) => discardFiles(deps, received(left)))) {
+    for await (const group of groupFiles(options.files, (left) => discardFiles(deps, acceptedFiles(left)))) {
       await upload.take(group)
     }
     return upload.whole()
@@ -47,27 +59,27 @@ export async function uploadImages(deps: UploadDeps, options: UploadOptions): Pr
     if (upload.isStarted) await abortUpload(deps, options.batchId)
     throw toCalotypeError(error)
   } finally {
-    arriving.set(images, arriving.get(images)! - 1)
+    arriving.set(uploads, arriving.get(uploads)! - 1)
     upload.end()
   }
 }
 
 class ArrivingUpload {
   isStarted = false
-  readonly #deps: UploadDeps
+  readonly #deps: UploadImagesDeps
   readonly #options: UploadOptions
   readonly #seen: GroupFile[] = []
   readonly #images: Image[] = []
   #renewal: ReturnType<typeof renew> | undefined
 
-  constructor(deps: UploadDeps, options: UploadOptions) {
+  constructor(deps: UploadImagesDeps, options: UploadOptions) {
     this.#deps = deps
     this.#options = options
   }
 
   /** Stores, records and announces a group. */
   async take(group: FileGroup): Promise<void> {
-    const files = received(group.files)
+    const files = acceptedFiles(group.files)
     this.#seen.push(...group.files)
     const reason = group.failure ?? (group.isLast ? this.#reasonToRefuse() : null)
     if (reason !== null) {
@@ -93,20 +105,20 @@ class ArrivingUpload {
     const entry: Entry = {
       ...(!this.isStarted && { start: { id: batchId, kind, ownerId, leaseMs: UPLOAD_LEASE_MS } }),
       images: files.map((file) => this.#toImage(file)),
-      ...(isLast && { received: this.#received() }),
+      ...(isLast && { acknowledgement: this.#acknowledgement() }),
     }
     // From here on there may be rows, whatever becomes of the call.
     this.isStarted = true
     // What is whole at once is never waited for; and who has a key renews both.
     if (!isLast && !idempotency) this.#renewal ??= renew(this.#deps, batchId)
-    const { images } = this.#deps
+    const { uploads, originals } = this.#deps
     try {
-      const recorded = await images.record(entry, arriving.get(images)! > 1 ? MAX_DELAY_MS : 0)
+      const recorded = await uploads.record(entry, arriving.get(uploads)! > 1 ? MAX_DELAY_MS : 0)
       this.#images.push(...recorded)
       return recorded
     } catch (error) {
       // The bytes are stored and have no row: released, they are collected unless someone else uses them.
-      await releaseUnused(images, files)
+      await releaseUnused(originals, files)
       throw error
     }
   }
@@ -116,7 +128,7 @@ class ArrivingUpload {
     return { id: newId(), batchId, ownerId, batchIndex: index, name, format, size, sha256, recipe: this.#deps.recipe }
   }
 
-  #received(): Received {
+  #acknowledgement(): Acknowledgement {
     const { batchId, kind, idempotency } = this.#options
     const answer = idempotency?.answer
     return {
@@ -125,7 +137,7 @@ class ArrivingUpload {
       ...(idempotency && {
         idempotency: {
           key: idempotency.key,
-          fingerprint: fingerprintOf(kind, this.#seen),
+          fingerprint: fingerprintOfUpload(kind, this.#seen),
           answer: answer ? (last) => answer(this.#upload([...this.#images, ...last])) : null,
         },
       }),

@@ -14,13 +14,13 @@ const EVENTS_AT_ONCE = 1_000
  */
 export type WaitForImage = (image: Image, since: string, timeoutMs: number) => Promise<Image | null>
 
-interface Deps {
+export interface WaitDeps {
   images: Pick<ImageStore, 'get' | 'getMany'>
   feed: Pick<EventFeed, 'read' | 'whenFinal'>
 }
 
 /** For all requests of a server: however many wait, they look at the rows together. */
-export function createWaits({ images, feed }: Deps): WaitForImage {
+export function createWaits({ images, feed }: WaitDeps): WaitForImage {
   /** Who waits, by image. */
   const waiting = new Map<string, Set<(row: Image | null) => void>>()
   let looking: NodeJS.Timeout | undefined

@@ -5,9 +5,7 @@ import { seesOf, type Owner } from '../../access.ts'
 import { IDS } from '../../api/common.ts'
 import { archiveForm, archiveQuery, MAX_ARCHIVE_IDS as MAX_IDS } from '../../api/images.ts'
 import { CalotypeError } from '../../errors.ts'
-import type { ReadOriginalDeps } from '../../flow/images/read-original.ts'
-import { readOriginals, type Original, type Selection } from '../../flow/images/read-originals.ts'
-import type { UploadDeps } from '../../flow/upload/upload.ts'
+import { readOriginals, type Original, type ReadOriginalsDeps, type Selection } from '../../flow/images/read-originals.ts'
 import { file } from '../answers.ts'
 import { addEndpoint } from '../endpoint.ts'
 import { drainRefused } from '../hooks/drain-refused.ts'
@@ -32,10 +30,8 @@ function idsOf(form: string): string[] {
   return fields.flatMap((field) => (field.startsWith('id=') ? [field.slice(3)] : []))
 }
 
-type Deps = Pick<UploadDeps, 'images' | 'blobs'> & Pick<ReadOriginalDeps, 'onLoss'>
-
 /** The archive by `GET`, and by `POST` of a form with as many `id` as a URL does not hold, which changes nothing either. */
-export async function archiveRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
+export async function archiveRoutes(fastify: FastifyInstance, deps: ReadOriginalsDeps): Promise<void> {
   drainRefused(fastify)
   fastify.removeAllContentTypeParsers()
   fastify.addContentTypeParser(
@@ -77,7 +73,13 @@ export async function archiveRoutes(fastify: FastifyInstance, deps: Deps): Promi
  * Rejects, nothing sent yet, if there is no image or the first can't be read. What fails later breaks the connection, and what came
  * by then is no archive. A client that leaves ends the reading.
  */
-async function sendArchive(reply: FastifyReply, deps: Deps, selection: Selection, owner: Owner, isHead = false): Promise<FastifyReply> {
+async function sendArchive(
+  reply: FastifyReply,
+  deps: ReadOriginalsDeps,
+  selection: Selection,
+  owner: Owner,
+  isHead = false,
+): Promise<FastifyReply> {
   const originals = readOriginals(deps, selection, owner)
   const first = await originals.next()
   if (first.done) throw new CalotypeError('not_found', 'No image is left to download. Choose others.')

@@ -9,6 +9,7 @@ import { CalotypeError } from '../../errors.ts'
 import { findOriginal, readOriginal, type ByteRange, type ReadOriginalDeps } from '../../flow/images/read-original.ts'
 import { FORMATS, type Image } from '../../image.ts'
 import type { ImageStore } from '../../record/images/image-store.ts'
+import type { RenditionStore } from '../../record/renditions/rendition-store.ts'
 import { parseOperation } from '../../rendition/operation.ts'
 import type { Recipe } from '../../rendition/presets.ts'
 import { originalKey, renditionKey } from '../../rendition/keys.ts'
@@ -19,7 +20,8 @@ import { mediaFile, mediaFolder } from '../wire/images.ts'
 import { describeRenditions, mediaAnswers, mediaHeaders } from './describe-media.ts'
 
 export interface MediaDeps extends ReadOriginalDeps {
-  images: Pick<ImageStore, 'get' | 'findRendition'>
+  images: Pick<ImageStore, 'get'>
+  renditions: Pick<RenditionStore, 'find'>
   /** Its presets have an address each. */
   recipe: Recipe
   blobs: Pick<BlobStore, 'read' | 'stat' | 'link'>
@@ -49,7 +51,7 @@ const PRIVATE = 'private, no-cache'
 
 /** Adds `/media/images/:file`, `/media/thumbnails/:file`, a folder for each further preset, and `/api/images/:id/original`. */
 export async function mediaRoutes(fastify: FastifyInstance, deps: MediaDeps): Promise<void> {
-  const { images, blobs, recipe, mediaAccess = 'public' } = deps
+  const { images, renditions, blobs, recipe, mediaAccess = 'public' } = deps
   const isPrivate = mediaAccess === 'private'
   const cacheControl = isPrivate ? PRIVATE : IMMUTABLE
 
@@ -57,7 +59,7 @@ export async function mediaRoutes(fastify: FastifyInstance, deps: MediaDeps): Pr
   async function find(file: string, principal: Principal, preset: string) {
     if (isPrivate && !principal.scopes.has('read')) throw new CalotypeError('not_found')
     const id = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=-)/.exec(file)?.[0]
-    const found = id === undefined ? null : await images.findRendition(id, preset, isPrivate ? seesOf(principal) : null)
+    const found = id === undefined ? null : await renditions.find(id, preset, isPrivate ? seesOf(principal) : null)
     if (found === null || mediaFile(found.image, found.rendition) !== file) throw new CalotypeError('not_found')
     return found
   }
@@ -109,7 +111,7 @@ export async function mediaRoutes(fastify: FastifyInstance, deps: MediaDeps): Pr
 
 /** `rendition_missing` where it is not there any more. */
 function renditionBlob(
-  { images, blobs, onLoss }: MediaDeps,
+  { images, blobs, onLoss }: Pick<MediaDeps, 'images' | 'blobs' | 'onLoss'>,
   image: Image,
   key: string,
   size: number,

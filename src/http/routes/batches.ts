@@ -6,12 +6,12 @@ import type { AuditLog } from '../../accounts/audit/audit-log.ts'
 import { batch, batchesQuery, batchFile, batchQuery, declared } from '../../api/batches.ts'
 import { IDS } from '../../api/common.ts'
 import { CalotypeError } from '../../errors.ts'
-import { cancelBatch } from '../../flow/batches/cancel-batch.ts'
-import { declareBatch } from '../../flow/batches/declare-batch.ts'
-import { retryBatch } from '../../flow/batches/retry-batch.ts'
+import { cancelBatch, type CancelBatchDeps } from '../../flow/batches/cancel-batch.ts'
+import { declareBatch, type DeclareBatchDeps } from '../../flow/batches/declare-batch.ts'
+import { retryBatch, type RetryBatchDeps } from '../../flow/batches/retry-batch.ts'
 import { allowanceOf, type AllowanceDeps } from '../../flow/upload/allowance.ts'
-import { createBackpressure } from '../../flow/upload/backpressure.ts'
-import type { UploadDeps } from '../../flow/upload/upload.ts'
+import { createBackpressure, type BackpressureDeps } from '../../flow/upload/backpressure.ts'
+import type { BatchStore } from '../../record/batches/batch-store.ts'
 import { actorOf } from '../access/principal.ts'
 import { one, oneOrPage, page } from '../answers.ts'
 import { declaration, MAX_DECLARATION_BYTES, readDeclaration } from '../body/declaration.ts'
@@ -24,7 +24,11 @@ import { IDEMPOTENCY_KEY, keyOf } from '../wire/idempotency-key.ts'
 import { found, linkNext } from '../wire/keyset.ts'
 import type { UploadLimits } from './uploads.ts'
 
-type Deps = UploadDeps & AllowanceDeps & { limits: UploadLimits; audit: AuditLog }
+type Deps = DeclareBatchDeps &
+  CancelBatchDeps &
+  RetryBatchDeps &
+  BackpressureDeps &
+  AllowanceDeps & { batches: Pick<BatchStore, 'list' | 'get' | 'listFiles'>; limits: UploadLimits; audit: AuditLog }
 
 // Smaller ones are read whenever they come.
 const LARGE_BODY_BYTES = 64 * 1024
@@ -40,7 +44,7 @@ const EXAMPLE_FILES = [
 ]
 
 export async function batchRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
-  const { images, limits, audit } = deps
+  const { limits, audit } = deps
   await fastify.register(declarationRoute, deps)
 
   addEndpoint(fastify, {
@@ -52,7 +56,7 @@ export async function batchRoutes(fastify: FastifyInstance, deps: Deps): Promise
     examples: { limit: 20 },
     answers: { 200: page('A page', batch) },
     async handler({ query, url, principal }, reply) {
-      const { batches, next } = await images.batches(defined(query), seesOf(principal))
+      const { batches, next } = await deps.batches.list(defined(query), seesOf(principal))
       linkNext(reply, url, next)
       return batches.map(toApiBatch)
     },
@@ -69,8 +73,8 @@ export async function batchRoutes(fastify: FastifyInstance, deps: Deps): Promise
     answers: { 200: oneOrPage('The batch; with `status`, a page of its files', batch, batchFile) },
     async handler({ params, query: { status, ...page }, url, principal }, reply) {
       const owner = seesOf(principal)
-      if (status === undefined) return toApiBatch(found(await images.batch(params.id, owner)))
-      const { files, next } = found(await images.batchFiles({ batchId: params.id, status, ...defined(page) }, owner))
+      if (status === undefined) return toApiBatch(found(await deps.batches.get(params.id, owner)))
+      const { files, next } = found(await deps.batches.listFiles({ batchId: params.id, status, ...defined(page) }, owner))
       linkNext(reply, url, next)
       return files.map(toApiBatchFile)
     },

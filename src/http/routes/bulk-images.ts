@@ -4,15 +4,17 @@ import { seesOf } from '../../access.ts'
 import type { AuditLog } from '../../accounts/audit/audit-log.ts'
 import { IDS } from '../../api/common.ts'
 import { countQuery, deletedImages, imageCount, manyImages, retriedImages } from '../../api/images.ts'
-import { deleteImages } from '../../flow/images/delete-images.ts'
-import { retryImages } from '../../flow/images/retry-images.ts'
-import type { UploadDeps } from '../../flow/upload/upload.ts'
+import { deleteImages, type DeleteImagesDeps } from '../../flow/images/delete-images.ts'
+import { retryImages, type RetryImagesDeps } from '../../flow/images/retry-images.ts'
+import type { ImageStore } from '../../record/images/image-store.ts'
 import { actorOf } from '../access/principal.ts'
 import { one } from '../answers.ts'
 import { addEndpoint, takeJsonOnly } from '../endpoint.ts'
 import { defined } from '../wire/defined.ts'
 
-export async function manyRoutes(fastify: FastifyInstance, deps: UploadDeps & { audit: AuditLog }): Promise<void> {
+type Deps = DeleteImagesDeps & RetryImagesDeps & { images: Pick<ImageStore, 'count'>; audit: AuditLog }
+
+export async function manyRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
   takeJsonOnly(fastify)
   const body = { schema: manyImages, example: { ids: [IDS.image] } }
 

@@ -3,12 +3,12 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { sent } from '../../api/common.ts'
 import { CalotypeError } from '../../errors.ts'
-import type { ImageStore } from '../../record/images/image-store.ts'
+import type { OriginalStore } from '../../record/originals/original-store.ts'
 import { one } from '../answers.ts'
 import { addEndpoint } from '../endpoint.ts'
 
 export interface HealthDeps {
-  images: Pick<ImageStore, 'known'>
+  originals: Pick<OriginalStore, 'known'>
   /** Why this process can't develop images, though it should; null if it can, or need not. */
   obstacle: () => string | null
   isStopping: () => boolean
@@ -18,7 +18,7 @@ const OBSTACLE_RETRY_SECONDS = 10
 
 const health = (status: 'ok' | 'ready') => sent(null, () => z.strictObject({ status: z.literal(status) }), { status })
 
-export function addHealth(fastify: FastifyInstance, { images, obstacle, isStopping }: HealthDeps): void {
+export function addHealth(fastify: FastifyInstance, { originals, obstacle, isStopping }: HealthDeps): void {
   const known = { access: 'public', tag: 'Server' } as const
 
   addEndpoint(fastify, {
@@ -37,7 +37,7 @@ export function addHealth(fastify: FastifyInstance, { images, obstacle, isStoppi
     errors: ['shutting_down', 'database_unavailable', 'processing_unavailable'],
     async handler() {
       if (isStopping()) throw new CalotypeError('shutting_down', undefined, { retryAfterSeconds: 5 })
-      await images.known(['readiness'])
+      await originals.known(['readiness'])
       const sentence = obstacle()
       if (sentence !== null) {
         throw new CalotypeError('processing_unavailable', sentence, { retryAfterSeconds: OBSTACLE_RETRY_SECONDS })

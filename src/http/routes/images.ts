@@ -6,9 +6,8 @@ import type { AuditLog } from '../../accounts/audit/audit-log.ts'
 import { IDS } from '../../api/common.ts'
 import { DEFAULT_PAGE, image, imagesQuery, listQuery, pendingImage } from '../../api/images.ts'
 import { CalotypeError } from '../../errors.ts'
-import { deleteImage } from '../../flow/images/delete-image.ts'
-import { retryImage } from '../../flow/images/retry-image.ts'
-import type { UploadDeps } from '../../flow/upload/upload.ts'
+import { deleteImage, type DeleteImageDeps } from '../../flow/images/delete-image.ts'
+import { retryImage, type RetryImageDeps } from '../../flow/images/retry-image.ts'
 import type { ImageStore } from '../../record/images/image-store.ts'
 import { actorOf } from '../access/principal.ts'
 import { nothing, one, page } from '../answers.ts'
@@ -20,7 +19,9 @@ import { found, linkNext } from '../wire/keyset.ts'
 // A list without a limit is read and sent in pages of this size: large enough to be quick, small enough to hold.
 const STREAM_PAGE = 200
 
-export async function imageRoutes(fastify: FastifyInstance, deps: UploadDeps & { audit: AuditLog }): Promise<void> {
+type Deps = DeleteImageDeps & RetryImageDeps & { images: Pick<ImageStore, 'list' | 'get'>; audit: AuditLog }
+
+export async function imageRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
   const { images } = deps
   const known = { tag: 'Images', examples: { id: IDS.image } } as const
   const answers = { 200: page('A page of images: fewer than asked for where names are long, or a search goes on in another page', image) }
@@ -98,7 +99,7 @@ export async function imageRoutes(fastify: FastifyInstance, deps: UploadDeps & {
   })
 }
 
-async function* wholeList(images: ImageStore, owner: Owner): AsyncGenerator<string> {
+async function* wholeList(images: Pick<ImageStore, 'list'>, owner: Owner): AsyncGenerator<string> {
   let cursor: string | undefined
   let before = '['
   do {

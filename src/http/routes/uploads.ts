@@ -8,14 +8,17 @@ import { initiated, stillProcessing, uploaded, type ApiInitiated } from '../../a
 import { CalotypeError, ERRORS, type ErrorCode } from '../../errors.ts'
 import { failpoint } from '../../failpoints.ts'
 import { allowanceOf, type AllowanceDeps } from '../../flow/upload/allowance.ts'
-import { createBackpressure } from '../../flow/upload/backpressure.ts'
-import { uploadOnce } from '../../flow/upload/repeat-upload.ts'
-import { noneTaken, type Upload, type UploadDeps } from '../../flow/upload/upload.ts'
-import { uploadDeclared } from '../../flow/upload/upload-declared.ts'
-import { createWaits } from '../../flow/upload/wait-for-image.ts'
+import { createBackpressure, type BackpressureDeps } from '../../flow/upload/backpressure.ts'
+import { uploadOnce, type UploadOnceDeps } from '../../flow/upload/repeat-upload.ts'
+import { noneTaken, type Upload } from '../../flow/upload/taken-upload.ts'
+import { uploadDeclared, type UploadDeclaredDeps } from '../../flow/upload/upload-declared.ts'
+import { createWaits, type WaitDeps } from '../../flow/upload/wait-for-image.ts'
 import type { Observer } from '../../observe/observer.ts'
+import type { EventFeed } from '../../publish/event-feed.ts'
 import { receiveFiles, type Allowance, type ReceiveOptions } from '../../receive/receive-files.ts'
-import type { BatchKind } from '../../record/batches/batch-store.ts'
+import type { BatchKind, BatchStore } from '../../record/batches/batch-store.ts'
+import type { ImageStore } from '../../record/images/image-store.ts'
+import type { BlobStore } from '../../store/blob-store.ts'
 import type { DiskReserve } from '../../store/disk-reserve.ts'
 import { one } from '../answers.ts'
 import { addEndpoint, type StreamedBody } from '../endpoint.ts'
@@ -34,8 +37,15 @@ export interface UploadLimits {
   batchTtlHours: number
 }
 
-type Deps = UploadDeps &
+type Deps = UploadOnceDeps &
+  UploadDeclaredDeps &
+  WaitDeps &
+  BackpressureDeps &
   AllowanceDeps & {
+    blobs: Pick<BlobStore, 'stage' | 'discard'>
+    images: Pick<ImageStore, 'getInBatch'>
+    batches: Pick<BatchStore, 'isDeclared'>
+    feed: Pick<EventFeed, 'position'>
     reserve: Pick<DiskReserve, 'check'>
     limits: UploadLimits
     observer?: Observer | undefined
@@ -216,7 +226,7 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
   /** An Idempotency-Key is not asked for: each file has its place, and is taken there once. */
   async function takeDeclared(request: FastifyRequest, reply: FastifyReply, batch: unknown) {
     const owner = seesOf(request.principal)
-    if (typeof batch !== 'string' || !(await deps.images.isDeclared(batch, owner))) {
+    if (typeof batch !== 'string' || !(await deps.batches.isDeclared(batch, owner))) {
       throw new CalotypeError('not_found', 'There is no such batch. Declare it with POST /api/batches, or send the files without one.')
     }
     const files = receive(deps, request, 'batch', await allowanceOf(deps, request.principal), 'index')

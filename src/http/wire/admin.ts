@@ -8,7 +8,7 @@ import type { TimelineStep } from '../../flow/admin/read-timeline.ts'
 import type { Image } from '../../image.ts'
 import type { Batch } from '../../record/batches/batch-store.ts'
 import type { BulkJob } from '../../record/admin/bulk-jobs.ts'
-import type { ImageStore } from '../../record/images/image-store.ts'
+import type { WorkStore } from '../../record/work/work-store.ts'
 import type { Pause } from '../../record/work/work-pause.ts'
 import type { Worker } from '../../record/work/worker-registry.ts'
 import { toApiBatch } from './batches.ts'
@@ -25,9 +25,9 @@ async function ownersOf(accounts: People, owned: { ownerId: string | null }[]) {
     ownerId === null ? null : { id: ownerId, email: emails.get(ownerId) ?? null }
 }
 
-export async function toAdminImages(accounts: People, images: Pick<ImageStore, 'workOf'>, page: Image[]): Promise<ApiAdminImage[]> {
-  const [ownerOf, work] = await Promise.all([ownersOf(accounts, page), images.workOf(page.map(({ id }) => id))])
-  return page.map((image) => ({ ...toApiImage(image), owner: ownerOf(image.ownerId), attempts: work.get(image.id)?.attempts ?? 0 }))
+export async function toAdminImages(accounts: People, work: Pick<WorkStore, 'doneFor'>, page: Image[]): Promise<ApiAdminImage[]> {
+  const [ownerOf, done] = await Promise.all([ownersOf(accounts, page), work.doneFor(page.map(({ id }) => id))])
+  return page.map((image) => ({ ...toApiImage(image), owner: ownerOf(image.ownerId), attempts: done.get(image.id)?.attempts ?? 0 }))
 }
 
 export async function toAdminBatches(accounts: People, page: Batch[]): Promise<(ApiBatch & ApiAdminBatchOwner)[]> {

@@ -29,8 +29,6 @@ export interface FailureGroup {
 
 export interface Overview {
   counts(): Promise<Counts>
-  /** What is not final, and how many milliseconds the oldest pending image has waited: null without one. */
-  waiting(): Promise<{ pending: number; processing: number; oldestPendingMs: number | null }>
   /** The last so many minutes, oldest first; the last is the one that goes on. Images that are there still. */
   minutes(count: number): Promise<FinishedMinute[]>
   /** The most first. At least one sample each. */

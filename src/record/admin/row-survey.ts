@@ -67,8 +67,8 @@ export interface RowSurvey {
   recentlyCompleted(withinMs: number, after: RenditionId | null, limit: number): Promise<Recent[]>
   /** Overdue for so long at least. */
   stuck(overdueMs: number): Promise<StuckRows>
-  /** Images say what follows from their originals and renditions. Returns those that changed. */
-  untangle(): Promise<Image[]>
+  /** Gives images the status that follows from their originals and renditions. Returns those that changed. */
+  reconcileStatuses(): Promise<Image[]>
   /**
    * These renditions, if they were completed, are `pending` again, with the images that show them: whoever looks for work finds them.
    * Returns the images that changed.

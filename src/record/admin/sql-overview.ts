@@ -2,8 +2,8 @@
 import { sql, type Kysely } from 'kysely'
 import type { Database, Schema } from '../../db/schema.ts'
 import type { ErrorCode } from '../../errors.ts'
-import type { Image, Status } from '../../image.ts'
-import { countAll } from './count-all.ts'
+import type { Image } from '../../image.ts'
+import { countAll } from './read-counts.ts'
 import type { FailureGroup, FinishedMinute, Overview } from './overview.ts'
 import { selectImages, toImageWithOutcome } from '../images/image-rows.ts'
 
@@ -23,23 +23,6 @@ async function lastFailed(db: Kysely<Schema>, code: ErrorCode, limit: number): P
 export function createSqlOverview({ read, now, sizeBytes }: Database): Overview {
   return {
     counts: () => countAll(read),
-
-    async waiting() {
-      const rows = await read
-        .selectFrom('images')
-        .select(({ fn }) => ['status', fn.countAll<number>().as('images')])
-        .select(sql<number>`${now} - min(uploaded_at)`.as('oldestMs'))
-        .where('status', 'in', ['pending', 'processing'])
-        .groupBy('status')
-        .execute()
-      const of = (status: Status) => rows.find((row) => row.status === status)
-      const oldest = of('pending')?.oldestMs
-      return {
-        pending: Number(of('pending')?.images ?? 0),
-        processing: Number(of('processing')?.images ?? 0),
-        oldestPendingMs: oldest === undefined ? null : Math.max(0, Number(oldest)),
-      }
-    },
 
     async minutes(count) {
       const { rows: clock } = await sql<{ now: number }>`select ${now} as now`.execute(read)

@@ -1,4 +1,4 @@
-// The contract of the ledger: batches, the files that were declared for them, and where each file stands.
+// The contract of batches: the files that were declared for them, and where each file stands.
 import type { Owner } from '../../access.ts'
 import type { Failure, FileStatus, Image } from '../../image.ts'
 import type { Recipe } from '../../rendition/presets.ts'
@@ -52,7 +52,7 @@ export interface Declaration {
   sees: Owner
   /** Of the images of files that are known. */
   recipe: Recipe
-  /** Binds an idempotency key that was reserved for this batch to what was declared and to what was answered. */
+  /** Binds an Idempotency-Key that was reserved for this batch to what was declared (`fingerprint`) and to what is answered. */
   idempotency?: { key: string; fingerprint: string; answer: (declared: Declared) => string }
 }
 
@@ -99,41 +99,47 @@ export interface FilesQuery {
  * All changes of one batch come one after the other, whichever server makes them. What is asked for an owner finds their batches only,
  * as if there were no others; for null, everyone's.
  */
-export interface BatchLedger {
+export interface BatchStore {
   /**
-   * A batch, acknowledged from the start, of files that are yet to come; those whose bytes are here already have their images at once. Counts
-   * against the quota of its owner as long as they are awaited. Rejects with `quota_exceeded`, and with `too_many_open_batches`.
+   * Declares a batch of files that are yet to come, acknowledged from the start; those whose bytes are here already have their images at
+   * once. Counts against the quota of its owner as long as files are awaited. Rejects with `quota_exceeded`, `too_many_open_batches`, and
+   * `upload_timeout` when a repeat has taken over its Idempotency-Key.
    */
   declare(declaration: Declaration): Promise<Declared>
   /** Whether there is such a batch, and it was declared. */
-  isDeclared(batchId: string, owner: Owner): Promise<boolean>
+  isDeclared(id: string, owner: Owner): Promise<boolean>
   /** Whether there is such a batch, and it was cancelled. */
-  isCancelled(batchId: string): Promise<boolean>
+  isCancelled(id: string): Promise<boolean>
   /**
-   * Files of a declared batch: images, of the batch's owner, for those it needs, and only for them; the image that is there for one that came before. In their
-   * order. Of a cancelled batch, all are refused. Rejects with `overloaded` when the bytes of one are just being removed: send them again.
+   * Receives files of a declared batch. Each that the batch needs becomes an image of the batch's owner; one that came before is answered
+   * with the image that is there; the others are refused, as are all of a cancelled batch. Results are in the order of `arrivals`. Rejects
+   * with `overloaded` when the bytes of one are being removed just now (send them again), and with `quota_exceeded`.
    */
-  arrive(batchId: string, arrivals: Arrival[], owner: Owner): Promise<Arrived[]>
+  receive(id: string, arrivals: Arrival[], owner: Owner): Promise<Arrived[]>
 
-  batch(id: string, owner: Owner): Promise<Batch | null>
-  /** Newest first. */
-  batches(query: BatchesQuery, owner: Owner): Promise<{ batches: Batch[]; next: string | null }>
-  /** Null if there is no such batch. */
-  batchFiles(query: FilesQuery, owner: Owner): Promise<{ files: BatchFile[]; next: string | null } | null>
+  get(id: string, owner: Owner): Promise<Batch | null>
+  /** Newest first. Rejects with `bad_request` for a cursor that is not one of this list. */
+  list(query: BatchesQuery, owner: Owner): Promise<{ batches: Batch[]; next: string | null }>
+  /** By their place. Null if there is no such batch; rejects like `list`. */
+  listFiles(query: FilesQuery, owner: Owner): Promise<{ files: BatchFile[]; next: string | null } | null>
 
   /**
-   * What is not done becomes `aborted`, and nothing more comes. Returns the images that did; null if there is no such batch; rejects
-   * with `still_arriving`.
+   * What is not done becomes `aborted`, and nothing more comes. Returns the images that did; null if there is no such batch. Rejects with
+   * `still_arriving` for an upload whose body is not in yet.
    */
-  cancelBatch(id: string, owner: Owner): Promise<Image[] | null>
+  cancel(id: string, owner: Owner): Promise<Image[] | null>
   /**
-   * What failed is `pending` again, with all images of the same bytes, whoever has them; what was refused while it could be declared, and is no larger than
-   * `maxFileBytes`, is `needed` again, unless the batch was cancelled. Returns the images that changed; null if there is no such batch.
+   * What failed is `pending` again, with all images of the same bytes, whoever has them. What was refused while it could be declared, and
+   * is no larger than `maxFileBytes`, is `needed` again, unless the batch was cancelled. Returns the images that changed; null if there is
+   * no such batch.
    */
-  retryBatch(id: string, maxFileBytes: number, owner: Owner): Promise<Image[] | null>
-  /** What is missing of declared batches whose time is over has `expired`. Returns how many files that were. Call it every some seconds: until then, batches that are complete are looked at as open ones. */
+  retry(id: string, maxFileBytes: number, owner: Owner): Promise<Image[] | null>
+  /**
+   * What is missing of declared batches whose time is over has `expired`. Returns how many files that were. To be called every few seconds:
+   * a batch that is complete counts as an open one until then.
+   */
   expireDeclared(): Promise<number>
-  /** Removes declared batches that were cancelled or have expired at least `ageMs` ago and had no image then. Returns how many. */
+  /** Removes declared batches that were cancelled or expired at least `ageMs` ago and had no image then. Returns how many. */
   sweepEmpty(ageMs: number): Promise<number>
   /** Removes every declared batch that has no image, whatever is still to come of it. Returns how many. */
   forgetDeclared(): Promise<number>

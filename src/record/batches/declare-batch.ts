@@ -6,10 +6,11 @@ import type { Database, Schema } from '../../db/schema.ts'
 import type { Format, Image } from '../../image.ts'
 import type { Declaration, Declared, FileToDeclare } from './batch-store.ts'
 import { countDeclared } from './declared-usage.ts'
+import { insertImages } from '../images/insert-images.ts'
+import { joinOriginals } from '../originals/join-originals.ts'
+import { encodeName, isOf, orderedSlices, slices } from '../query-parts.ts'
 import { keepAnswer } from '../uploads/idempotency-keys.ts'
-import type { NewImage } from '../images/image-store.ts'
-import { insertImages, joinOriginals } from '../uploads/record-uploads.ts'
-import { encodeName, isOf, slices } from '../images/image-rows.ts'
+import type { NewImage } from '../uploads/upload-store.ts'
 
 // A statement of more is no quicker, and making its text would hold the server up for longer.
 const FILES_A_STATEMENT = 500
@@ -19,7 +20,7 @@ type Here = Map<string, { size: number; format: Format }>
 /** Which of these hashes are originals in use by what someone sees, held until the end of the transaction: nobody releases them meanwhile. */
 async function holdKnown(trx: Transaction<Schema>, { canSkipLocked }: Database, hashes: string[], sees: Owner): Promise<Here> {
   const here: Here = new Map()
-  for (const slice of slices([...new Set(hashes)].sort(), FILES_A_STATEMENT)) {
+  for (const slice of orderedSlices(hashes, FILES_A_STATEMENT)) {
     const rows = await trx
       .selectFrom('originals')
       .select(['originals.sha256', 'originals.size', 'originals.format'])

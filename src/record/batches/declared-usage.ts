@@ -4,7 +4,7 @@ import { DAY_MS, type Owner, type Quota } from '../../access.ts'
 import type { Database, Schema } from '../../db/schema.ts'
 import { CalotypeError } from '../../errors.ts'
 import type { FileToDeclare } from './batch-store.ts'
-import { encodeName } from '../images/image-rows.ts'
+import { encodeName } from '../query-parts.ts'
 import { quotaExceeded, quotasOf } from '../uploads/usage.ts'
 
 /** Of one owner, or of an open server. A drop of a million files has a thousand batches, as the page declares a thousand files at a time. */

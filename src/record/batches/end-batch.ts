@@ -1,13 +1,12 @@
-// Ends a batch: cut off, cancelled by someone, or its time is over; and removes what ended without an image.
+// Ends a batch: cancelled by someone, or its time is over; and removes those that ended without an image.
 import { sql, type ExpressionBuilder, type Transaction } from 'kysely'
 import type { Owner } from '../../access.ts'
 import { retryConflicts } from '../../db/retry-conflicts.ts'
 import type { Database, Schema } from '../../db/schema.ts'
 import { CalotypeError } from '../../errors.ts'
 import type { Image } from '../../image.ts'
-import { holdBatch } from './receive-declared.ts'
+import { holdBatch } from './hold-batch.ts'
 import { IMAGE_COLUMNS, toImage } from '../images/image-rows.ts'
-import { uncountUsage } from '../uploads/usage.ts'
 
 // Of the largest batches, 200,000 files: a second or so, in which nobody else writes to an embedded database.
 const BATCHES_A_TRANSACTION = 10
@@ -155,26 +154,4 @@ async function removeBatches({ write }: Database, hold: (trx: Transaction<Schema
     if (went === null) return removed
     removed += went
   }
-}
-
-/** A body was cut off: what its batch recorded is aborted, developed or not. */
-export function abortBatch({ write, now }: Database, batchId: string): Promise<Image[]> {
-  return write.transaction().execute(async (trx) => {
-    const { numUpdatedRows } = await trx
-      .updateTable('batches')
-      .set({ aborted_at: now, lease_until: null })
-      .where('id', '=', batchId)
-      .where('received_at', 'is', null)
-      .executeTakeFirst()
-    // Acknowledged after all, or never begun.
-    if (!numUpdatedRows) return []
-    await uncountUsage(trx, batchId)
-    const rows = await trx
-      .updateTable('images')
-      .set({ status: 'aborted', finished_at: now, code: null })
-      .where('batch_id', '=', batchId)
-      .returningAll()
-      .execute()
-    return rows.map((row) => toImage(row, null, null))
-  })
 }

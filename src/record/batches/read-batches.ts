@@ -7,8 +7,9 @@ import { ERRORS } from '../../errors.ts'
 import { FILE_STATUSES, isFinal, STATUSES, type FileStatus, type Status } from '../../image.ts'
 import type { Batch, BatchesQuery, BatchFile, FilesQuery } from './batch-store.ts'
 import { decodeCursor, encodeCursor, type Cursor } from '../cursor.ts'
-import type { Rejected } from '../images/image-store.ts'
-import { decodeName, fitting, isListedFor, isOf, selectImages, toImageWithOutcome } from '../images/image-rows.ts'
+import { selectImages, toImageWithOutcome } from '../images/image-rows.ts'
+import { decodeName, fitting, isListedFor, isOf } from '../query-parts.ts'
+import { parseRejected, type Rejected } from '../uploads/rejected.ts'
 
 type Row = Pick<BatchesTable, (typeof COUNTED)[number]> & {
   rejected: string | null
@@ -79,7 +80,7 @@ function toBatch(rows: Row[]): Batch {
   const counts = Object.fromEntries(FILE_STATUSES.map((status) => [status, 0])) as Record<FileStatus, number>
   // An image that is `aborted`, and a file that was when there was none yet, are alike.
   for (const { status, files } of rows) if (status) counts[status] += Number(files)
-  counts.rejected += rejected_files ?? (JSON.parse(rejected ?? '[]') as Rejected[]).length
+  counts.rejected += rejected_files ?? parseRejected(rejected ?? '[]').length
   const isDone = received_at !== null && counts.needed + counts.pending + counts.processing === 0
   return {
     id,
@@ -178,7 +179,7 @@ export async function listBatchFiles(db: Kysely<Schema>, query: FilesQuery, owne
   const batch = await db.selectFrom('batches').select('rejected').where('id', '=', batchId).where(isOf(owner, 'batches')).executeTakeFirst()
   if (!batch) return null
   // In this order: a file that gets its image between the two is in both, and not in neither.
-  const without = await filesWithoutImage(db, query, after, JSON.parse(batch.rejected) as Rejected[])
+  const without = await filesWithoutImage(db, query, after, parseRejected(batch.rejected))
   const files = [...new Map([...without, ...(await filesWithImage(db, query, after))].map((file) => [file.index, file])).values()].sort(
     (a, b) => a.index - b.index,
   )

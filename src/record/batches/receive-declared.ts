@@ -1,36 +1,17 @@
 // Files of a declared batch as they come: each in its place gets its image once, whoever sends it how often.
-import { sql, type Transaction } from 'kysely'
+import type { Transaction } from 'kysely'
 import type { Owner, Quota } from '../../access.ts'
 import type { Database, DeclaredFileRow, Schema } from '../../db/schema.ts'
 import { ERRORS, type ErrorCode } from '../../errors.ts'
 import { failpoint } from '../../failpoints.ts'
 import type { Failure, Image } from '../../image.ts'
 import type { Arrival, Arrived, ArrivedFile } from './batch-store.ts'
-import type { NewImage } from '../images/image-store.ts'
-import { insertImages, joinOriginals } from '../uploads/record-uploads.ts'
-import { decodeName, encodeName, isOf, selectImages, slices, toImageWithOutcome } from '../images/image-rows.ts'
-
-/** What changes where a file of this batch stands takes its row first, so that one such change follows the other. */
-export async function holdBatch(trx: Transaction<Schema>, { now, canSkipLocked }: Database, id: string, owner: Owner) {
-  const batch = await trx
-    .selectFrom('batches')
-    .select(['owner_id', 'declared', 'received_at', 'cancelled_at', sql<boolean | number | null>`expires_at <= ${now}`.as('is_over')])
-    .where('id', '=', id)
-    .where(isOf(owner, 'batches'))
-    .$if(canSkipLocked, (query) => query.forUpdate())
-    .executeTakeFirst()
-  return (
-    batch && {
-      ownerId: batch.owner_id,
-      isDeclared: batch.declared !== null,
-      isReceived: batch.received_at !== null,
-      isCancelled: batch.cancelled_at !== null,
-      isOver: Boolean(batch.is_over),
-    }
-  )
-}
-
-type HeldBatch = NonNullable<Awaited<ReturnType<typeof holdBatch>>>
+import { selectImages, toImageWithOutcome } from '../images/image-rows.ts'
+import { insertImages } from '../images/insert-images.ts'
+import { joinOriginals } from '../originals/join-originals.ts'
+import { decodeName, encodeName, slices } from '../query-parts.ts'
+import type { NewImage } from '../uploads/upload-store.ts'
+import { holdBatch, type HeldBatch } from './hold-batch.ts'
 
 type Verdict = { image: Image } | { accepted: string } | { failure: Failure; isNews: boolean }
 

@@ -1,15 +1,10 @@
-// Between rows and images: reading an image needs its row, that of its original, and that of its main rendition.
+// Rows of images and what they become: an image is its row, that of its original, and that of its main rendition.
 import { sql, type Kysely, type RawBuilder } from 'kysely'
-import type { Owner } from '../../access.ts'
 import type { ImageRow, Schema } from '../../db/schema.ts'
 import { ERRORS, type ErrorCode } from '../../errors.ts'
-import { cutName, jsonBytes } from '../../file-name.ts'
+import { cutName } from '../../file-name.ts'
 import type { Failure, Image, Outcome } from '../../image.ts'
-
-// PostgreSQL's text takes every character but NUL. U+FFFF is none at all, so hardly a name has it; one that has comes back as it was.
-// Sentences about a file may have what its sender wrote in them, too.
-export const encodeName = (name: string) => name.replaceAll('\uFFFF', '\uFFFF1').replaceAll('\0', '\uFFFF0')
-export const decodeName = (text: string) => text.replaceAll('\uFFFF0', '\0').replaceAll('\uFFFF1', '\uFFFF')
+import { decodeName } from '../query-parts.ts'
 
 export function failureOf(row: { code: ErrorCode | null; error: string | null }): Failure | null {
   return row.code === null ? null : { code: row.code, error: row.error ?? ERRORS[row.code] }
@@ -108,31 +103,3 @@ export const selectImages = (db: Kysely<Schema>) =>
       'originals.thumbhash',
       errorText().as('error'),
     ])
-
-/**
- * Rows of one owner, or everyone's. Where they are found by their id or in their batch: written so that no index of owners is taken
- * for the better way, and all that someone has walked through.
- */
-export const isOf = (owner: Owner, table: 'images' | 'batches') =>
-  owner === null ? sql<boolean>`true` : sql<boolean>`${sql.ref(`${table}.owner_id`)} || '' = ${owner}`
-
-/** Likewise, where they are listed: along the index of owners. */
-export const isListedFor = (owner: Owner, table: 'images' | 'batches') =>
-  owner === null ? sql<boolean>`true` : sql<boolean>`${sql.ref(`${table}.owner_id`)} = ${owner}`
-
-/** Rows a statement of bulk parameters takes: SQLite binds 32,766 values at most, and the widest row here has 13. */
-const MAX_BULK_ROWS = 2_000
-
-export function* slices<T>(all: T[], size = MAX_BULK_ROWS): Generator<T[]> {
-  for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size)
-}
-
-/** Of the names on a page of a list, in JSON: eight times those of a thousand ordinary files. */
-const MAX_PAGE_NAMES_BYTES = 512 * 1024
-
-/** The first of these that are a page: `limit` at most, fewer if their names weigh too much, one at least. */
-export function fitting<T extends { name: string }>(rows: T[], limit: number): T[] {
-  let bytes = 0
-  const end = rows.findIndex(({ name }, at) => at === limit || ((bytes += jsonBytes(name)) > MAX_PAGE_NAMES_BYTES && at > 0))
-  return end === -1 ? rows : rows.slice(0, end)
-}

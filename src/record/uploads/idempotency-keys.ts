@@ -2,7 +2,7 @@
 import { sql, type Transaction } from 'kysely'
 import type { Database, Schema } from '../../db/schema.ts'
 import { CalotypeError } from '../../errors.ts'
-import type { Reservation } from '../images/image-store.ts'
+import type { Reservation } from './upload-store.ts'
 
 export async function reserveKey({ write, now }: Database, key: string, batchId: string, leaseMs: number): Promise<Reservation> {
   const lease_until = sql<number>`${now} + ${leaseMs}`
@@ -43,7 +43,7 @@ export async function keepAnswer(
   if (!numUpdatedRows) throw givenUp()
 }
 
-export async function unreserveKey({ write }: Database, key: string, batchId: string): Promise<void> {
+export async function releaseKey({ write }: Database, key: string, batchId: string): Promise<void> {
   await write
     .deleteFrom('idempotency_keys')
     .where('key', '=', key)
@@ -60,8 +60,8 @@ export async function sweepKeys({ write, now }: Database, lifetimeMs: number, is
   if (isOnlyServer) await write.deleteFrom('idempotency_keys').where('fingerprint', 'is', null).execute()
 }
 
-/** An upload still arrives: neither its batch nor its key is given up. */
-export async function renewUpload({ write, now }: Database, batchId: string, leaseMs: number): Promise<void> {
+/** Of a batch that is not acknowledged yet, and of its key. */
+export async function renewLease({ write, now }: Database, batchId: string, leaseMs: number): Promise<void> {
   const lease_until = sql<number>`${now} + ${leaseMs}`
   await write.updateTable('batches').set({ lease_until }).where('id', '=', batchId).where('received_at', 'is', null).execute()
   await write

@@ -4,7 +4,7 @@ import { sql, type Transaction } from 'kysely'
 import { DAY_MS, untilTomorrowSeconds, type Quota } from '../../access.ts'
 import type { Database, Schema } from '../../db/schema.ts'
 import { CalotypeError } from '../../errors.ts'
-import type { NewImage } from '../images/image-store.ts'
+import type { NewImage } from './upload-store.ts'
 
 type Now = Database['now']
 

@@ -3,8 +3,8 @@ import { sql, type Kysely, type UpdateQueryBuilder, type UpdateResult } from 'ky
 import type { Database, ImageRow, Schema } from '../../db/schema.ts'
 import type { Format, Image } from '../../image.ts'
 import { newId } from '../../new-id.ts'
-import type { Lease, Work } from '../images/image-store.ts'
 import { IMAGE_COLUMNS, toImage } from '../images/image-rows.ts'
+import type { Lease, Work } from './work-store.ts'
 
 /** What a machine that lost its power forgot of this is done again, as the renditions are that it had not written yet (decision 22). */
 export const DONE_AGAIN = { mayBeLost: true }

@@ -4,7 +4,7 @@ import type { Database, ImageRow, Schema } from '../../db/schema.ts'
 import type { Image } from '../../image.ts'
 import { DONE_AGAIN } from './claim-work.ts'
 import { derivedStates } from '../renditions/image-states.ts'
-import type { Finished } from '../images/image-store.ts'
+import type { Finished } from './work-store.ts'
 import {
   IMAGE_COLUMNS,
   operationFor,
@@ -15,12 +15,11 @@ import {
   type OutcomeColumns,
 } from '../images/image-rows.ts'
 
-/** A table of values; the casts tell PostgreSQL the types, which it takes from the first row. */
-function valuesTable<Column extends string>(name: string, types: Record<Column, string>, rows: Record<Column, unknown>[]) {
+/** A common table expression of these rows; the casts tell PostgreSQL the types of the columns. */
+function tableOf<Column extends string>(name: string, types: Record<Column, string>, rows: Record<Column, unknown>[]) {
   const columns = Object.keys(types) as Column[]
   const values = rows.map((row) => sql`(${sql.join(columns.map((column) => sql`cast(${row[column]} as ${sql.raw(types[column])})`))})`)
-  const named = sql.join(columns.map((column, at) => sql`${sql.ref(`column${at + 1}`)} as ${sql.ref(column)}`))
-  return sql`(select ${named} from (values ${sql.join(values)}) as given) as ${sql.ref(name)}`
+  return sql`${sql.ref(name)}(${sql.join(columns.map((column) => sql.ref(column)))}) as (values ${sql.join(values)})`
 }
 
 const OUTPUT = {
@@ -34,7 +33,7 @@ const OUTPUT = {
   error: 'text',
 }
 
-/** Originals that are still held under the token of their outcome, locked in the order in which everybody locks them (`collect-originals.ts`). */
+/** Originals that are still held under the token of their outcome, locked in the order in which everybody locks them (`lock-originals.ts`). */
 const stillHeld = ({ canSkipLocked }: Database, results: Finished[]) => sql`(
   select sha256, lease_token from originals
   where sha256 in (${sql.join(results.map(({ sha256 }) => sha256))}) and status = 'processing'
@@ -55,9 +54,10 @@ function finishRenditions(database: Database, results: Finished[]) {
   )
   if (rows.length === 0) return null
   const finish = sql`
+    with ${tableOf('made', OUTPUT, rows)}
     update renditions set status = case when made.code is null then 'completed' else 'error' end,
       width = made.width, height = made.height, bytes = made.bytes, code = made.code, error = made.error
-    from ${valuesTable('made', OUTPUT, rows)}, ${stillHeld(database, results)}
+    from made, ${stillHeld(database, results)}
     where renditions.sha256 = made.sha256 and renditions.operation = made.operation
       and held.sha256 = made.sha256 and held.lease_token = made.token`
   return { compile: () => finish.compile(database.write) }
@@ -75,11 +75,12 @@ function finishOriginals(database: Database, results: Finished[]) {
   })
   const isPending = sql`exists (select 1 from renditions where renditions.sha256 = originals.sha256 and renditions.status = 'pending')`
   const finish = sql`
+    with ${tableOf('outcome', OUTCOME, rows)}
     update originals set finished_at = ${now}, lease_until = null, code = outcome.code, error = outcome.error,
       status = case when outcome.code is not null then 'failed' when ${isPending} then 'pending' else 'idle' end,
       width = coalesce(outcome.width, originals.width), height = coalesce(outcome.height, originals.height),
       thumbhash = coalesce(outcome.thumbhash, originals.thumbhash)
-    from ${valuesTable('outcome', OUTCOME, rows)}, ${stillHeld(database, results)}
+    from outcome, ${stillHeld(database, results)}
     where originals.sha256 = outcome.sha256 and held.sha256 = outcome.sha256 and held.lease_token = outcome.token`
   return { compile: () => finish.compile(write) }
 }

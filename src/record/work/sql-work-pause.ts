@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { PausesTable } from '../../db/tables/admin-tables.ts'
 import type { Database } from '../../db/schema.ts'
-import { decodeName, encodeName } from '../images/image-rows.ts'
+import { decodeName, encodeName } from '../query-parts.ts'
 import type { Pause, WorkPause } from './work-pause.ts'
 
 const THE_ONE = 1

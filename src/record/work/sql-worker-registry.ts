@@ -1,7 +1,7 @@
 // The registry of workers in SQL: a row for each process; what it has in hand is read from the work itself.
 import { sql } from 'kysely'
 import type { Database } from '../../db/schema.ts'
-import { decodeName } from '../images/image-rows.ts'
+import { decodeName } from '../query-parts.ts'
 import type { Worker, WorkerRegistry } from './worker-registry.ts'
 
 // Three times what lies between two reports.

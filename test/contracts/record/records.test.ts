@@ -1,31 +1,36 @@
-// The image store, held to the contract: on SQLite, and on PostgreSQL through PgBouncer in transaction mode.
+// The records, each store held to the contract: on SQLite, and on PostgreSQL through PgBouncer in transaction mode.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Quota } from '../../../src/access.ts'
 import { openPostgres } from '../../../src/db/postgres/open-postgres.ts'
 import { createLog } from '../../../src/log.ts'
-import { createSqlImageStore } from '../../../src/record/images/sql-image-store.ts'
+import { createSqlRecords } from '../../../src/record/sql-records.ts'
 import { createSqlRowArchive } from '../../../src/record/admin/sql-row-archive.ts'
 import { createSqlRowSurvey } from '../../../src/record/admin/sql-row-survey.ts'
 import { RECIPE } from '../../../src/rendition/presets.ts'
 import { openOnSqlite, withPostgres, type OpenDatabase } from '../../support/engines/databases.ts'
-import { batchLedgerContract } from './batch-store.ts'
+import { batchStoreContract } from './batch-store.ts'
 import { countsContract } from './counts.ts'
-import { imageStoreContract, WIDER, type Open } from './image-store.ts'
+import { imageStoreContract } from './image-store.ts'
 import { knownStoreContract } from './known-store.ts'
+import { originalStoreContract } from './original-store.ts'
 import { ownersContract } from './owners.ts'
 import { quotasContract } from './quotas.ts'
+import { WIDER, type Open } from './records.ts'
+import { renditionStoreContract } from './rendition-store.ts'
 import { rowArchiveContract } from './row-archive.ts'
 import { rowSurveyContract } from './row-survey.ts'
+import { uploadStoreContract } from './upload-store.ts'
+import { workStoreContract } from './work-store.ts'
 
 const storesOn =
   (openDatabase: OpenDatabase) =>
   async (quota?: Quota): ReturnType<Open> => {
     const { database, close } = await openDatabase()
-    const store = createSqlImageStore(database, quota)
-    for (const recipe of [RECIPE, WIDER]) await store.addRecipe(recipe)
+    const records = createSqlRecords(database, quota)
+    for (const recipe of [RECIPE, WIDER]) await records.renditions.addRecipe(recipe)
     return {
-      store,
+      records,
       survey: createSqlRowSurvey(database),
       archive: createSqlRowArchive(database),
       close,
@@ -36,7 +41,11 @@ function contracts(openDatabase: OpenDatabase): void {
   const openWith = storesOn(openDatabase)
   const open: Open = () => openWith()
   imageStoreContract(open)
-  batchLedgerContract(open)
+  batchStoreContract(open)
+  uploadStoreContract(open)
+  workStoreContract(open)
+  renditionStoreContract(open)
+  originalStoreContract(open)
   ownersContract(open)
   countsContract(open)
   rowSurveyContract(open)
@@ -45,9 +54,9 @@ function contracts(openDatabase: OpenDatabase): void {
   knownStoreContract(openDatabase)
 }
 
-describe('image store on SQLite', () => contracts(openOnSqlite))
+describe('records on SQLite', () => contracts(openOnSqlite))
 
-describe('image store on a database that has no index of names', () => {
+describe('records on a database that has no index of names', () => {
   const open = storesOn(async () => {
     const { database, close } = await openOnSqlite()
     return { database: { ...database, findNames: null }, close }
@@ -55,7 +64,7 @@ describe('image store on a database that has no index of names', () => {
   countsContract(() => open())
 })
 
-describe('image store on PostgreSQL through PgBouncer', () => {
+describe('records on PostgreSQL through PgBouncer', () => {
   const { open, newDatabase } = withPostgres()
   const log = createLog('error')
   contracts(open)

@@ -51,6 +51,7 @@ describe('media from S3, with S3_PUBLIC_ENDPOINT', () => {
     identifyEveryone(app)
     await app.register(mediaRoutes, {
       images: rows.images,
+      renditions: rows.renditions,
       recipe: RECIPE,
       blobs,
       onLoss: () => undefined,
@@ -114,7 +115,7 @@ describe('media from S3, with S3_PUBLIC_ENDPOINT', () => {
     const guarded = fastify(problemOptions)
     answerProblems(guarded)
     identifyByHeader(guarded)
-    await guarded.register(mediaRoutes, { images: owned.images, recipe: RECIPE, blobs, mediaAccess: 'private', onLoss: () => undefined })
+    await guarded.register(mediaRoutes, { ...owned, recipe: RECIPE, blobs, mediaAccess: 'private', onLoss: () => undefined })
     try {
       for (const path of [developedPath, `/api/images/${image.id}/original`]) {
         for (const [who, status] of [

@@ -11,9 +11,9 @@ export function createMediaRows(recipe: Recipe = RECIPE) {
     const row = rows.get(id)
     return row && isSeenBy(owner, row.image) ? row : null
   }
-  const images: MediaDeps['images'] = {
-    get: async (id, owner) => seen(id, owner)?.image ?? null,
-    async findRendition(id, preset, owner) {
+  const images: MediaDeps['images'] = { get: async (id, owner) => seen(id, owner)?.image ?? null }
+  const renditions: MediaDeps['renditions'] = {
+    async find(id, preset, owner) {
       const row = seen(id, owner)
       const rendition = row?.renditions.find((one) => one.preset === preset)
       return row && rendition ? { image: row.image, rendition } : null
@@ -21,6 +21,7 @@ export function createMediaRows(recipe: Recipe = RECIPE) {
   }
   return {
     images,
+    renditions,
     /** One that waits. */
     add(image: Image): Image {
       rows.set(image.id, { image, renditions: [] })

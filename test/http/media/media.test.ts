@@ -81,6 +81,7 @@ describe('media', () => {
     identifyEveryone(app)
     await app.register(mediaRoutes, {
       images: rows.images,
+      renditions: rows.renditions,
       recipe: WITH_PREVIEW,
       blobs,
       onLoss: ({ code }) => void losses.push(code),

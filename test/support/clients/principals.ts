@@ -13,17 +13,17 @@ import { openSqlite } from '../../../src/db/sqlite/open-sqlite.ts'
 import { processImages } from '../../../src/flow/develop/process-images.ts'
 import type { AccountDeps } from '../../../src/flow/accounts/account-deps.ts'
 import type { AllowanceDeps } from '../../../src/flow/upload/allowance.ts'
-import type { UploadDeps } from '../../../src/flow/upload/upload.ts'
 import type { CallLimits } from '../../../src/http/access/count-call.ts'
 import type { Identify } from '../../../src/http/access/principal.ts'
-import { createServer, type AdminDeps } from '../../../src/http/server.ts'
+import { createServer, type AdminDeps, type ServerDeps } from '../../../src/http/server.ts'
 import { createLog } from '../../../src/log.ts'
 import { createChildPool } from '../../../src/process/pool/child-pool.ts'
 import { createMemoryFeed } from '../../../src/publish/memory-feed.ts'
 import { createMemoryQueue } from '../../../src/queue/memory-queue.ts'
 import { RECIPE } from '../../../src/rendition/presets.ts'
+import type { Records } from '../../../src/record/records.ts'
 import { createSqlBulkJobs } from '../../../src/record/admin/sql-bulk-jobs.ts'
-import { createSqlImageStore } from '../../../src/record/images/sql-image-store.ts'
+import { createSqlRecords } from '../../../src/record/sql-records.ts'
 import { createSqlOverview } from '../../../src/record/admin/sql-overview.ts'
 import { createSqlKnownStore } from '../../../src/record/originals/sql-known-store.ts'
 import { createSqlWorkPause } from '../../../src/record/work/sql-work-pause.ts'
@@ -67,11 +67,12 @@ export const identifyEveryone: Identify = (fastify) => {
 }
 
 export interface Shared {
-  deps: UploadDeps &
+  deps: Records &
     AccountDeps &
     AdminDeps &
     AllowanceDeps &
-    CallLimits & {
+    CallLimits &
+    Pick<ServerDeps, 'recipe' | 'blobs' | 'queue' | 'feed'> & {
       accounts: AccountDeps['accounts']
       auth: 'open'
       trustProxy: string[]
@@ -92,12 +93,12 @@ export async function startShared(): Promise<Shared> {
   const { database } = await openSqlite(join(dataDir, 'calotype.sqlite'))
   const blobs = await openFilesystemStore(dataDir, { isShared: false })
   const log = createLog('silent')
-  const images = createSqlImageStore(database)
-  await images.addRecipe(RECIPE)
+  const records = createSqlRecords(database)
+  await records.renditions.addRecipe(RECIPE)
   const deps = {
+    ...records,
     recipe: RECIPE,
     blobs,
-    images,
     overview: createSqlOverview(database),
     workers: createSqlWorkerRegistry(database),
     pause: createSqlWorkPause(database),

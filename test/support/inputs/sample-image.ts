@@ -1,7 +1,7 @@
 // Images as the rows would give them, and outcomes as a child would, for tests that need no database or no pixels.
 import { randomUUID } from 'node:crypto'
 import type { Failure, Format, Image, Outcome, Picture } from '../../../src/image.ts'
-import type { Finished, Output, Work } from '../../../src/record/images/image-store.ts'
+import type { Finished, Output, Work } from '../../../src/record/work/work-store.ts'
 import { parseOperation } from '../../../src/rendition/operation.ts'
 import { RECIPE, type Recipe } from '../../../src/rendition/presets.ts'
 

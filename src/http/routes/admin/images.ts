@@ -4,7 +4,9 @@ import type { AccountStore } from '../../../accounts/account-store.ts'
 import { adminBatch, adminBatchesQuery, adminImage, adminImagesQuery, imageDetail } from '../../../api/admin.ts'
 import { byId, IDS } from '../../../api/common.ts'
 import { readTimeline } from '../../../flow/admin/read-timeline.ts'
+import type { BatchStore } from '../../../record/batches/batch-store.ts'
 import type { ImageStore } from '../../../record/images/image-store.ts'
+import type { WorkStore } from '../../../record/work/work-store.ts'
 import { one, page } from '../../answers.ts'
 import { addEndpoint } from '../../endpoint.ts'
 import { toAdminBatches, toAdminImages, toApiTimeline } from '../../wire/admin.ts'
@@ -12,11 +14,13 @@ import { defined } from '../../wire/defined.ts'
 import { found, linkNext } from '../../wire/keyset.ts'
 
 export interface AdminImagesDeps {
-  images: ImageStore
+  images: Pick<ImageStore, 'list' | 'get'>
+  work: Pick<WorkStore, 'doneFor'>
+  batches: Pick<BatchStore, 'list'>
   accounts: AccountStore
 }
 
-export async function adminImageRoutes(fastify: FastifyInstance, { images, accounts }: AdminImagesDeps): Promise<void> {
+export async function adminImageRoutes(fastify: FastifyInstance, { images, work, batches, accounts }: AdminImagesDeps): Promise<void> {
   const admin = { access: 'admin', tag: 'Administration', noStore: true } as const
 
   addEndpoint(fastify, {
@@ -29,7 +33,7 @@ export async function adminImageRoutes(fastify: FastifyInstance, { images, accou
     async handler({ query, url }, reply) {
       const { images: listed, next } = await images.list(defined(query), null)
       linkNext(reply, url, next)
-      return toAdminImages(accounts, images, listed)
+      return toAdminImages(accounts, work, listed)
     },
   })
 
@@ -42,9 +46,9 @@ export async function adminImageRoutes(fastify: FastifyInstance, { images, accou
     answers: { 200: one('The image', imageDetail) },
     async handler({ params: { id } }) {
       const image = found(await images.get(id, null))
-      const [shown] = await toAdminImages(accounts, images, [image])
-      const work = found((await images.workOf([id])).get(id) ?? null)
-      return { ...shown!, timeline: toApiTimeline(readTimeline(image, work)) }
+      const [shown] = await toAdminImages(accounts, work, [image])
+      const done = found((await work.doneFor([id])).get(id) ?? null)
+      return { ...shown!, timeline: toApiTimeline(readTimeline(image, done)) }
     },
   })
 
@@ -56,9 +60,9 @@ export async function adminImageRoutes(fastify: FastifyInstance, { images, accou
     examples: { state: 'open', limit: 20 },
     answers: { 200: page('A page, newest first', adminBatch) },
     async handler({ query, url }, reply) {
-      const { batches, next } = await images.batches(defined(query), null)
+      const { batches: listed, next } = await batches.list(defined(query), null)
       linkNext(reply, url, next)
-      return toAdminBatches(accounts, batches)
+      return toAdminBatches(accounts, listed)
     },
   })
 }

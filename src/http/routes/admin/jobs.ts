@@ -18,7 +18,7 @@ import { defined } from '../../wire/defined.ts'
 import { found, linkNext } from '../../wire/keyset.ts'
 
 export interface AdminJobsDeps {
-  images: ImageStore
+  images: Pick<ImageStore, 'count' | 'getMany'>
   jobs: BulkJobs
   audit: AuditLog
   accounts: AccountStore

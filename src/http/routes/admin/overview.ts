@@ -7,6 +7,7 @@ import { haltInWords } from '../../../flow/originals/check-store.ts'
 import type { DeletionHalt, KnownStore } from '../../../record/originals/known-store.ts'
 import type { Overview } from '../../../record/admin/overview.ts'
 import type { WorkPause } from '../../../record/work/work-pause.ts'
+import type { WorkStore } from '../../../record/work/work-store.ts'
 import type { WorkerRegistry } from '../../../record/work/worker-registry.ts'
 import type { BlobStore } from '../../../store/blob-store.ts'
 import { all, one } from '../../answers.ts'
@@ -17,6 +18,7 @@ import { iso } from '../../wire/iso.ts'
 
 export interface AdminOverviewDeps {
   overview: Overview
+  work: Pick<WorkStore, 'backlog'>
   workers: WorkerRegistry
   pause: WorkPause
   knownStore: KnownStore
@@ -28,7 +30,7 @@ const MINUTES = 60
 const SAMPLES = 6
 
 export async function adminOverviewRoutes(fastify: FastifyInstance, deps: AdminOverviewDeps): Promise<void> {
-  const { overview, workers, pause, knownStore, blobs, settings } = deps
+  const { overview, work, workers, pause, knownStore, blobs, settings } = deps
   const admin = { access: 'admin', tag: 'Administration', noStore: true } as const
 
   addEndpoint(fastify, {
@@ -39,7 +41,7 @@ export async function adminOverviewRoutes(fastify: FastifyInstance, deps: AdminO
     async handler() {
       const [counts, { oldestPendingMs }, minutes, databaseBytes, space, sum, paused, { halt }] = await Promise.all([
         overview.counts(),
-        overview.waiting(),
+        work.backlog(),
         overview.minutes(MINUTES),
         overview.databaseBytes(),
         blobs.space(),

@@ -4,8 +4,8 @@ import type { AccountStore } from '../../../accounts/account-store.ts'
 import type { AuditLog } from '../../../accounts/audit/audit-log.ts'
 import { pause, pauseBody, queue, type ApiQueue } from '../../../api/queue.ts'
 import { pauseQueue, resumeQueue } from '../../../flow/admin/pause-queue.ts'
-import type { Overview } from '../../../record/admin/overview.ts'
 import type { WorkPause } from '../../../record/work/work-pause.ts'
+import type { WorkStore } from '../../../record/work/work-store.ts'
 import { nameOfActor } from '../../access/name-of-actor.ts'
 import { actorOf } from '../../access/principal.ts'
 import { one } from '../../answers.ts'
@@ -14,7 +14,7 @@ import { ACCOUNT_BODY_LIMIT as bodyLimit } from '../../wire/accounts.ts'
 import { toApiPause } from '../../wire/admin.ts'
 
 export interface AdminQueueDeps {
-  overview: Overview
+  work: Pick<WorkStore, 'backlog'>
   pause: WorkPause
   audit: AuditLog
   accounts: AccountStore
@@ -25,7 +25,7 @@ export async function adminQueueRoutes(fastify: FastifyInstance, deps: AdminQueu
   const admin = { access: 'admin', tag: 'Administration', noStore: true } as const
 
   async function queueNow(): Promise<ApiQueue> {
-    const [{ oldestPendingMs, ...waiting }, pause] = await Promise.all([deps.overview.waiting(), deps.pause.current()])
+    const [{ oldestPendingMs, ...waiting }, pause] = await Promise.all([deps.work.backlog(), deps.pause.current()])
     return { ...waiting, oldest_pending_ms: oldestPendingMs, pause: toApiPause(pause) }
   }
 

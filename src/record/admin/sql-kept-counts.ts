@@ -1,14 +1,15 @@
-// The kept counts: added up by the sweep, compared with what the rows say, counted anew.
+// The kept counts on SQL. Triggers count: SQLite in place, PostgreSQL by appending changes, which are added up here.
 import { sql, type Kysely, type Transaction } from 'kysely'
+import { retryConflicts } from '../../db/retry-conflicts.ts'
 import type { Database, Schema } from '../../db/schema.ts'
 import type { FileStatus, Status } from '../../image.ts'
-import type { CountDifference } from '../images/image-store.ts'
+import type { CountDifference, KeptCounts } from './kept-counts.ts'
 
 // Any number, the same for all: who adds up, or counts anew, does so alone.
 const COUNTS_LOCK = 7_215_330_418
 
 /** What transactions appended goes into the counts. At most one process does it at a time; the others leave it to that one. */
-export async function foldCounts({ write, canSkipLocked }: Database): Promise<void> {
+async function foldCounts({ write, canSkipLocked }: Database): Promise<void> {
   // The one writer counts in place.
   if (!canSkipLocked) return
   const waiting = await sql`select 1 from count_changes limit 1`.execute(write)
@@ -42,7 +43,7 @@ const COUNTED_FILES = sql`
   ) as files group by 1, 2`
 
 /** One statement for each, so that both sides are of the same moment. */
-export async function differingCounts(db: Kysely<Schema>): Promise<CountDifference[]> {
+async function differingCounts(db: Kysely<Schema>): Promise<CountDifference[]> {
   const images = await sql<{ owner_id: string; status: Status; code: string; kept: number; counted: number; bytes: number }>`
     select owner_id, status, code, sum(kept) as kept, sum(counted) as counted, sum(bytes) as bytes from (
       select owner_id, status, code, images as kept, 0 as counted, bytes from kept_images
@@ -74,7 +75,7 @@ async function holdRows(trx: Transaction<Schema>, { canSkipLocked }: Database): 
   await sql`select pg_advisory_xact_lock(${sql.lit(COUNTS_LOCK)})`.execute(trx)
 }
 
-export function recount(database: Database): Promise<CountDifference[]> {
+function recount(database: Database): Promise<CountDifference[]> {
   return database.write.transaction().execute(async (trx) => {
     await holdRows(trx, database)
     const differences = await differingCounts(trx)
@@ -87,3 +88,9 @@ export function recount(database: Database): Promise<CountDifference[]> {
     return differences
   })
 }
+
+export const createSqlKeptCounts = (database: Database): KeptCounts => ({
+  fold: () => foldCounts(database),
+  differences: () => differingCounts(database.read),
+  recount: () => retryConflicts(() => recount(database)),
+})

@@ -1,6 +1,8 @@
-// Counts of all images as the database keeps them: by state, by why they failed, and their bytes.
+// Reads the counts that the database keeps: of all images, or of those of one owner, by state and by why they failed.
 import type { Kysely } from 'kysely'
+import type { Owner } from '../../access.ts'
 import type { Schema } from '../../db/schema.ts'
+import type { ErrorCode } from '../../errors.ts'
 import { STATUSES, type Status } from '../../image.ts'
 import type { Counts } from './overview.ts'
 
@@ -19,4 +21,16 @@ export async function countAll(db: Kysely<Schema>): Promise<Counts> {
       .sort((a, b) => b.images - a.images || (a.code < b.code ? -1 : 1)),
     bytes: sum(rows, 'bytes'),
   }
+}
+
+/** Images of one owner (null: everyone's) in these states (null: in any), and with this code if one is given. */
+export async function countKept(db: Kysely<Schema>, owner: Owner, statuses: Status[] | null, code?: ErrorCode): Promise<number> {
+  const { images } = await db
+    .selectFrom('kept_images')
+    .select(({ fn }) => fn.sum<number | null>('images').as('images'))
+    .$if(owner !== null, (query) => query.where('owner_id', '=', owner!).where('owner_id', '<>', ''))
+    .$if(statuses !== null, (query) => query.where('status', 'in', statuses!))
+    .$if(code !== undefined, (query) => query.where('code', '=', code!))
+    .executeTakeFirstOrThrow()
+  return Number(images ?? 0)
 }

@@ -1,17 +1,20 @@
-// Tries again what failed: one image, or all of a batch; with every other image that failed by the same bytes.
+// Tries failed images again, with every other image that failed by the same bytes.
 import type { Transaction } from 'kysely'
 import type { Owner } from '../../access.ts'
+import { retryConflicts } from '../../db/retry-conflicts.ts'
 import type { Database, Schema } from '../../db/schema.ts'
 import { CalotypeError, ERRORS } from '../../errors.ts'
 import type { Image } from '../../image.ts'
-import { holdBatch } from '../batches/receive-declared.ts'
-import { lockOriginals } from '../originals/collect-originals.ts'
-import { isOf, slices, toImage } from './image-rows.ts'
+import { lockOriginals } from '../originals/lock-originals.ts'
+import { isOf, orderedSlices } from '../query-parts.ts'
+import { toImage } from './image-rows.ts'
+
+const IMAGES_A_TRANSACTION = 1_000
 
 /** What failed of these originals is `pending` again, with all images that failed by it, whoever has them. Returns the images. */
 export async function retryFailed(trx: Transaction<Schema>, database: Database, hashes: string[]): Promise<Image[]> {
   const images: Image[] = []
-  for (const asked of slices([...new Set(hashes)].sort())) {
+  for (const asked of orderedSlices(hashes)) {
     const slice = await withoutDamaged(trx, asked)
     if (slice.length === 0) continue
     await lockOriginals(trx, database, slice)
@@ -52,33 +55,22 @@ export function retryImage(database: Database, id: string, owner: Owner): Promis
   })
 }
 
-export function retryBatch(database: Database, id: string, maxFileBytes: number, owner: Owner): Promise<Image[] | null> {
-  return database.write.transaction().execute(async (trx) => {
-    const batch = await holdBatch(trx, database, id, owner)
-    if (!batch) return null
-    if (batch.isDeclared && !batch.isOver && !batch.isCancelled) {
-      const { numUpdatedRows } = await trx
-        .updateTable('declared_files')
-        .set({ status: 'needed', code: null, error: null, finished_at: null })
-        .where('batch_id', '=', id)
-        .where('status', '=', 'rejected')
-        // The others would be refused whatever was sent.
-        .where('size', '>', 0)
-        .where('size', '<=', maxFileBytes)
-        .executeTakeFirst()
-      if (numUpdatedRows > 0n) await trx.updateTable('batches').set({ awaits_files: 1 }).where('id', '=', id).execute()
-    }
-    const failed = await trx
-      .selectFrom('images')
-      .select('sha256')
-      .distinct()
-      .where('batch_id', '=', id)
-      .where('status', '=', 'error')
-      .execute()
-    return retryFailed(
-      trx,
-      database,
-      failed.map(({ sha256 }) => sha256),
+/** Of those that failed, with all that failed by the same bytes; in transactions of a thousand. */
+export async function retryImages(database: Database, ids: string[], owner: Owner): Promise<Image[]> {
+  const retried: Image[] = []
+  for (const slice of orderedSlices(ids, IMAGES_A_TRANSACTION)) {
+    const images = await retryConflicts(() =>
+      database.write.transaction().execute(async (trx) => {
+        const failed = trx.selectFrom('images').select('sha256').where('id', 'in', slice).where('status', '=', 'error')
+        const rows = await failed.where(isOf(owner, 'images')).execute()
+        return retryFailed(
+          trx,
+          database,
+          rows.map(({ sha256 }) => sha256),
+        )
+      }),
     )
-  })
+    retried.push(...images)
+  }
+  return retried
 }
