@@ -1,7 +1,7 @@
 // Accounts on the wire: users, their sessions and passwords.
 import { z } from 'zod'
 import { MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, ROLES, SCOPES } from '../access.ts'
-import { count, IDS, page, search, sent, time } from './common.ts'
+import { count, EXAMPLE_IDS, page, search, sent, time } from './common.ts'
 
 const MAX_NAME_LENGTH = 100
 
@@ -24,7 +24,7 @@ export const user = sent(
       used_today: z.strictObject({ bytes: count(), images: count() }).describe('What was taken from them since midnight, UTC'),
     }),
   {
-    id: IDS.user,
+    id: EXAMPLE_IDS.user,
     email: 'ada@example.org',
     name: 'Ada',
     role: 'member',
@@ -92,7 +92,7 @@ export const session = sent(
       current: z.boolean().describe('The one that asks'),
     }),
   {
-    id: IDS.session,
+    id: EXAMPLE_IDS.session,
     created_at: '2026-11-25T08:00:00.000Z',
     last_seen_at: '2026-11-25T10:00:00.000Z',
     expires_at: '2026-12-25T08:00:00.000Z',

@@ -4,13 +4,13 @@ import { ERRORS } from '../errors.ts'
 import { STATUSES, type Status } from '../image.ts'
 import { user } from './accounts.ts'
 import { batch, MAX_BATCHES_PAGE } from './batches.ts'
-import { bytes, count, errorCode, IDS, milliseconds, page, person, sent, sentence, time, timeInMs } from './common.ts'
+import { bytes, count, errorCode, EXAMPLE_IDS, milliseconds, page, person, sent, sentence, time, timeInMs } from './common.ts'
 import { image, imageFilter, imageSort, pendingImage } from './images.ts'
 import { pause } from './queue.ts'
 
 export const MAX_PAGE = 500
 const MINUTE = '2026-11-25T10:00:00.000Z'
-const OWNER = { id: IDS.user, email: user.example.email }
+const OWNER = { id: EXAMPLE_IDS.user, email: user.example.email }
 
 const deletionHalt = () =>
   z
@@ -153,7 +153,7 @@ export const worker = sent(
     concurrency: 2,
     busy: 1,
     developed: 90_248,
-    in_hand: [{ id: IDS.image, name: image.example.name, started_at: MINUTE }],
+    in_hand: [{ id: EXAMPLE_IDS.image, name: image.example.name, started_at: MINUTE }],
   },
 )
 export type ApiWorker = z.output<typeof worker.schema>

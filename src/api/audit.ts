@@ -1,7 +1,7 @@
 // The audit log on the wire.
 import { z } from 'zod'
 import { pageQuery, user, VIA } from './accounts.ts'
-import { IDS, person, search, sent, time, timeInMs } from './common.ts'
+import { EXAMPLE_IDS, person, search, sent, time, timeInMs } from './common.ts'
 import { key } from './keys.ts'
 
 export const auditEntry = sent(
@@ -19,13 +19,13 @@ export const auditEntry = sent(
       detail: z.record(z.string(), z.unknown()),
     }),
   {
-    id: IDS.auditEntry,
+    id: EXAMPLE_IDS.auditEntry,
     at: '2026-11-25T10:00:00.000Z',
-    user: { id: IDS.user, email: user.example.email },
+    user: { id: EXAMPLE_IDS.user, email: user.example.email },
     via: 'session',
-    credential: IDS.session,
+    credential: EXAMPLE_IDS.session,
     action: 'key.created',
-    target: { kind: 'key', id: IDS.key },
+    target: { kind: 'key', id: EXAMPLE_IDS.key },
     address: '192.0.2.7',
     detail: { name: key.example.name, scopes: key.example.scopes },
   },

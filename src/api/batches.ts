@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { ERRORS } from '../errors.ts'
 import { FILE_STATUSES } from '../image.ts'
-import { bytes, count, errorCode, IDS, named, page, sent, sentence, time } from './common.ts'
+import { bytes, count, errorCode, EXAMPLE_IDS, named, page, sent, sentence, time } from './common.ts'
 import { image } from './images.ts'
 
 const MAX_FILES_PAGE = 1_000
@@ -44,12 +44,12 @@ export const declared = sent(
         .describe('In the order of the request: to be sent, here already as this image, or refused'),
     }),
   {
-    id: IDS.batch,
+    id: EXAMPLE_IDS.batch,
     declared: 3,
     expires_at: '2026-12-02T10:00:00.000Z',
     files: [
       { state: 'needed' },
-      { state: 'known', image: IDS.image },
+      { state: 'known', image: EXAMPLE_IDS.image },
       { state: 'rejected', code: 'file_too_large', error: ERRORS.file_too_large },
     ],
   },
@@ -78,7 +78,7 @@ export const batch = sent(
       expired: count(),
     }),
   {
-    id: IDS.batch,
+    id: EXAMPLE_IDS.batch,
     kind: 'batch',
     created_at: '2026-11-25T10:00:00.000Z',
     received_at: '2026-11-25T10:00:00.400Z',

@@ -1,24 +1,24 @@
-// What the schemas of the wire share: how an answer is described, the parts that many of them have, ids, times and pages in requests.
+// What the schemas of the wire share: how the schema of an answer is declared, and the parts that many answers and requests have.
 import { z } from 'zod'
 import { ERRORS, type ErrorCode } from '../errors.ts'
 
-/** The schemas that have a name of their own in the API description. */
+/** Schemas that are components of the API description. */
 export const NAMED = z.registry<{ id: string }>()
 
 /** Something the server sends. */
 export interface Sent<S extends z.ZodType = z.ZodType> {
-  /** Made when it is first read, by the API description: nothing validates or serialises an answer. */
+  /** Created when it is first read, which only the API description does: answers are neither validated nor serialised by it. */
   readonly schema: S
   readonly example: z.output<S>
 }
 
-/** What has an `id` is a component of the API description, and is referred to by it. */
-export function sent<S extends z.ZodType>(id: string | null, make: () => S, example: z.output<S>): Sent<S> {
+/** Declares what is sent. With an `id` its schema is a component of the API description, which other schemas refer to. */
+export function sent<S extends z.ZodType>(id: string | null, create: () => S, example: z.output<S>): Sent<S> {
   let schema: S | undefined
   return {
     get schema() {
       if (schema === undefined) {
-        schema = make()
+        schema = create()
         if (id !== null) NAMED.add(schema, { id })
       }
       return schema
@@ -27,7 +27,7 @@ export function sent<S extends z.ZodType>(id: string | null, make: () => S, exam
   }
 }
 
-/** A schema that is used at once, in requests too. */
+/** Makes a schema that requests are checked by, too, a component of the API description. */
 export function named<S extends z.ZodType>(id: string, schema: S): S {
   NAMED.add(schema, { id })
   return schema
@@ -41,7 +41,7 @@ export const count = () => z.int().min(0)
 export const bytes = (description = 'Bytes') => count().describe(description)
 export const milliseconds = () => count().describe('Milliseconds')
 export const sentence = () => z.string().describe('A sentence for a person')
-/** Somebody who may have no account any more. */
+/** A user; `email` is null once the account is gone. */
 export const person = (id: z.ZodType<string> = z.string()) => z.strictObject({ id, email: z.string().nullable() }).nullable()
 
 // Parts of requests.
@@ -51,14 +51,14 @@ export const search = z.string().max(200).optional()
 export const cursor = z.string().max(2_000).optional()
 export const limit = (max: number) => z.coerce.number().int().min(1).max(max)
 
-/** For `z.object`: a page of a list. */
+/** For `z.object`: the parameters of a page of a list. */
 export const page = (max: number, byDefault: number) => ({ limit: limit(max).default(byDefault), cursor })
 
-/** The path of what is named by a UUID. */
+/** Path parameters of something with a UUID. */
 export const byId = z.object({ id: z.uuid() })
 
-/** Ids that the examples share. */
-export const IDS = {
+/** The examples refer to each other by these. */
+export const EXAMPLE_IDS = {
   image: '019abf0e-5c1e-7a42-9d0b-3f6f3a1c2b77',
   batch: '019abf0e-5b9a-7c11-8f2d-6a0c9e4d1f05',
   user: '019abe00-1111-7000-8000-0123456789ab',

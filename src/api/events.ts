@@ -1,6 +1,6 @@
 // The live feed on the wire: a message for each change of an image, over the WebSocket and by polling.
 import { z } from 'zod'
-import { bytes, errorCode, IDS, limit, sent, sentence } from './common.ts'
+import { bytes, errorCode, EXAMPLE_IDS, limit, sent, sentence } from './common.ts'
 import { image, status, uploadTime } from './images.ts'
 
 export const MAX_EVENTS = 1_000
@@ -30,7 +30,7 @@ export const notification = sent(
     status: 'completed',
     image: image.example.image,
     thumbnail: image.example.thumbnail,
-    id: IDS.image,
+    id: EXAMPLE_IDS.image,
     name: image.example.name,
     size: image.example.size,
     message: 'Image uploaded successfully',

@@ -1,7 +1,7 @@
 // Images on the wire: one image, lists of them by a filter, many of them at once.
 import { z } from 'zod'
 import { FORMATS, STATUSES, type Format } from '../image.ts'
-import { bytes, count, cursor, errorCode, IDS, limit, named, page, search, sent, sentence, time } from './common.ts'
+import { bytes, count, cursor, errorCode, EXAMPLE_IDS, limit, named, page, search, sent, sentence, time } from './common.ts'
 import { listOf } from './list-of.ts'
 
 const MAX_PAGE = 1_000
@@ -12,7 +12,7 @@ export const MAX_ARCHIVE_IDS = 100_000
 export const status = named('Status', z.enum(STATUSES))
 export const uploadTime = () => z.string().nullable().describe('From received to finished, for a person: "0.5 seconds"')
 
-const IMAGE_FILE = `${IDS.image}-v1.jpg`
+const IMAGE_FILE = `${EXAMPLE_IDS.image}-v1.jpg`
 
 export const image = sent(
   'Image',
@@ -36,8 +36,8 @@ export const image = sent(
       code: errorCode.nullable(),
     }),
   {
-    id: IDS.image,
-    job_id: `${IDS.batch}-0`,
+    id: EXAMPLE_IDS.image,
+    job_id: `${EXAMPLE_IDS.batch}-0`,
     name: 'harbour.jpg',
     type: 'image/jpeg',
     size: 2_483_112,
@@ -46,7 +46,7 @@ export const image = sent(
     finished_at: '2026-11-25T10:00:00.500Z',
     upload_time: '0.5 seconds',
     image: `/media/images/${IMAGE_FILE}`,
-    thumbnail: `/media/thumbnails/${IDS.image}-v1.webp`,
+    thumbnail: `/media/thumbnails/${EXAMPLE_IDS.image}-v1.webp`,
     thumbhash: '1QcSHQRnh493V4dIh4eXh1h4kJUI',
     width: 1500,
     height: 1000,

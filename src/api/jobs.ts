@@ -1,7 +1,7 @@
 // Bulk actions of administrators on the wire: a selection of images, and the job that goes through them.
 import { z } from 'zod'
 import { adminFilter, MAX_PAGE } from './admin.ts'
-import { count, IDS, page, sent, time } from './common.ts'
+import { count, EXAMPLE_IDS, page, sent, time } from './common.ts'
 import { imageIds } from './images.ts'
 
 const ACTIONS = ['delete', 'retry'] as const
@@ -25,7 +25,7 @@ export const job = sent(
       error: z.string().nullable(),
     }),
   {
-    id: IDS.job,
+    id: EXAMPLE_IDS.job,
     action: 'retry',
     state: 'running',
     seen: 500,

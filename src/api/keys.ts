@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { SCOPES } from '../access.ts'
 import { name, pageQuery, scopes, user } from './accounts.ts'
-import { IDS, sent, time, timeInMs } from './common.ts'
+import { EXAMPLE_IDS, sent, time, timeInMs } from './common.ts'
 
 const fields = () => ({
   id: z.uuid(),
@@ -17,10 +17,10 @@ const fields = () => ({
 })
 
 export const key = sent('Key', () => z.strictObject(fields()), {
-  id: IDS.key,
+  id: EXAMPLE_IDS.key,
   prefix: 'calo_Ab3xYz',
   name: 'The scanner',
-  owner: { id: IDS.user, email: user.example.email },
+  owner: { id: EXAMPLE_IDS.user, email: user.example.email },
   scopes: ['upload'],
   created_at: '2026-11-25T09:00:00.000Z',
   expires_at: '2027-11-25T09:00:00.000Z',

@@ -8,7 +8,7 @@ import { z } from 'zod'
 export function listOf<T, Given>(item: z.ZodType<T, Given>, most: number, expected: string, least = 0) {
   // What the API description says of it.
   const { $schema: _, ...items } = z.toJSONSchema(item, { io: 'input' })
-  // Anything, for all that the type says of who sends it.
+  // The type is what clients should send; it checks nothing.
   return z
     .custom<Given[]>()
     .meta({ type: 'array', ...(least > 0 && { minItems: least }), maxItems: most, items })

@@ -1,7 +1,7 @@
 // Uploads on the wire: what is answered to the files that were sent.
 import { z } from 'zod'
 import { ERRORS } from '../errors.ts'
-import { count, errorCode, IDS, sent, sentence } from './common.ts'
+import { count, errorCode, EXAMPLE_IDS, sent, sentence } from './common.ts'
 import { image, pendingImage } from './images.ts'
 
 export const rejected = sent(
@@ -40,7 +40,7 @@ export const initiated = sent(
     }),
   {
     message: 'Images upload initiated',
-    job_id: IDS.batch,
+    job_id: EXAMPLE_IDS.batch,
     images: [pendingImage],
     rejected: [rejected.example],
   },

@@ -1,38 +1,42 @@
-// What an endpoint answers with, as its declaration says it: for the API description, and for the types that its handler is held to.
+// The answers in the declarations of endpoints: for the API description, and as the types that handlers are checked against.
 import { z } from 'zod'
 import type { Sent } from '../api/common.ts'
 
-/** `T` is what the handler returns for it. It is documentation alone: nothing is validated or serialised by it while the server runs. */
+/** `T` is the body that the handler returns. */
 export interface Answer<T = unknown> {
   description: string
-  /** Media type; JSON, if it has a schema. */
+  /** Media type; JSON by default where there is a schema. */
   type?: string
+  /** Called by the API description alone. */
   schema?: () => z.ZodType
   example?: T
-  /** What each says. */
+  /** Their descriptions, by name. */
   headers?: Record<string, string>
 }
 
 type Output<S extends z.ZodType> = z.output<S>
 
+/** A JSON value. */
 export const one = <S extends z.ZodType>(
   description: string,
   sent: Sent<S>,
   { example = sent.example, headers }: { example?: Output<S>; headers?: Record<string, string> } = {},
 ): Answer<Output<S>> => ({ description, schema: () => sent.schema, example, ...(headers && { headers }) })
 
+/** A JSON array with everything there is. */
 export const all = <S extends z.ZodType>(description: string, sent: Sent<S>): Answer<Output<S>[]> => ({
   description,
   schema: () => z.array(sent.schema),
   example: [sent.example],
 })
 
+/** A JSON array with a page of a list. */
 export const page = <S extends z.ZodType>(description: string, sent: Sent<S>): Answer<Output<S>[]> => ({
   ...all(description, sent),
   headers: { Link: 'rel="next": the next page; absent on the last' },
 })
 
-/** One thing, or a page of others, as the query says. */
+/** A JSON value or a page of a list, as the query asks for. */
 export const oneOrPage = <A extends z.ZodType, B extends z.ZodType>(
   description: string,
   single: Sent<A>,
@@ -42,13 +46,13 @@ export const oneOrPage = <A extends z.ZodType, B extends z.ZodType>(
   schema: () => z.union([single.schema, z.array(listed.schema)]),
 })
 
-/** 204, 304 and the like. */
+/** No body, as with 204 and 304. */
 export const nothing = (description: string, headers?: Record<string, string>): Answer<void> => ({
   description,
   ...(headers && { headers }),
 })
 
-/** Bytes or text that the handler sends itself. */
+/** Bytes or a text of another media type; the handler sends it. */
 export const file = (description: string, type: string, headers?: Record<string, string>): Answer<never> => ({
   description,
   type,

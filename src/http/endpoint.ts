@@ -1,5 +1,5 @@
-// One declaration for each endpoint: where it is, whom it is for, what it takes and answers, and its handler. Fastify, the access rules
-// and the API description have it from here.
+// One declaration for each endpoint: its address, whom it is for, what it takes and answers, and its handler. Fastify's route, the access
+// check and the API description all follow from it.
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { z } from 'zod'
 import { CalotypeError, type ErrorCode } from '../errors.ts'
@@ -8,38 +8,37 @@ import type { Answer } from './answers.ts'
 
 export type Tag = 'Uploads' | 'Batches' | 'Images' | 'Media' | 'Live' | 'Accounts' | 'Keys' | 'Administration' | 'Server'
 
-/** What the API description is made of. */
+/** The part of a declaration that the API description is made from. */
 export interface Description {
-  /** Method and path. */
   route: `${'GET' | 'POST' | 'PATCH' | 'DELETE'} /${string}`
   access: Access
-  /** A public endpoint that wants to know nevertheless who asks. */
+  /** The caller is identified although the endpoint is public. */
   identifies?: true
   tag: Tag
   summary: string
   description?: string
-  /** Of parameters in the path and the query: an example of each. */
+  /** An example for parameters in the path and the query, by name. */
   examples?: Record<string, string | number>
-  /** Parameters of the query that the handler checks itself, and an example of each. */
+  /** Query parameters that no schema checks, because the handler does: an example of each, by name. */
   unchecked?: Record<string, string>
-  /** Headers that a client may send. */
+  /** Request headers beside those of HTTP itself, by name. */
   headers?: Record<string, { description: string; example: string }>
   params?: z.ZodType
   query?: z.ZodType
   body?: Body
   answers: Record<number, Answer>
-  /** Beside those that follow from the kind of the endpoint (`openapi/errors-of.ts`). */
+  /** Codes beside those that follow from the rest of the declaration (`openapi/errors-of.ts`). */
   errors?: readonly ErrorCode[]
-  /** Whatever else the API description says, as `x-websocket`. */
+  /** OpenAPI extensions. */
   extensions?: Record<`x-${string}`, unknown>
 }
 
-/** What is sent: checked by its schema, or received as a stream and described by JSON Schema. */
+/** A request body: parsed and checked by a schema, or received as a stream, of which a JSON Schema tells clients the shape. */
 export type Body<S extends z.ZodType = z.ZodType> = CheckedBody<S> | StreamedBody
 interface CheckedBody<S extends z.ZodType> {
   schema: S
   example: z.input<S>
-  /** Media type; JSON without. */
+  /** Media type; JSON by default. */
   type?: string
 }
 export interface StreamedBody {
@@ -63,65 +62,60 @@ type NamesIn<Path extends string> = Path extends `${string}/:${infer Name}/${inf
     : never
 type Returned<A> = A extends Answer<infer T> ? T : never
 
-interface Types<Path extends string, Params, Query, Sent> {
-  Params: Checked<Params, Record<NamesIn<Path>, string>>
+interface RequestTypes<Route extends string, Params, Query, Parsed> {
+  Params: Checked<Params, Record<NamesIn<Route>, string>>
   Querystring: Checked<Query, unknown>
-  Body: Checked<Sent, unknown>
+  Body: Checked<Parsed, unknown>
 }
 
-export interface Endpoint<Route extends Description['route'], Params, Query, Sent extends z.ZodType, Answers> extends Description {
+/** What the schemas say is the type of the handler's request; what its answers say is the type of what it returns. */
+export interface Endpoint<Route extends Description['route'], Params, Query, Parsed extends z.ZodType, Answers> extends Description {
   route: Route
   params?: Params & z.ZodType
   query?: Query & z.ZodType
-  body?: Body<Sent>
+  body?: Body<Parsed>
   answers: Answers & Record<number, Answer>
-  /** Bytes of a parsed body; else the limit of the server. */
+  /** Largest parsed body in bytes; the server's default otherwise. */
   bodyLimit?: number
-  /** No cache keeps any answer. */
+  /** Answers with `Cache-Control: no-store`. */
   noStore?: true
-  /** HEAD has the same handler. Fastify's own would read all of the answer to throw it away. */
+  /** The handler answers HEAD as well. Fastify's own HEAD reads the whole answer and throws it away. */
   handlesHead?: true
   onRequest?: (request: FastifyRequest) => Promise<void>
   wsHandler?: NonNullable<RouteOptions['wsHandler']>
   /**
-   * Returns what is answered, with the status of the answer if the declaration has only one, or the reply, where it has sent one itself: a
-   * stream, a text that was serialised before, another status.
+   * Resolves with the body of the answer, or with the reply once it has sent a stream or a serialised text itself. Where `answers` has
+   * only one status, it is set beforehand.
    */
   handler(
-    request: FastifyRequest<Types<Route, Params, Query, Sent>>,
+    request: FastifyRequest<RequestTypes<Route, Params, Query, Parsed>>,
     reply: FastifyReply,
   ): Promise<Returned<Answers[keyof Answers]> | FastifyReply>
 }
 
-/** Adds an endpoint to Fastify, by its declaration. */
+/** The schemas that Fastify checks requests by. */
+export const requestSchemas = ({ params, query, body }: Description) => ({
+  ...(params && { params }),
+  ...(query && { querystring: query }),
+  ...(body?.schema && { body: body.schema }),
+})
+
+/** Adds the route of an endpoint. Nothing validates or serialises its answers: their schemas are types and documentation. */
 export function addEndpoint<
   const Route extends Description['route'],
   Answers,
   Params = undefined,
   Query = undefined,
-  Sent extends z.ZodType = z.ZodUnknown,
->(fastify: FastifyInstance, endpoint: Endpoint<Route, Params, Query, Sent, Answers>): void {
-  const {
-    route,
-    access,
-    identifies = false,
-    params,
-    query,
-    body,
-    bodyLimit,
-    noStore,
-    handlesHead,
-    onRequest,
-    wsHandler,
-    handler,
-  } = endpoint
+  Parsed extends z.ZodType = z.ZodUnknown,
+>(fastify: FastifyInstance, endpoint: Endpoint<Route, Params, Query, Parsed, Answers>): void {
+  const { route, access, identifies = false, bodyLimit, noStore, handlesHead, onRequest, wsHandler, handler } = endpoint
   const [method = '', url = ''] = route.split(' ')
   const status = statusOf(endpoint.answers)
-  fastify.route<Types<Route, Params, Query, Sent>>({
+  fastify.route<RequestTypes<Route, Params, Query, Parsed>>({
     method: handlesHead ? [method, 'HEAD'] : method,
     url,
     config: { access, identifies, endpoint },
-    schema: { ...(params && { params }), ...(query && { querystring: query }), ...(body?.schema && { body: body.schema }) },
+    schema: requestSchemas(endpoint),
     ...(bodyLimit !== undefined && { bodyLimit }),
     ...(onRequest && { onRequest }),
     ...(wsHandler && { wsHandler }),
@@ -133,13 +127,13 @@ export function addEndpoint<
   })
 }
 
-/** The status of a success, if there is only one. */
+/** The status that is set before the handler runs; null for 200, the default, and where the handler chooses. */
 function statusOf(answers: Record<number, Answer>): number | null {
   const [status, ...others] = Object.keys(answers).map(Number)
   return status !== undefined && status > 200 && others.length === 0 ? status : null
 }
 
-/** Of the endpoints of this instance: bodies are JSON or refused. */
+/** Makes the routes of this instance refuse every body that is not JSON, with `not_json`. */
 export function takeJsonOnly(fastify: FastifyInstance): void {
   fastify.removeContentTypeParser('text/plain')
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(new CalotypeError('not_json')))

@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { seesOf, type Owner } from '../../access.ts'
-import { IDS } from '../../api/common.ts'
+import { EXAMPLE_IDS } from '../../api/common.ts'
 import { archiveForm, archiveQuery, MAX_ARCHIVE_IDS as MAX_IDS } from '../../api/images.ts'
 import { CalotypeError } from '../../errors.ts'
 import { readOriginals, type Original, type ReadOriginalsDeps, type Selection } from '../../flow/images/read-originals.ts'
@@ -62,7 +62,7 @@ export async function archiveRoutes(fastify: FastifyInstance, deps: ReadOriginal
     ...known,
     route: 'POST /api/images/archive',
     summary: 'Download originals as one ZIP, by more ids than a URL holds',
-    body: { type: 'application/x-www-form-urlencoded', schema: archiveForm, example: { id: [IDS.image] } },
+    body: { type: 'application/x-www-form-urlencoded', schema: archiveForm, example: { id: [EXAMPLE_IDS.image] } },
     answers,
     errors: ['not_found', 'file_too_large', 'original_missing', 'original_damaged', 'storage_unavailable'],
     handler: ({ body, principal }, reply) => sendArchive(reply, deps, { ids: body.id }, seesOf(principal)),

@@ -1,5 +1,5 @@
 // What the declarations of media say for the API description: the bytes of renditions and originals.
-import { IDS } from '../../api/common.ts'
+import { EXAMPLE_IDS } from '../../api/common.ts'
 import { FORMATS } from '../../image.ts'
 import { PRESETS, type Preset } from '../../rendition/presets.ts'
 import { file, nothing } from '../answers.ts'
@@ -27,7 +27,7 @@ export function describeRenditions(name: string) {
     summary: SUMMARIES[name] ?? `The rendition of the preset "${name}"`,
     description:
       'The address is the one an image names. Answers a single byte range, and 302 to the store of a cluster where browsers may fetch from it. Where media are private (MEDIA_ACCESS), who may not see the image gets 404.',
-    examples: { file: `${IDS.image}-v1.${extension}` },
+    examples: { file: `${EXAMPLE_IDS.image}-v1.${extension}` },
     headers: mediaHeaders,
     answers: mediaAnswers(type),
     errors: ['range_not_satisfiable', 'rendition_missing', 'storage_unavailable'],

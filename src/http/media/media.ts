@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fresh from 'fresh'
 import { seesOf, type Principal } from '../../access.ts'
-import { IDS } from '../../api/common.ts'
+import { EXAMPLE_IDS } from '../../api/common.ts'
 import { CalotypeError } from '../../errors.ts'
 import { findOriginal, readOriginal, type ByteRange, type ReadOriginalDeps } from '../../flow/images/read-original.ts'
 import { FORMATS, type Image } from '../../image.ts'
@@ -86,7 +86,7 @@ export async function mediaRoutes(fastify: FastifyInstance, deps: MediaDeps): Pr
     summary: 'Download the original',
     description:
       'The bytes as they were sent, with their name. Only for who may see the image. Checked by their SHA-256: up to 1 MiB before the first byte is sent, larger ones while they are sent, so that a damaged one breaks off before its end. A range of a larger one is not checked, nor is what the store of a cluster sends itself.',
-    examples: { id: IDS.image },
+    examples: { id: EXAMPLE_IDS.image },
     headers: mediaHeaders,
     answers: mediaAnswers('application/octet-stream'),
     errors: ['range_not_satisfiable', 'original_missing', 'original_damaged', 'storage_unavailable'],

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { NAMED } from '../../api/common.ts'
 import { error } from '../../api/errors.ts'
 import type { Answer } from '../answers.ts'
-import type { Description, Tag } from '../endpoint.ts'
+import { requestSchemas, type Description, type Tag } from '../endpoint.ts'
 import { checkedByZod } from '../hooks/checked-by-zod.ts'
 import { errorsOf, problemAnswers, problemExamples } from './errors-of.ts'
 
@@ -65,9 +65,7 @@ export async function documentOf(endpoints: readonly Description[]): Promise<obj
   })
   for (const endpoint of endpoints) {
     const [method, url] = splitRoute(endpoint)
-    const { params, query, body } = endpoint
-    const schema = { ...(params && { params }), ...(query && { querystring: query }), ...(body?.schema && { body: body.schema }) }
-    server.route({ method, url, schema, handler: () => undefined })
+    server.route({ method, url, schema: requestSchemas(endpoint), handler: () => undefined })
   }
   await server.ready()
   return server.swagger()

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { seesOf } from '../../access.ts'
 import type { AuditLog } from '../../accounts/audit/audit-log.ts'
 import { batch, batchesQuery, batchFile, batchQuery, declared } from '../../api/batches.ts'
-import { IDS } from '../../api/common.ts'
+import { EXAMPLE_IDS } from '../../api/common.ts'
 import { CalotypeError } from '../../errors.ts'
 import { cancelBatch, type CancelBatchDeps } from '../../flow/batches/cancel-batch.ts'
 import { declareBatch, type DeclareBatchDeps } from '../../flow/batches/declare-batch.ts'
@@ -69,7 +69,7 @@ export async function batchRoutes(fastify: FastifyInstance, deps: Deps): Promise
     summary: 'Count a batch, or page through its files',
     description: 'Without `status` the ledger of the batch; with it, the files in that state (`all` for all of them).',
     query: batchQuery,
-    examples: { id: IDS.batch, status: 'all', limit: 100 },
+    examples: { id: EXAMPLE_IDS.batch, status: 'all', limit: 100 },
     answers: { 200: oneOrPage('The batch; with `status`, a page of its files', batch, batchFile) },
     async handler({ params, query: { status, ...page }, url, principal }, reply) {
       const owner = seesOf(principal)
@@ -81,7 +81,7 @@ export async function batchRoutes(fastify: FastifyInstance, deps: Deps): Promise
   })
 
   // Who may upload may think better of it, and try again.
-  const own = { access: 'upload', tag: 'Batches', examples: { id: IDS.batch } } as const
+  const own = { access: 'upload', tag: 'Batches', examples: { id: EXAMPLE_IDS.batch } } as const
 
   addEndpoint(fastify, {
     ...own,

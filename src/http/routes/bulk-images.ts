@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { seesOf } from '../../access.ts'
 import type { AuditLog } from '../../accounts/audit/audit-log.ts'
-import { IDS } from '../../api/common.ts'
+import { EXAMPLE_IDS } from '../../api/common.ts'
 import { countQuery, deletedImages, imageCount, manyImages, retriedImages } from '../../api/images.ts'
 import { deleteImages, type DeleteImagesDeps } from '../../flow/images/delete-images.ts'
 import { retryImages, type RetryImagesDeps } from '../../flow/images/retry-images.ts'
@@ -16,7 +16,7 @@ type Deps = DeleteImagesDeps & RetryImagesDeps & { images: Pick<ImageStore, 'cou
 
 export async function manyRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
   takeJsonOnly(fastify)
-  const body = { schema: manyImages, example: { ids: [IDS.image] } }
+  const body = { schema: manyImages, example: { ids: [EXAMPLE_IDS.image] } }
 
   addEndpoint(fastify, {
     route: 'GET /api/images/count',
@@ -24,7 +24,7 @@ export async function manyRoutes(fastify: FastifyInstance, deps: Deps): Promise<
     tag: 'Images',
     summary: 'Count images by a filter',
     query: countQuery,
-    examples: { q: 'harbour', status: 'completed', format: 'jpeg', batch: IDS.batch },
+    examples: { q: 'harbour', status: 'completed', format: 'jpeg', batch: EXAMPLE_IDS.batch },
     answers: { 200: one('How many there are', imageCount) },
     noStore: true,
     handler: async ({ query, principal }) => ({ images: await deps.images.count(defined(query), seesOf(principal)) }),

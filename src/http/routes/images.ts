@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { seesOf, type Owner } from '../../access.ts'
 import type { AuditLog } from '../../accounts/audit/audit-log.ts'
-import { IDS } from '../../api/common.ts'
+import { EXAMPLE_IDS } from '../../api/common.ts'
 import { DEFAULT_PAGE, image, imagesQuery, listQuery, pendingImage } from '../../api/images.ts'
 import { CalotypeError } from '../../errors.ts'
 import { deleteImage, type DeleteImageDeps } from '../../flow/images/delete-image.ts'
@@ -23,7 +23,7 @@ type Deps = DeleteImageDeps & RetryImageDeps & { images: Pick<ImageStore, 'list'
 
 export async function imageRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
   const { images } = deps
-  const known = { tag: 'Images', examples: { id: IDS.image } } as const
+  const known = { tag: 'Images', examples: { id: EXAMPLE_IDS.image } } as const
   const answers = { 200: page('A page of images: fewer than asked for where names are long, or a search goes on in another page', image) }
 
   addEndpoint(fastify, {
@@ -52,7 +52,7 @@ export async function imageRoutes(fastify: FastifyInstance, deps: Deps): Promise
     tag: 'Images',
     summary: 'Search images',
     query: imagesQuery,
-    examples: { q: 'harbour', status: 'completed', format: 'jpeg', batch: IDS.batch, sort: 'newest', limit: 100 },
+    examples: { q: 'harbour', status: 'completed', format: 'jpeg', batch: EXAMPLE_IDS.batch, sort: 'newest', limit: 100 },
     answers,
     async handler({ query, url, principal }, reply) {
       const { images: listed, next } = await images.list(defined(query), seesOf(principal))

@@ -1,7 +1,7 @@
 // API keys over HTTP: one's own, and everyone's for administrators.
 import type { FastifyInstance } from 'fastify'
 import { key, keyBody, keysQuery, newKey } from '../../api/keys.ts'
-import { IDS } from '../../api/common.ts'
+import { EXAMPLE_IDS } from '../../api/common.ts'
 import { CalotypeError } from '../../errors.ts'
 import type { AccountDeps } from '../../flow/accounts/account-deps.ts'
 import { makeKey, revokeKey } from '../../flow/accounts/change-keys.ts'
@@ -55,7 +55,7 @@ export async function keyRoutes(fastify: FastifyInstance, deps: AccountDeps): Pr
     ...own,
     route: 'DELETE /api/keys/:id',
     summary: 'Revoke a key of one’s own',
-    examples: { id: IDS.key },
+    examples: { id: EXAMPLE_IDS.key },
     answers: { 204: nothing('It is revoked') },
     async handler(request) {
       found(await revokeKey(deps, actorOf(request), request.params.id, signedIn(request)))
@@ -80,7 +80,7 @@ export async function keyRoutes(fastify: FastifyInstance, deps: AccountDeps): Pr
     ...everyones,
     route: 'DELETE /api/admin/keys/:id',
     summary: 'Revoke a key',
-    examples: { id: IDS.key },
+    examples: { id: EXAMPLE_IDS.key },
     answers: { 204: nothing('It is revoked') },
     async handler(request) {
       found(await revokeKey(deps, actorOf(request), request.params.id, null))

@@ -1,7 +1,7 @@
 // One's own sessions: where one is signed in, and the end of that.
 import type { FastifyInstance } from 'fastify'
 import { session } from '../../api/accounts.ts'
-import { IDS } from '../../api/common.ts'
+import { EXAMPLE_IDS } from '../../api/common.ts'
 import { CalotypeError } from '../../errors.ts'
 import type { AccountDeps } from '../../flow/accounts/account-deps.ts'
 import { actorOf } from '../access/principal.ts'
@@ -30,7 +30,7 @@ export async function sessionRoutes(fastify: FastifyInstance, { accounts, audit,
     ...own,
     route: 'DELETE /api/auth/sessions/:id',
     summary: 'End a session of one’s own',
-    examples: { id: IDS.session },
+    examples: { id: EXAMPLE_IDS.session },
     answers: { 204: nothing('It has ended') },
     async handler(request) {
       const { id } = request.params

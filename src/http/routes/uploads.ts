@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { seesOf } from '../../access.ts'
-import { IDS } from '../../api/common.ts'
+import { EXAMPLE_IDS } from '../../api/common.ts'
 import { initiated, stillProcessing, uploaded, type ApiInitiated } from '../../api/uploads.ts'
 import { CalotypeError, ERRORS, type ErrorCode } from '../../errors.ts'
 import { failpoint } from '../../failpoints.ts'
@@ -21,7 +21,8 @@ import type { ImageStore } from '../../record/images/image-store.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
 import type { DiskReserve } from '../../store/disk-reserve.ts'
 import { one } from '../answers.ts'
-import { addEndpoint, type StreamedBody } from '../endpoint.ts'
+import { FILES, ONE_FILE, RECEIVING } from '../body/multipart.ts'
+import { addEndpoint } from '../endpoint.ts'
 import { drainRefused } from '../hooks/drain-refused.ts'
 import { IDEMPOTENCY_KEY, keyOf } from '../wire/idempotency-key.ts'
 import { observeFiles } from '../hooks/observe-requests.ts'
@@ -62,28 +63,8 @@ const answerWith = (message: (taken: number) => string) => (upload: Upload) =>
 const asyncAnswer = answerWith(() => 'Images upload initiated')
 const batchAnswer = answerWith((taken) => `Batch upload of ${taken} images initiated`)
 
-/** What can be wrong with any multipart body and its files. */
-const RECEIVING: ErrorCode[] = [
-  'bad_request',
-  'no_file',
-  'wrong_field',
-  'too_many_fields',
-  'malformed_multipart',
-  'empty_file',
-  'upload_timeout',
-  'file_too_large',
-  'names_too_long',
-  'unsupported_format',
-  'not_multipart',
-  'unsupported_encoding',
-  'quota_exceeded',
-  'overloaded',
-  'storage_unavailable',
-  'storage_full',
-]
-
-/** Why an image can't be developed. */
-const DEVELOPING: ErrorCode[] = [
+/** Errors of an endpoint that waits for an image to be processed. */
+const PROCESSING: ErrorCode[] = [
   'invalid_image',
   'image_too_large',
   'too_many_frames',
@@ -95,15 +76,6 @@ const DEVELOPING: ErrorCode[] = [
   'processing_crashed',
   'processing_timeout',
 ]
-
-const FILE_BYTES = { type: 'string', contentMediaType: 'application/octet-stream' }
-const multipart = (field: string, file: object, example: string | string[]): StreamedBody => ({
-  type: 'multipart/form-data',
-  jsonSchema: { type: 'object', required: [field], properties: { [field]: file } },
-  example: { [field]: example },
-})
-const ONE_FILE = multipart('image', FILE_BYTES, '(bytes of harbour.jpg)')
-const FILES = multipart('images', { type: 'array', minItems: 1, items: FILE_BYTES }, ['(bytes of harbour.jpg)', '(bytes of notes.txt)'])
 
 const received = new WeakSet<IncomingMessage>()
 
@@ -157,7 +129,7 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
         headers: { Location: 'Where the image is' },
       }),
     },
-    errors: [...RECEIVING, 'one_file_only', 'not_found', 'idempotency_conflict', ...DEVELOPING],
+    errors: [...RECEIVING, 'one_file_only', 'not_found', 'idempotency_conflict', ...PROCESSING],
     async handler(request, reply) {
       const before = deps.feed.position()
       const taken = await take(request, 'sync', null)
@@ -194,7 +166,7 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
     summary: 'Upload images as one batch, or files of a declared batch',
     description:
       'With `?batch=` the files belong to a declared batch: before each file a field `index` says its place in the declaration. It can be repeated: what came before changes nothing.',
-    unchecked: { batch: IDS.batch },
+    unchecked: { batch: EXAMPLE_IDS.batch },
     body: FILES,
     answers: {
       202: one('All that was taken is durable', initiated, {

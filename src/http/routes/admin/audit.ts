@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { AuditLog, AuditQuery } from '../../../accounts/audit/audit-log.ts'
 import { auditEntry, auditExportQuery, auditQuery, type ApiAuditEntry } from '../../../api/audit.ts'
-import { IDS } from '../../../api/common.ts'
+import { EXAMPLE_IDS } from '../../../api/common.ts'
 import { actorOf } from '../../access/principal.ts'
 import { file, page } from '../../answers.ts'
 import { addEndpoint } from '../../endpoint.ts'
@@ -23,7 +23,14 @@ export async function auditRoutes(fastify: FastifyInstance, { audit }: { audit: 
     route: 'GET /api/admin/audit',
     summary: 'Search the audit log',
     query: auditQuery,
-    examples: { actor: IDS.user, action: 'key', q: 'scanner', from: '2026-11-01T00:00:00Z', to: '2026-12-01T00:00:00Z', limit: 100 },
+    examples: {
+      actor: EXAMPLE_IDS.user,
+      action: 'key',
+      q: 'scanner',
+      from: '2026-11-01T00:00:00Z',
+      to: '2026-12-01T00:00:00Z',
+      limit: 100,
+    },
     answers: { 200: page('A page, newest first', auditEntry) },
     async handler({ query, url }, reply) {
       const { items, next } = await audit.list(defined(query))

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { AccountStore } from '../../../accounts/account-store.ts'
 import { adminBatch, adminBatchesQuery, adminImage, adminImagesQuery, imageDetail } from '../../../api/admin.ts'
-import { byId, IDS } from '../../../api/common.ts'
+import { byId, EXAMPLE_IDS } from '../../../api/common.ts'
 import { readTimeline } from '../../../flow/admin/read-timeline.ts'
 import type { BatchStore } from '../../../record/batches/batch-store.ts'
 import type { ImageStore } from '../../../record/images/image-store.ts'
@@ -42,7 +42,7 @@ export async function adminImageRoutes(fastify: FastifyInstance, { images, work,
     route: 'GET /api/admin/images/:id',
     summary: 'An image and its timeline',
     params: byId,
-    examples: { id: IDS.image },
+    examples: { id: EXAMPLE_IDS.image },
     answers: { 200: one('The image', imageDetail) },
     async handler({ params: { id } }) {
       const image = found(await images.get(id, null))

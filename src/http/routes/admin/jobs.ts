@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { z } from 'zod'
 import type { AccountStore } from '../../../accounts/account-store.ts'
 import type { AuditLog } from '../../../accounts/audit/audit-log.ts'
-import { byId, IDS } from '../../../api/common.ts'
+import { byId, EXAMPLE_IDS } from '../../../api/common.ts'
 import { job, jobBody, jobsQuery, selection, selectionCount, type ApiImageSelection } from '../../../api/jobs.ts'
 import { CalotypeError } from '../../../errors.ts'
 import { cancelBulkJob, countSelection, makeBulkJob } from '../../../flow/admin/make-bulk-job.ts'
@@ -83,7 +83,7 @@ export async function adminJobRoutes(fastify: FastifyInstance, deps: AdminJobsDe
     route: 'GET /api/admin/jobs/:id',
     summary: 'How far a bulk action is',
     params: byId,
-    examples: { id: IDS.job },
+    examples: { id: EXAMPLE_IDS.job },
     answers: { 200: one('The job', job) },
     handler: async ({ params: { id } }) => toApiJob(found(await deps.jobs.get(id))),
   })
@@ -93,7 +93,7 @@ export async function adminJobRoutes(fastify: FastifyInstance, deps: AdminJobsDe
     route: 'POST /api/admin/jobs/:id/cancel',
     summary: 'End a bulk action where it is',
     params: byId,
-    examples: { id: IDS.job },
+    examples: { id: EXAMPLE_IDS.job },
     answers: {
       200: one('The job', job, { example: { ...job.example, state: 'cancelled', finished_at: job.example.created_at } }),
     },

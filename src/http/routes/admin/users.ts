@@ -1,7 +1,7 @@
 // Users, for administrators: listed, made, changed, helped to a new password.
 import type { FastifyInstance } from 'fastify'
 import { changeUserBody, passwordReset, resetPasswordBody, user, userBody, userWithPassword, usersQuery } from '../../../api/accounts.ts'
-import { IDS } from '../../../api/common.ts'
+import { EXAMPLE_IDS } from '../../../api/common.ts'
 import type { AccountDeps } from '../../../flow/accounts/account-deps.ts'
 import { addUser, changeUser, resetPassword } from '../../../flow/accounts/change-user.ts'
 import { actorOf } from '../../access/principal.ts'
@@ -49,7 +49,7 @@ export async function adminRoutes(fastify: FastifyInstance, deps: AccountDeps): 
     route: 'PATCH /api/admin/users/:id',
     summary: 'Change a user: role, name, quota; disable or enable',
     description: 'A quota of null is the default of the server. Who is disabled is signed out everywhere.',
-    examples: { id: IDS.user },
+    examples: { id: EXAMPLE_IDS.user },
     body: { schema: changeUserBody, example: { quota: { bytes: null, images: 2_000 } } },
     bodyLimit,
     answers: { 200: one('The user', user) },
@@ -63,7 +63,7 @@ export async function adminRoutes(fastify: FastifyInstance, deps: AccountDeps): 
     summary: 'Help a user to a new password',
     description:
       'Without a password one is made, and shown this once. The user is signed out everywhere. Their API keys go on working unless `revoke_keys`.',
-    examples: { id: IDS.user },
+    examples: { id: EXAMPLE_IDS.user },
     body: { schema: resetPasswordBody, example: { password: 'correct horse battery', revoke_keys: false } },
     bodyLimit,
     answers: { 200: one('The user, and the password that was made', passwordReset) },
