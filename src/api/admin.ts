@@ -1,4 +1,4 @@
-// The admin area on the wire: what administrators see of the whole, of everyone's images and batches, and of the workers.
+// The admin area on the wire: what administrators see of the whole, of everyone's images and batches, of the queue and the workers.
 import { z } from 'zod'
 import { ERRORS } from '../errors.ts'
 import { STATUSES, type Status } from '../image.ts'
@@ -6,11 +6,27 @@ import { user } from './accounts.ts'
 import { batch, MAX_BATCHES_PAGE } from './batches.ts'
 import { bytes, count, errorCode, EXAMPLE_IDS, milliseconds, page, person, sent, sentence, time, timeInMs } from './common.ts'
 import { image, imageFilter, imageSort, pendingImage } from './images.ts'
-import { pause } from './queue.ts'
 
 export const MAX_PAGE = 500
+const MAX_PAUSE_MINUTES = 24 * 60
 const MINUTE = '2026-11-25T10:00:00.000Z'
 const OWNER = { id: EXAMPLE_IDS.user, email: user.example.email }
+
+export const pause = sent(
+  'Pause',
+  () => z.strictObject({ by: z.string(), reason: z.string(), since: time(), until: time().describe('It ends by itself') }),
+  { by: 'root@example.org', reason: 'A new disk', since: '2026-11-25T10:00:00.000Z', until: '2026-11-25T11:00:00.000Z' },
+)
+/** While the queue is paused nothing new is begun; what is in hand is finished. */
+export type ApiPause = z.output<typeof pause.schema>
+
+export const queue = sent(
+  'Queue',
+  () =>
+    z.strictObject({ pending: count(), processing: count(), oldest_pending_ms: milliseconds().nullable(), pause: pause.schema.nullable() }),
+  { pending: 12, processing: 4, oldest_pending_ms: 900, pause: pause.example },
+)
+export type ApiQueue = z.output<typeof queue.schema>
 
 const deletionHalt = () =>
   z
@@ -186,3 +202,9 @@ export const adminBatchesQuery = z.object({
     .optional()
     .describe('open: not all of it is final; done: all is; failed: some of its images failed'),
 })
+
+export const pauseBody = z.strictObject({
+  minutes: z.number().positive().max(MAX_PAUSE_MINUTES),
+  reason: z.string().trim().max(500).default(''),
+})
+export type ApiPauseRequest = z.input<typeof pauseBody>

@@ -1,9 +1,8 @@
 // What an older version answered about the data that it left behind: facts.json of a fixture, written by `npm run upgrade-fixture`.
 import type { ApiUser } from '../../src/api/accounts.ts'
-import type { ApiAdminImage } from '../../src/api/admin.ts'
+import type { ApiAdminImage, ApiPause } from '../../src/api/admin.ts'
 import type { ApiBatch, ApiBatchFile } from '../../src/api/batches.ts'
 import type { ApiKey } from '../../src/api/keys.ts'
-import type { ApiPause } from '../../src/api/queue.ts'
 
 export interface Facts {
   /** The commit that the data was made by. */

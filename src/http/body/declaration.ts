@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
 import { fileToDeclare, MAX_DECLARED, type ApiFileToDeclare } from '../../api/batches.ts'
+import { schemaOf } from '../../api/list-of.ts'
 import { CalotypeError } from '../../errors.ts'
 import { isNameTooLong, jsonBytes, MAX_NAME_BYTES, maxNamesBytes } from '../../file-name.ts'
 import type { FileGiven } from '../../flow/batches/declare-batch.ts'
@@ -19,8 +20,6 @@ const file = fileToDeclare.extend({
     .meta({ maxLength: MAX_NAME_BYTES, description: `At most ${MAX_NAME_BYTES} bytes of UTF-8` }),
 })
 
-const { $schema: _, ...fileSchema } = z.toJSONSchema(file, { io: 'input' })
-
 export interface Declaration {
   files: FileGiven[]
 }
@@ -32,7 +31,9 @@ export const declaration = z
   .meta({
     type: 'object',
     required: ['files'],
-    properties: { files: { type: 'array', minItems: 1, maxItems: MAX_DECLARED, items: fileSchema } },
+    get properties() {
+      return { files: { type: 'array', minItems: 1, maxItems: MAX_DECLARED, items: schemaOf(file) } }
+    },
   })
   .transform((read: unknown) => read as Declaration)
 

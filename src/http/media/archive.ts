@@ -9,9 +9,9 @@ import { readOriginals, type Original, type ReadOriginalsDeps, type Selection } 
 import { file } from '../answers.ts'
 import { addEndpoint } from '../endpoint.ts'
 import { drainRefused } from '../hooks/drain-refused.ts'
-import { defined } from '../wire/defined.ts'
 import { createArchiveNames } from './archive-names.ts'
 import { zip, type ZipFile } from './zip.ts'
+import { defined } from '../wire/keyset.ts'
 
 // `id=`, a UUID and `&`, and some room for line ends.
 const MAX_FORM_BYTES = MAX_IDS * 41

@@ -19,9 +19,8 @@ import { createTurns, type Turn } from '../body/turns.ts'
 import { addEndpoint } from '../endpoint.ts'
 import { drainRefused } from '../hooks/drain-refused.ts'
 import { toApiBatch, toApiBatchFile, toApiDeclared } from '../wire/batches.ts'
-import { defined } from '../wire/defined.ts'
 import { IDEMPOTENCY_KEY, keyOf } from '../wire/idempotency-key.ts'
-import { found, linkNext } from '../wire/keyset.ts'
+import { defined, found, linkNext } from '../wire/keyset.ts'
 import type { UploadLimits } from './uploads.ts'
 
 type Deps = DeclareBatchDeps &

@@ -12,9 +12,8 @@ import type { ImageStore } from '../../record/images/image-store.ts'
 import { actorOf } from '../access/principal.ts'
 import { nothing, one, page } from '../answers.ts'
 import { addEndpoint } from '../endpoint.ts'
-import { defined } from '../wire/defined.ts'
 import { toApiImage } from '../wire/images.ts'
-import { found, linkNext } from '../wire/keyset.ts'
+import { defined, found, linkNext } from '../wire/keyset.ts'
 
 // A list without a limit is read and sent in pages of this size: large enough to be quick, small enough to hold.
 const STREAM_PAGE = 200

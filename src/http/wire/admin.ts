@@ -1,8 +1,7 @@
 // The admin area on the wire: from images, batches, the pause, workers and jobs to what administrators are sent.
-import type { ApiAdminBatchOwner, ApiAdminImage, ApiImageDetail, ApiWorker } from '../../api/admin.ts'
+import type { ApiAdminBatchOwner, ApiAdminImage, ApiImageDetail, ApiPause, ApiWorker } from '../../api/admin.ts'
 import type { ApiBatch } from '../../api/batches.ts'
 import type { ApiJob } from '../../api/jobs.ts'
-import type { ApiPause } from '../../api/queue.ts'
 import type { AccountStore } from '../../accounts/account-store.ts'
 import type { TimelineStep } from '../../flow/admin/read-timeline.ts'
 import type { Image } from '../../image.ts'

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { AccountStore } from '../../../accounts/account-store.ts'
 import type { AuditLog } from '../../../accounts/audit/audit-log.ts'
-import { pause, pauseBody, queue, type ApiQueue } from '../../../api/queue.ts'
+import { pause, pauseBody, queue, type ApiQueue } from '../../../api/admin.ts'
 import { pauseQueue, resumeQueue } from '../../../flow/admin/pause-queue.ts'
 import type { WorkPause } from '../../../record/work/work-pause.ts'
 import type { WorkStore } from '../../../record/work/work-store.ts'
