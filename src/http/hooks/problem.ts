@@ -1,7 +1,8 @@
 // What goes wrong, told to the client: error codes to statuses, and one JSON shape for every failure.
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
-import type { ApiError, ApiImage } from '../../api.ts'
+import type { ApiError } from '../../api/errors.ts'
+import type { ApiImage } from '../../api/images.ts'
 import { createListener, type ListenerOptions } from '../../connections/create-listener.ts'
 import { TRAITS } from '../../error-codes.ts'
 import { CalotypeError, DAMAGE_REMEDIES, toCalotypeError, type ErrorDetails } from '../../errors.ts'
