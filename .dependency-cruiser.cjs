@@ -3,7 +3,7 @@
 
 const STEPS = ['receive', 'store', 'record', 'queue', 'process', 'publish', 'accounts']
 const STEP = `^src/(${STEPS.join('|')})/`
-const BASE = '^src/((image|file-name|errors|api|api-admin|access|config|log|failpoints|new-id)[.]ts$|(config|rendition)/)'
+const BASE = '^src/((image|file-name|errors|error-codes|access|config|log|failpoints|new-id)[.]ts$|(api|concurrency|config|rendition)/)'
 
 /** Within src, what lies in `from` may depend only on itself and on `to`; type imports count. */
 const layer = (name, from, to, comment) => ({
@@ -46,14 +46,27 @@ module.exports = {
       from: { path: '^src/' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
-    layer('errors-on-their-own', '^src/errors[.]ts$', [], 'The error codes depend on nothing.'),
+    layer('errors-on-their-own', '^src/(errors|error-codes)[.]ts$', [], 'The error codes depend on nothing.'),
+    layer('base-knows-no-step', '^src/(image|file-name|access|log)[.]ts$', [BASE], 'What travels does not know who carries it.'),
+    layer('concurrency-knows-nothing', '^src/concurrency/', [], 'Waiting in line has nothing to do with what waits.'),
     layer(
-      'base-knows-no-step',
-      '^src/(image|file-name|api|api-admin|access|log)[.]ts$',
-      [BASE],
-      'What travels does not know who carries it.',
+      'api-knows-what-travels',
+      '^src/api/',
+      ['^src/(access|errors|error-codes|image|file-name)[.]ts$'],
+      'The wire is for clients too, which have nothing else of the server.',
     ),
-    layer('config-knows-errors', '^src/config([.]ts$|/)', ['^src/errors[.]ts$'], 'Settings are read before anything else is.'),
+    {
+      name: 'api-needs-only-zod',
+      severity: 'error',
+      from: { path: '^src/api/' },
+      to: { pathNot: ['^src/', ...packages('zod')] },
+    },
+    layer(
+      'config-knows-errors',
+      '^src/config([.]ts$|/)',
+      ['^src/(errors|error-codes)[.]ts$'],
+      'Settings are read before anything else is.',
+    ),
     layer(
       'rendition-is-pure',
       '^src/rendition/',
@@ -66,7 +79,12 @@ module.exports = {
       from: { path: '^src/rendition/' },
       to: { pathNot: '^(src/|(node:)?crypto$)' },
     },
-    layer('connections-know-errors', '^src/connections/', ['^src/errors[.]ts$'], 'Listeners know neither who answers nor who watches.'),
+    layer(
+      'connections-know-errors',
+      '^src/connections/',
+      ['^src/(errors|error-codes)[.]ts$'],
+      'Listeners know neither who answers nor who watches.',
+    ),
     layer('db-knows-base', '^src/db/', [BASE], 'The database knows what travels, and no step.'),
     ...STEPS.map((step) =>
       layer(`${step}-is-a-step-alone`, `^src/${step}/`, [BASE, '^src/db/'], 'Steps know neither each other nor who calls them.'),
@@ -148,14 +166,21 @@ module.exports = {
       comment: 'The bench knows the recipe, for its bare loop, the wire, and how keys are kept.',
       severity: 'error',
       from: { path: '^bench/' },
-      to: { path: '^src/', pathNot: '^src/((process|rendition)/|image[.]ts$|api(-admin)?[.]ts$)' },
+      to: { path: '^src/', pathNot: '^src/((process|rendition|api)/|image[.]ts$)' },
     },
     {
       name: 'web-knows-the-wire',
       comment: 'The page knows the types of the wire and nothing else of the server.',
       severity: 'error',
       from: { path: '^web/' },
-      to: { path: '^src/', pathNot: '^src/api(-admin)?[.]ts$' },
+      to: { path: '^src/', pathNot: '^src/api/' },
+    },
+    {
+      name: 'web-takes-types-only',
+      comment: 'Browsers get no schemas.',
+      severity: 'error',
+      from: { path: '^web/' },
+      to: { path: '^src/', dependencyTypesNot: ['type-only'] },
     },
   ],
   options: {

@@ -68,7 +68,7 @@ function checkOut(revision: string, folder: string): void {
   else execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] })
 }
 
-const childrenOf = (developer: Server) => developer.pids().filter((pid) => pid !== developer.pid)
+const childrenOf = (processor: Server) => processor.pids().filter((pid) => pid !== processor.pid)
 
 function kill(pid: number): void {
   try {
@@ -82,11 +82,11 @@ function kill(pid: number): void {
 const frozen = new Set<number>()
 process.once('exit', () => frozen.forEach(kill))
 
-const oldServer = (server: Server, developer: Server): OldServer => ({
+const oldServer = (server: Server, processor: Server): OldServer => ({
   url: server.url,
   output: () => server.output(),
   freeze() {
-    for (const pid of childrenOf(developer)) {
+    for (const pid of childrenOf(processor)) {
       process.kill(pid, 'SIGSTOP')
       frozen.add(pid)
     }
@@ -94,10 +94,10 @@ const oldServer = (server: Server, developer: Server): OldServer => ({
 })
 
 /** At once, and who develops before its frozen children: it would record that they are gone. */
-async function killAll(developer: Server, server: Server): Promise<void> {
-  for (const pid of [developer.pid, server.pid, ...childrenOf(developer), ...frozen]) kill(pid)
+async function killAll(processor: Server, server: Server): Promise<void> {
+  for (const pid of [processor.pid, server.pid, ...childrenOf(processor), ...frozen]) kill(pid)
   frozen.clear()
-  await Promise.all([developer.kill('SIGKILL'), server.kill('SIGKILL')])
+  await Promise.all([processor.kill('SIGKILL'), server.kill('SIGKILL')])
 }
 
 /** With times to the millisecond, which tell bytes that were stored before a row from those that came after it. */

@@ -8,6 +8,10 @@ export type Scope = (typeof SCOPES)[number]
 export const ROLES = ['admin', 'member'] as const
 export type Role = (typeof ROLES)[number]
 
+/** Characters of a password that is chosen. */
+export const MIN_PASSWORD_LENGTH = 12
+export const MAX_PASSWORD_LENGTH = 200
+
 export const DAY_MS = 24 * 60 * 60 * 1000
 
 /** Who a request comes from. */

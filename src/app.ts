@@ -65,7 +65,7 @@ function startProcessing(
   { workerConcurrency: concurrency }: Config,
   kind: WorkerReport['kind'],
 ) {
-  const { developer, log } = deps
+  const { processor, log } = deps
   const worker = `${hostname()}-${process.pid}`
   const processing = processImages({ ...deps, worker })
   const report = createWorkerReport(deps, { id: worker, kind, concurrency })
@@ -73,18 +73,22 @@ function startProcessing(
   return {
     async stop(graceMs: number) {
       const finishing = processing.stop()
-      await developer.close(graceMs)
+      await processor.close(graceMs)
       await finishing
       await reporting.end()
     },
   }
 }
 
-/**
- * An API server; embedded, it develops as well. `anew`: this database and this store belong together, whatever they lack of each other.
- * What was opened is closed again if anything later fails.
- */
-export async function createApp(config: Config, log: Logger, { anew = false } = {}): Promise<App> {
+export interface AppOptions {
+  /** This database and this store belong together, whatever they lack of each other. */
+  anew?: boolean
+  /** Called with the size of each chunk of an upload, in bytes. */
+  onBodyBytes?: (bytes: number) => void
+}
+
+/** An API server; embedded, it develops as well. What was opened is closed again if anything later fails. */
+export async function createApp(config: Config, log: Logger, { anew = false, onBodyBytes }: AppOptions = {}): Promise<App> {
   await using opening = new AsyncDisposableStack()
   const auth = authMode(config)
   const observing = opening.adopt(await openObserving({ ...config, role: 'server', log }), (one) => one.close())
@@ -98,7 +102,7 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
   const deps = { ...records, recipe: RECIPE, releases, blobs, pause, workers, knownStore, jobs, queue, feed, log }
   const people = createAccountDeps(data.database, reserve, config)
   await recover(deps, !isCluster(config))
-  const developer = isCluster(config) ? null : opening.adopt(openProcessor(config, log, observer), (one) => one.close(0))
+  const processor = isCluster(config) ? null : opening.adopt(openProcessor(config, log, observer), (one) => one.close(0))
   let stopping = false
   const server = await createServer({
     ...deps,
@@ -118,11 +122,12 @@ export async function createApp(config: Config, log: Logger, { anew = false } = 
     allowedHosts: isLoopback(config.host) ? config.allowedHosts : ['*'],
     pages: pages(config),
     observer,
-    obstacle: () => developer?.obstacle() ?? null,
+    onBodyBytes,
+    obstacle: () => processor?.obstacle() ?? null,
     isStopping: () => stopping,
   })
   // From here on nothing fails, and `close` ends it in its order.
-  const processing = developer && startProcessing({ ...deps, developer }, config, 'server')
+  const processing = processor && startProcessing({ ...deps, processor }, config, 'server')
   const bulk = createBulkRunner({ ...deps, accounts: people.accounts, audit: people.audit })
   const ages = { graceMs: config.blobGraceSeconds * 1000, batchTtlMs: config.batchTtlHours * 60 * 60 * 1000 }
   const all = observeSweep('all', observer, () => sweep(deps, ages))
@@ -172,11 +177,11 @@ export async function createWorker(config: Config, log: Logger): Promise<App> {
   const { observer } = observing
   const { blobs, records, pause, workers } = opening.adopt(await openData(config, log, { observer }), (one) => one.close())
   const { queue, feed } = opening.adopt(await openMessaging(config, log, 'worker', observer), (one) => one.close())
-  const developer = opening.adopt(openProcessor(config, log, observer), (one) => one.close(0))
+  const processor = opening.adopt(openProcessor(config, log, observer), (one) => one.close(0))
   let stopping = false
-  const server = await createWorkerServer({ originals: records.originals, developer, log, isStopping: () => stopping })
+  const server = await createWorkerServer({ originals: records.originals, processor, log, isStopping: () => stopping })
   const deps = { ...records, blobs, pause, workers, queue, feed, log }
-  const processing = startProcessing({ ...deps, developer }, config, 'worker')
+  const processing = startProcessing({ ...deps, processor }, config, 'worker')
   const work = observeSweep('work', observer, () => sweepWork(deps))
   const sweeping = repeat('the sweep of work', SWEEP_WORK_INTERVAL_MS, log, work)
   const opened = opening.move()

@@ -1,83 +1,13 @@
-// Every error a person or a program can meet: one class, one table of codes.
+// Every error a person or a program can meet: one class, with a code.
+import { ERRORS, type ErrorCode } from './error-codes.ts'
 
-/**
- * The stable codes of the wire contract. The sentence says what went wrong and what to do next, for the places that have
- * nothing more exact to say; `http/hooks/problem.ts` gives each its status.
- */
-export const ERRORS = {
-  bad_request: 'The request could not be understood. Check its parameters against the API description.',
-  no_file: 'No file was sent. Send at least one file in the multipart field this endpoint takes.',
-  wrong_field: 'The file came in a field this endpoint does not take.',
-  one_file_only: 'This endpoint takes one file. Send several to /api/async/upload or /api/async/batch/upload.',
-  too_many_fields: 'The form has too many fields beside its files. Send only what this endpoint takes.',
-  malformed_multipart: 'The multipart body could not be read: it is cut off or not well formed. Send it again, whole.',
-  empty_file: 'The file is empty. Choose a file with something in it.',
-  unauthorized: 'Sign in first, or send an API key as Authorization: Bearer.',
-  wrong_password: 'The e-mail address or the password is wrong.',
-  forbidden: 'You are not allowed to do this.',
-  setup_link_invalid:
-    'This set-up link was used, is too old, or was never given out. A restart of the server prints a new one while nobody has an account.',
-  email_taken: 'There is an account with this e-mail address already.',
-  last_admin: 'This is the last administrator: make somebody else one first.',
-  too_many_attempts:
-    'There were too many failed attempts. Try again after the time in Retry-After, or from a browser that you have signed in with before.',
-  too_many_requests: 'There were too many requests in a minute. Try again after the time in Retry-After.',
-  quota_exceeded: 'This is more than you may upload in a day. Try again after the time in Retry-After, when the next day begins (UTC).',
-  origin_not_allowed: 'This origin may not use the API. Add it to CORS_ORIGINS.',
-  host_not_allowed: 'This server does not go by that name. Ask it as localhost or by its address, or add the name to ALLOWED_HOSTS.',
-  not_found: 'There is nothing at this address.',
-  method_not_allowed: 'This address does not take that method.',
-  upload_timeout: 'The body stopped arriving. Send it again.',
-  idempotency_conflict: 'This Idempotency-Key was used with other content. Choose a new key for new content.',
-  count_changed: 'There are many more images by now than were confirmed. Look at what is selected, and confirm it again.',
-  not_retryable: 'Only an image that ended in error can be retried.',
-  batch_cancelled: 'This batch was cancelled. Declare a new one to send its files.',
-  too_many_open_batches:
-    'There are too many batches that still wait for files. Send their files or cancel some, then declare this one again.',
-  batch_expired: 'This batch was not completed in time and has expired. Declare a new one for what is missing.',
-  still_arriving: 'This upload is still arriving. End its request to cancel it.',
-  not_declared: 'The file has no place in this batch. Send its index in the declaration in a field "index" before each file.',
-  declaration_mismatch: 'The file is not the one that was declared: its size or its content differs. Declare it anew, as it is now.',
-  file_too_large: 'The file is larger than this server takes.',
-  too_many_files: 'There are more files in one request than this server takes. Send them in several requests.',
-  names_too_long: 'The names of these files are too long. Send shorter names, or fewer files in one request.',
-  unsupported_format: 'The file is not an image of a format taken here: JPEG, PNG, WebP, AVIF or GIF.',
-  not_multipart: 'Send the file as multipart/form-data.',
-  not_json: 'Send the body as application/json.',
-  unsupported_encoding: 'The body is compressed. Send it without Content-Encoding.',
-  range_not_satisfiable: 'The range lies outside the file.',
-  invalid_image: 'The image is damaged and could not be decoded. Check the file and upload it again.',
-  image_too_large: 'The image has more pixels, or a longer side, than this server develops.',
-  metadata_too_large: 'The image carries more than 5 MiB of metadata. Save it without, and upload it again.',
-  too_many_frames: 'The animation has more frames than this server develops.',
-  no_still_image:
-    'This AVIF is an animation without a still image, which this server can not develop yet. Save it as an animated WebP or GIF, or as a still AVIF, and upload that.',
-  not_enough_memory: 'Developing this image takes more memory than this server has for it. Make it smaller, or give the server more.',
-  processing_crashed: 'The image crashed the decoder three times and was given up.',
-  processing_timeout: 'The image took too long to develop and was given up.',
-  original_missing: 'The original is missing from the store. Upload the file again.',
-  original_damaged: 'The original in the store is no longer what was uploaded. Upload the file again.',
-  rendition_missing:
-    'The developed image is missing from the store. It can be made again from its original: the administrator of the server runs calotype doctor --repair.',
-  internal: 'Something went wrong in the server. Try again; its log has the cause.',
-  overloaded: 'Too much work is waiting. Try again after the time in Retry-After.',
-  shutting_down: 'The server is stopping. Try again in a few seconds.',
-  processing_unavailable: 'No image can be processed at the moment. Those that were uploaded wait; the log of the server has the cause.',
-  storage_unavailable: 'The store of the images does not answer. Try again after the time in Retry-After.',
-  database_unavailable: 'The database can not be reached just now. Nothing was taken; try again after the time in Retry-After.',
-  database_damaged: 'The database of the server is damaged, and nothing was taken. The log of the server says what its operator can do.',
-  storage_full:
-    'The disk of the server is full, and nothing was kept. Make room by deleting images, which works on a full disk, or by a larger disk; then try again.',
-} as const
+export { ERRORS, type ErrorCode }
 
 /** What an operator does about `database_damaged`, where the database is a file. */
 export const DAMAGE_REMEDIES =
   'Delete nothing in DATA_DIR: the originals in it are whole, and no other database knows them. Copy calotype.sqlite, with -wal and -shm, ' +
   'aside. Then put the newest backup back by `calotype restore`, in a new DATA_DIR, and run `calotype doctor` there; without a backup, ' +
   'recover the rows by `sqlite3 calotype.sqlite .recover`.'
-
-export type ErrorCode = keyof typeof ERRORS
-export const ERROR_CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]
 
 export interface ErrorOptions {
   /** What the server should know and the client should not. */

@@ -1,7 +1,7 @@
 // `npm run bench:lists`: pages of a list of a million images, the first and the last, on both databases.
 import { createHash, randomUUID } from 'node:crypto'
 import { Command, Option } from 'commander'
-import type { ApiCount } from '../../src/api.ts'
+import type { ApiCount } from '../../src/api/images.ts'
 import { operationFor } from '../../test/support/inputs/sample-image.ts'
 import { cell, columns } from '../run/columns.ts'
 import { DATABASES, fillDatabase, uploadOne, type DatabaseName, type Filled, type Numbers, type Run } from '../run/many-rows.ts'

@@ -1,6 +1,7 @@
 // The client of the bench: uploads photographs by one of the three endpoints and waits, on the WebSocket, until all are developed.
 import { Agent } from 'node:http'
-import type { ApiImage, ApiInitiated, ApiUploaded } from '../../src/api.ts'
+import type { ApiImage } from '../../src/api/images.ts'
+import type { ApiInitiated, ApiUploaded } from '../../src/api/uploads.ts'
 import { inChild } from '../run/child.ts'
 import { postFiles, type Answer, type SentFile } from '../run/multipart.ts'
 import { percentiles, type Percentiles } from '../measure/statistics.ts'

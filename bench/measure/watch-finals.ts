@@ -1,6 +1,6 @@
 // Listens on the WebSocket to what becomes of images.
 import WebSocket from 'ws'
-import type { ApiNotification } from '../../src/api.ts'
+import type { ApiNotification } from '../../src/api/events.ts'
 
 export interface Finals {
   /** Of those completed: when it was heard, by `performance.now()` and by `Date.now()`. */

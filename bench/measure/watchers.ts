@@ -1,6 +1,6 @@
 // Many watchers of the live feed in one process: each counts the images whose completion it hears, at as little CPU as can be.
 import WebSocket from 'ws'
-import type { ApiImage } from '../../src/api.ts'
+import type { ApiImage } from '../../src/api/images.ts'
 import { inChild } from '../run/child.ts'
 import { percentiles, type Percentiles } from './statistics.ts'
 

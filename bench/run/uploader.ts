@@ -1,6 +1,7 @@
 // A plain client for the benches that upload from their own process: sends, and waits on the WebSocket until all is developed.
 import type { Agent } from 'node:http'
-import type { ApiImage, ApiInitiated, ApiUploaded } from '../../src/api.ts'
+import type { ApiImage } from '../../src/api/images.ts'
+import type { ApiInitiated, ApiUploaded } from '../../src/api/uploads.ts'
 import { postFiles, type Answer, type SentFile } from './multipart.ts'
 import { watchFinals } from '../measure/watch-finals.ts'
 

@@ -1,5 +1,5 @@
 // A command that asks the running server: who may write its database may have a key of an administrator for as long as the command takes.
-import type { User } from '../accounts/account-store.ts'
+import type { User } from '../accounts/users/user-store.ts'
 import type { Config } from '../config.ts'
 import type { AccountDeps } from '../flow/accounts/account-deps.ts'
 import { makeKey, revokeKey } from '../flow/accounts/change-keys.ts'

@@ -1,5 +1,6 @@
 // `calotype images delete --all`: empties everything, through the server if one runs, else in the DATA_DIR itself.
-import type { ApiError, ApiImage } from '../api.ts'
+import type { ApiError } from '../api/errors.ts'
+import type { ApiImage } from '../api/images.ts'
 import type { Config } from '../config.ts'
 import { StartError } from '../errors.ts'
 import { createLog } from '../log.ts'

@@ -4,6 +4,7 @@ import type { App } from '../app.ts'
 import { authMode, type Config } from '../config.ts'
 import { StartError } from '../errors.ts'
 import { createLog, type Logger } from '../log.ts'
+import { collectYoungGarbage } from './young-garbage.ts'
 
 const GRACE_MS = 10_000
 
@@ -22,7 +23,7 @@ export async function serve(config: Config, { anew = false } = {}): Promise<void
     ...(setupUrl === undefined ? [] : [`set-up ${setupUrl} (makes the first administrator: once, within 24 hours)`]),
   ]
   return run(config, ['HOST', config.host], ['PORT', config.port], where, async (log) =>
-    (await import('../app.ts')).createApp(config, log, { anew }),
+    (await import('../app.ts')).createApp(config, log, { anew, onBodyBytes: collectYoungGarbage() }),
   )
 }
 

@@ -1,6 +1,6 @@
 // Commands that change accounts: what they all do before and after, and whom the audit log names for them.
 import { z } from 'zod'
-import type { User } from '../accounts/account-store.ts'
+import type { User } from '../accounts/users/user-store.ts'
 import type { Actor } from '../accounts/audit/audit-log.ts'
 import type { Config } from '../config.ts'
 import { StartError } from '../errors.ts'

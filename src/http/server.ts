@@ -82,6 +82,8 @@ export type ServerDeps = Records &
     allowedHosts: string[]
     pages: Omit<PagesDeps, 'auth'>
     observer?: Observer | undefined
+    /** Called with the size of each chunk of an upload, in bytes. */
+    onBodyBytes?: ((bytes: number) => void) | undefined
     /** Why this server can't develop images, though it should; null if it can, or others do. */
     obstacle: () => string | null
     /** True once the server is stopping: what is in hand is finished, nothing new is begun. */

@@ -1,7 +1,7 @@
 // What a worker says about itself: that it lives, whether it takes work, what its children do.
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Logger } from '../log.ts'
-import type { Developer } from '../process/image-processor.ts'
+import type { ImageProcessor } from '../process/image-processor.ts'
 import type { OriginalStore } from '../record/originals/original-store.ts'
 import { checkedByZod } from './hooks/checked-by-zod.ts'
 import { addHealth } from './routes/health.ts'
@@ -10,12 +10,12 @@ import { addSecurityHeaders } from './hooks/security-headers.ts'
 
 export interface WorkerServerDeps {
   originals: Pick<OriginalStore, 'known'>
-  developer: Pick<Developer, 'stats' | 'obstacle'>
+  processor: Pick<ImageProcessor, 'stats' | 'obstacle'>
   log: Logger
   isStopping: () => boolean
 }
 
-export async function createWorkerServer({ originals, developer, log, isStopping }: WorkerServerDeps): Promise<FastifyInstance> {
+export async function createWorkerServer({ originals, processor, log, isStopping }: WorkerServerDeps): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = log
   const server = Fastify({
     ...problemOptions,
@@ -25,7 +25,7 @@ export async function createWorkerServer({ originals, developer, log, isStopping
   })
   answerProblems(server)
   addSecurityHeaders(server)
-  addHealth(server, { originals, obstacle: () => developer.obstacle(), isStopping })
-  server.get('/stats', async () => developer.stats())
+  addHealth(server, { originals, obstacle: () => processor.obstacle(), isStopping })
+  server.get('/stats', async () => processor.stats())
   return server
 }

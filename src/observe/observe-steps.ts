@@ -1,7 +1,7 @@
 // The steps as they are watched: each contract wrapped in one that does the same and tells what came of it.
 import { toCalotypeError } from '../errors.ts'
 import { isFinal } from '../image.ts'
-import type { Developer } from '../process/image-processor.ts'
+import type { ImageProcessor } from '../process/image-processor.ts'
 import type { EventFeed } from '../publish/event-feed.ts'
 import type { BatchStore } from '../record/batches/batch-store.ts'
 import type { Records } from '../record/records.ts'
@@ -112,21 +112,21 @@ const observeWork = (work: WorkStore, { tell }: Observer): WorkStore => ({
 })
 
 /** Not a copy: it has a state of its own. */
-export function observeDeveloper(developer: Developer, { tell }: Observer): Developer {
+export function observeProcessor(processor: ImageProcessor, { tell }: Observer): ImageProcessor {
   return {
-    capacity: developer.capacity,
-    develop: (job) =>
+    capacity: processor.capacity,
+    develop: (task) =>
       timed(
-        () => developer.develop(job),
+        () => processor.develop(task),
         (took, result) => {
           if (result.outcome === 'interrupted') return
-          tell({ what: 'developed', sha256: job.sha256, code: result.outcome === 'failed' ? result.failure.code : null, took })
+          tell({ what: 'developed', sha256: task.sha256, code: result.outcome === 'failed' ? result.failure.code : null, took })
         },
       ),
-    obstacle: () => developer.obstacle(),
-    whenAble: () => developer.whenAble(),
-    stats: () => developer.stats(),
-    close: (graceMs) => developer.close(graceMs),
+    obstacle: () => processor.obstacle(),
+    whenAble: () => processor.whenAble(),
+    stats: () => processor.stats(),
+    close: (graceMs) => processor.close(graceMs),
   }
 }
 

@@ -1,6 +1,7 @@
 // The stream of a cluster's feed in Redis: how events get their numbers there, and how they are read.
 import type { RedisConnection } from '../db/redis/redis.ts'
 import type { Image } from '../image.ts'
+import { readEventImage } from './event-image.ts'
 
 /**
  * An entry's id is its event's position: `<epoch>-<n>`, an epoch being the millisecond in which it began. So positions are the same
@@ -13,7 +14,7 @@ export interface Position {
 }
 
 export interface Entry extends Position {
-  /** Null in the entry that begins an epoch. */
+  /** Null in the entry that begins an epoch, and where another version wrote an image that this one can't read. */
   image: Image | null
 }
 
@@ -69,7 +70,7 @@ function toPosition(id: string): Position {
 }
 
 function toEntry([id, [name, value]]: RawEntry): Entry {
-  return { ...toPosition(id), image: name === 'image' ? (JSON.parse(value) as Image) : null }
+  return { ...toPosition(id), image: name === 'image' ? readEventImage(value) : null }
 }
 
 export const isBefore = (a: Position, b: Position) => a.epoch < b.epoch || (a.epoch === b.epoch && a.n < b.n)
@@ -91,8 +92,8 @@ export async function waitForEntries(redis: RedisConnection, after: Position, mo
 }
 
 /**
- * Up to `limit` entries after a position, of its epoch. Null when they are not known: there is no such position in the newest epoch,
- * or what follows it was trimmed. Takes a second at most, or rejects.
+ * Up to `limit` entries after a position, of its epoch. Null when they are not known: there is no such position in the newest epoch, what
+ * follows it was trimmed, or another version wrote some of it. Takes a second at most, or rejects.
  */
 export async function readEntries(redis: RedisConnection, after: Position, limit: number): Promise<Entry[] | null> {
   const looking = redis.client
@@ -103,5 +104,6 @@ export async function readEntries(redis: RedisConnection, after: Position, limit
   const end = newest[0] && toPosition(newest[0][0])
   if (end?.epoch !== after.epoch || end.n < after.n) return null
   const entries = following.map(toEntry)
-  return entries.length > 0 && entries[0]!.n !== after.n + 1 ? null : entries
+  if (entries.length > 0 && entries[0]!.n !== after.n + 1) return null
+  return entries.some(({ image }) => image === null) ? null : entries
 }

@@ -1,56 +1,106 @@
 // The parser of a multipart body, with its limits: nothing of a part passes unseen, and no header is read without a bound.
-import type { EventEmitter } from 'node:events'
-import { Busboy, type BusboyHeaders } from '@fastify/busboy'
+import type { Readable, Writable } from 'node:stream'
+import { MIMEType } from 'node:util'
+import { Dicer } from '@fastify/busboy'
 import { CalotypeError } from '../errors.ts'
+import { headerBytes, readPartHeader, type RawHeader } from './part-header.ts'
 
 /** A name that is kept takes an eighth of it. */
 export const MAX_PART_HEADER_BYTES = 8 * 1024
 // Of a longer header so much more is looked at, which tells that it is longer.
 const HEADER_ROOM_BYTES = 1024
-const MAX_FIELD_BYTES = 64 * 1024
+// Of the value of a field, of which none that is looked at has more.
+const MAX_FIELD_CHARACTERS = 1024
 
-/** What busboy keeps to itself: its part parser, which tells of every part, and each part of its header. */
-type Parts = { _parser: { parser: EventEmitter } }
-
-const headerBytes = (header: Record<string, string[]>) =>
-  Object.entries(header).reduce((sum, [name, values]) => sum + values.reduce((own, value) => own + name.length + value.length + 4, 0), 0)
-
-interface ParserOptions {
-  headers: BusboyHeaders
-  maxFiles: number
-  maxFields: number
-  onMalformed: (error: Error) => void
-  onHeader: (bytes: number) => void
+export interface NewPart {
+  /** Name of its form field. */
+  field: string | undefined
+  /** As it was sent; undefined where it has none. */
+  fileName: string | undefined
+  /** Its header is longer than `MAX_PART_HEADER_BYTES`: what it says may be cut off. */
+  isHeaderTooLong: boolean
 }
 
-/**
- * A part whose header can't be read, or has no `form-data`, is passed over by busboy without a word: `onMalformed` is called for it, at
- * the next part or at the end. Nobody asks for it who could be told, so it makes the body malformed. `onHeader` is called with the bytes
- * of each header before its file is announced.
- */
-export function openParser({ headers, maxFiles, maxFields, onMalformed, onHeader }: ParserOptions) {
-  let [begun, understood] = [0, 0]
-  const check = () => {
-    if (begun !== understood) onMalformed(new Error('A part has no header that can be read.'))
+export interface PartEvents {
+  /** The bytes of a file. They have to be read to their end; while they are not, nothing more of the body is taken. */
+  onFile(part: NewPart, bytes: Readable): void
+  /** The value of another field, or its first 1,024 characters; before whatever comes after it in the body. */
+  onField(name: string | undefined, value: string): void
+  onTooManyFiles(): void
+  onTooManyFields(): void
+  /** The body is not well formed, or cut off. A part that does not say what it is counts as that: nobody asks for it who could be told. */
+  onMalformed(error: Error): void
+  /** All parts were read to their ends. */
+  onEnd(): void
+}
+
+/** Throws `not_multipart` for a content type without a boundary. The body is to be written into what is returned. */
+export function openPartParser(contentType: string, limits: { maxFiles: number; maxFields: number }, events: PartEvents): Writable {
+  const options = { boundary: boundaryOf(contentType), maxHeaderSize: MAX_PART_HEADER_BYTES + HEADER_ROOM_BYTES }
+  const parser = new Dicer(options)
+  let [files, fields] = [0, 0]
+  /** A part has begun, and its header was not read yet. */
+  let isHeaderDue = false
+  let endField: () => void = () => undefined
+
+  const expectHeader = (isPart: boolean) => {
+    if (isHeaderDue) events.onMalformed(new Error('A part has no header that can be read.'))
+    isHeaderDue = isPart
   }
+
+  function begin(part: Readable, raw: RawHeader): void {
+    const header = readPartHeader(raw)
+    if (header === null) return events.onMalformed(new Error('A part does not say that it is form-data.'))
+    isHeaderDue = false
+    const { field, fileName, isFile } = header
+    if (!isFile) {
+      if (fields++ === limits.maxFields) return events.onTooManyFields()
+      endField = readField(part, (value) => events.onField(field, value))
+      return
+    }
+    if (files++ === limits.maxFiles) return events.onTooManyFiles()
+    events.onFile({ field, fileName, isHeaderTooLong: headerBytes(raw) > MAX_PART_HEADER_BYTES }, part)
+  }
+
+  parser.on('part', (part: Readable) => {
+    // It is whole by now, and its own end may come after the header of this one.
+    endField()
+    expectHeader(true)
+    part.on('error', events.onMalformed)
+    part.on('header', (header: RawHeader) => begin(part, header))
+  })
+  parser.on('error', events.onMalformed)
+  parser.on('finish', () => {
+    expectHeader(false)
+    events.onEnd()
+  })
+  return parser
+}
+
+function boundaryOf(contentType: string): string {
   try {
-    const parser = new Busboy({
-      headers,
-      preservePath: true,
-      limits: { files: maxFiles, fields: maxFields, fieldSize: MAX_FIELD_BYTES, headerSize: MAX_PART_HEADER_BYTES + HEADER_ROOM_BYTES },
-      isPartAFile(_field, contentType, fileName) {
-        understood++
-        return contentType === 'application/octet-stream' || fileName !== undefined
-      },
-    })
-    const parts = (parser as unknown as Parts)._parser.parser
-    parts.on('part', (part: EventEmitter) => {
-      check()
-      begun++
-      part.prependListener('header', (header: Record<string, string[]>) => onHeader(headerBytes(header)))
-    })
-    return parser.on('finish', check)
-  } catch (error) {
-    throw new CalotypeError('not_multipart', 'Send the file as multipart/form-data with a boundary.', { cause: error })
+    const boundary = new MIMEType(contentType).params.get('boundary')
+    if (boundary) return boundary
+  } catch {
+    // Not a media type at all: answered like one without a boundary.
   }
+  throw new CalotypeError('not_multipart', 'Send the file as multipart/form-data with a boundary.')
+}
+
+/** Returns the function that ends the field early, with all that has come of it. */
+function readField(part: Readable, onValue: (value: string) => void): () => void {
+  let bytes = ''
+  let isOver = false
+  part.on('data', (chunk: Buffer) => {
+    if (bytes.length < MAX_FIELD_CHARACTERS) bytes += chunk.toString('latin1', 0, MAX_FIELD_CHARACTERS - bytes.length)
+  })
+  const end = () => {
+    if (isOver) return
+    // What is read is told as data.
+    while (part.read() !== null);
+    isOver = true
+    onValue(Buffer.from(bytes, 'latin1').toString('utf8'))
+  }
+  part.on('end', end)
+  return end
 }

@@ -1,11 +1,9 @@
 // Receives a multipart body as a stream: files come out one by one, whole and on their way to the disk, while the rest still arrives.
-import type { BusboyFileStream, BusboyHeaders } from '@fastify/busboy'
 import type { Readable } from 'node:stream'
 import { CalotypeError, toCalotypeError } from '../errors.ts'
 import { cutName, jsonBytes, maxNamesBytes } from '../file-name.ts'
 import { IncomingFile, toReceiveError, type ReceivedFile, type RefusedFile } from './incoming-file.ts'
-import { MAX_PART_HEADER_BYTES, openParser } from './part-parser.ts'
-import { tookBuffers } from './young-garbage.ts'
+import { MAX_PART_HEADER_BYTES, openPartParser, type NewPart } from './part-parser.ts'
 
 export type { ReceivedFile, RefusedFile }
 
@@ -29,6 +27,8 @@ export interface ReceiveOptions {
   /** A new path for a file that is about to arrive; and the end of one that came to nothing. Of the blob store. */
   stage: () => string
   discard: (path: string) => Promise<void>
+  /** Called with the size of each chunk of the body, in bytes. */
+  onBytes?: ((bytes: number) => void) | undefined
 }
 
 const MAX_FIELDS = 1_000
@@ -44,6 +44,11 @@ const HEADER_TOO_LONG = `The header of this file is longer than ${MAX_PART_HEADE
 
 const shownField = (name: string) => (name.length > MAX_SHOWN_FIELD_LENGTH ? `${name.slice(0, MAX_SHOWN_FIELD_LENGTH)}…` : name)
 
+const tooManyFiles = (maxFiles: number) =>
+  maxFiles === 1
+    ? new CalotypeError('one_file_only')
+    : new CalotypeError('too_many_files', `One request takes ${maxFiles} files (MAX_FILES). Send the rest in further requests.`)
+
 /** What says no place says none; whether there is such a place, the declaration knows. */
 const indexOf = (text: string) => (/^\d{1,9}$/.test(text) ? Number(text) : null)
 
@@ -54,15 +59,15 @@ const indexOf = (text: string) => (/^\d{1,9}$/.test(text) ? Number(text) : null)
  */
 export async function* receiveFiles(
   body: Readable,
-  headers: BusboyHeaders,
-  { field, indexField, maxFileBytes, maxFiles, allowance, idleTimeoutMs, stage, discard }: ReceiveOptions,
+  contentType: string,
+  { field, indexField, maxFileBytes, maxFiles, allowance, idleTimeoutMs, stage, discard, onBytes }: ReceiveOptions,
 ): AsyncGenerator<ReceivedFile | RefusedFile> {
   const open = new Set<IncomingFile>()
   const ready: (ReceivedFile | RefusedFile)[] = []
   /** Whole, and not on the disk yet; some of them are taken already. */
   const syncing = new Set<ReceivedFile>()
   let failure: CalotypeError | null = null
-  let finished = false
+  let [isBodyOver, areAllPartsRead] = [false, false]
   let nextIndex = 0
   let declaredIndex: number | null = null
   let wake: () => void = () => {}
@@ -79,14 +84,6 @@ export async function* receiveFiles(
     letGo()
     change()
   }
-  let isHeaderTooLong = false
-  const parser = openParser({
-    headers,
-    maxFiles,
-    maxFields: MAX_FIELDS + (indexField === undefined ? 0 : maxFiles),
-    onMalformed: fail,
-    onHeader: (bytes) => (isHeaderTooLong = bytes > MAX_PART_HEADER_BYTES),
-  })
 
   let left = { bytes: allowance?.bytes ?? Infinity, images: allowance?.images ?? Infinity }
   const spend = (bytes: number, images: number) => {
@@ -119,7 +116,7 @@ export async function* receiveFiles(
     }
   }
 
-  parser.on('file', (fieldName: string | undefined, stream: BusboyFileStream, fileName: string | undefined) => {
+  function onFile({ field: fieldName, fileName, isHeaderTooLong }: NewPart, bytes: Readable) {
     const name = nameOf(fileName)
     const file = new IncomingFile({ index: nextIndex++, declaredIndex }, name, stage(), maxFileBytes)
     declaredIndex = null
@@ -127,22 +124,21 @@ export async function* receiveFiles(
     else if (fieldName !== field) file.refuse('wrong_field', `Send files in the field "${field}", not in "${shownField(fieldName ?? '')}".`)
     open.add(file)
     let spent = 0
-    stream.on('data', (chunk: Buffer) => {
+    bytes.on('data', (chunk: Buffer) => {
       file.write(chunk)
       if (!file.isRefused) {
         spent += chunk.length
         spend(chunk.length, 0)
       }
       if (!file.mustWait) return
-      stream.pause()
+      bytes.pause()
       // What the disk refuses is not the fault of the body.
       file.written().then(
-        () => stream.resume(),
+        () => bytes.resume(),
         (error: unknown) => fail(toCalotypeError(error)),
       )
     })
-    stream.on('error', fail)
-    stream.on('end', () => {
+    bytes.on('end', () => {
       // A file input that nobody filled in sends an empty file with no name.
       if (name === '' && file.size === 0) {
         open.delete(file)
@@ -153,33 +149,39 @@ export async function* receiveFiles(
       else spend(0, 1)
       void settle(file)
     })
-  })
-  parser.on('field', (fieldName: string, value: string) => {
-    if (fieldName === indexField) declaredIndex = indexOf(value)
-  })
-  parser.on('filesLimit', () =>
-    fail(
-      maxFiles === 1
-        ? new CalotypeError('one_file_only')
-        : new CalotypeError('too_many_files', `One request takes ${maxFiles} files (MAX_FILES). Send the rest in further requests.`),
-    ),
+  }
+
+  const maxFields = MAX_FIELDS + (indexField === undefined ? 0 : maxFiles)
+  const parser = openPartParser(
+    contentType,
+    { maxFiles, maxFields },
+    {
+      onFile,
+      onField(name, value) {
+        if (name === indexField) declaredIndex = indexOf(value)
+      },
+      onTooManyFiles: () => fail(tooManyFiles(maxFiles)),
+      onTooManyFields: () => fail(new CalotypeError('too_many_fields')),
+      onMalformed: fail,
+      onEnd() {
+        areAllPartsRead = true
+        letGo()
+        change()
+      },
+    },
   )
-  parser.on('fieldsLimit', () => fail(new CalotypeError('too_many_fields')))
-  parser.on('error', fail)
-  parser.on('finish', () => {
-    finished = true
-    change()
-  })
 
   const idle = setTimeout(() => fail(new CalotypeError('upload_timeout')), idleTimeoutMs)
 
   async function pump() {
     for await (const chunk of body.iterator({ destroyOnReturn: false })) {
       idle.refresh()
-      tookBuffers((chunk as Buffer).length)
+      onBytes?.((chunk as Buffer).length)
+      // What comes behind the last part is nobody's (RFC 2046, 5.1.1).
+      if (areAllPartsRead) continue
       await new Promise<void>((resolve) => {
         parser.write(chunk as Buffer, () => resolve())
-        // A parser that failed, or that waits for a file which is not written any more, calls back no more.
+        // A parser that failed or is done, or that waits for a file which is not written any more, calls back no more.
         letGo = resolve
         if (failure) resolve()
       })
@@ -187,6 +189,8 @@ export async function* receiveFiles(
       if (failure) return
     }
     parser.end()
+    isBodyOver = true
+    change()
   }
 
   try {
@@ -198,7 +202,7 @@ export async function* receiveFiles(
         yield next
       } else if (failure) {
         throw failure as CalotypeError
-      } else if (finished && open.size === 0) {
+      } else if (isBodyOver && areAllPartsRead && open.size === 0) {
         return
       } else {
         await changed

@@ -2,16 +2,13 @@
 import { accessSync, constants, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { z } from 'zod'
 import { StartError, toCalotypeError } from '../errors.ts'
 
-const serverInfo = z.object({
-  pid: z.number(),
+export interface ServerInfo {
+  pid: number
   /** Where it listens; missing until it does. */
-  url: z.exactOptional(z.string()),
-})
-
-export type ServerInfo = z.output<typeof serverInfo>
+  url?: string
+}
 
 export interface DataDirLock {
   /** Whether the last holder ended without releasing it. */
@@ -49,7 +46,8 @@ function takeLock(dataDir: string, waitMs: number): DatabaseSync | null {
 
 function readInfo(dataDir: string): ServerInfo | null {
   try {
-    return serverInfo.parse(JSON.parse(readFileSync(infoFile(dataDir), 'utf8')))
+    const info: { pid?: unknown; url?: unknown } | null = JSON.parse(readFileSync(infoFile(dataDir), 'utf8'))
+    return typeof info?.pid === 'number' ? { pid: info.pid, ...(typeof info.url === 'string' && { url: info.url }) } : null
   } catch {
     return null
   }

@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import type { ApiOverview } from '../../src/api-admin.ts'
-import type { ApiError } from '../../src/api.ts'
+import type { ApiOverview } from '../../src/api/admin.ts'
+import type { ApiError } from '../../src/api/errors.ts'
 import { onEachTopology } from '../faults/run/subject.ts'
 import { allFinal, ask, eventually, listImages, upload, type SentFile } from '../support/clients/client.ts'
 import { query } from '../support/servers/data-dir.ts'
@@ -43,7 +43,7 @@ onEachTopology((topology, open) => {
     assert.equal((await upload(subject, 'batch', await photographs(FILES))).status, 202)
     await allFinal(subject)
     assert.deepEqual(await statuses(subject), { completed: FILES })
-    assert.equal((await readyz(subject.developer)).status, 200)
+    assert.equal((await readyz(subject.processor)).status, 200)
   })
 
   test('children that cannot be started any more: work waits, /readyz says why, and all goes on by itself', async () => {
@@ -59,7 +59,7 @@ onEachTopology((topology, open) => {
     const files = await photographs(FILES)
     await upload(subject, 'batch', files.slice(0, 2))
     await allFinal(subject)
-    const { pid } = subject.developer
+    const { pid } = subject.processor
     const [, soft, hard] = /^Max processes +(\S+) +(\S+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8')) ?? []
     const limit = (most = '') => {
       // By its own user: of others', it takes a right that root of a container may not have.
@@ -67,17 +67,17 @@ onEachTopology((topology, open) => {
       assert.equal(spawnSync(program, args).status, 0)
     }
     limit('1')
-    const [, ...children] = subject.developer.pids()
+    const [, ...children] = subject.processor.pids()
     for (const child of children) process.kill(child, 'SIGKILL')
 
     assert.equal((await upload(subject, 'batch', files.slice(2, -1))).status, 202)
     const refused = await eventually('it says that it is not ready', async () => {
-      const answer = await readyz(subject.developer)
+      const answer = await readyz(subject.processor)
       return answer.status === 503 && answer
     })
     assert.equal(refused.body.code, 'processing_unavailable')
     assert.match(refused.body.error, /^No image can be processed.*limit of processes and threads.*ulimit -u.*Images wait/)
-    assert.equal((await ask(subject.developer, '/healthz')).status, 200)
+    assert.equal((await ask(subject.processor, '/healthz')).status, 200)
     assert.equal((await readyz(subject.server)).status, topology === 'embedded' ? 503 : 200)
     const waiting = await upload(subject, 'sync', files.slice(-1))
     assert.deepEqual([waiting.status, waiting.body.image.status], [202, 'pending'])
@@ -86,11 +86,11 @@ onEachTopology((topology, open) => {
       'administrators see that it has no children',
       async () => (await ask<ApiOverview>(subject, '/api/admin/overview')).body.workers.children === 0,
     )
-    const said = subject.developer.output().split('\n')
+    const said = subject.processor.output().split('\n')
     assert.equal(said.filter((line) => line.includes('No image can be processed')).length, 1)
 
     limit(soft)
-    await eventually('it is ready again', async () => (await readyz(subject.developer)).status === 200, AGAIN_MS)
+    await eventually('it is ready again', async () => (await readyz(subject.processor)).status === 200, AGAIN_MS)
     await allFinal(subject)
     assert.deepEqual(await statuses(subject), { completed: FILES })
     const attempts = await query<{ attempts: number }>(subject, 'select distinct attempts from originals')

@@ -39,7 +39,7 @@ const REQUESTS: Record<string, string> = {
 test('what a worker says of itself and the metrics have the same limits', async () => {
   const health = await createWorkerServer({
     originals: { known: async () => new Map() },
-    developer: { stats: () => ({}) as never, obstacle: () => null },
+    processor: { stats: () => ({}) as never, obstacle: () => null },
     log: createLog('silent'),
     isStopping: () => false,
   })

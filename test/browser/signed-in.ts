@@ -1,7 +1,7 @@
 // Who uses the page in tests of a server with AUTH=required: signed in by the form, or with the cookie of a session.
 import assert from 'node:assert/strict'
 import type { BrowserContextOptions, Page } from 'playwright-core'
-import type { ApiInitiated } from '../../src/api.ts'
+import type { ApiInitiated } from '../../src/api/uploads.ts'
 import { PASSWORD, type SignedIn } from '../support/clients/accounts.ts'
 import type { OpenOptions, TestBrowser, TestPage } from '../support/clients/browser.ts'
 import { eventually, type SentFile } from '../support/clients/client.ts'

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import pg from 'pg'
-import type { ApiImage } from '../../src/api.ts'
+import type { ApiImage } from '../../src/api/images.ts'
 import {
   END_OF_PARTS,
   ENDPOINTS,

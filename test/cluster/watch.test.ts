@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { ApiNotification } from '../../src/api.ts'
+import type { ApiNotification } from '../../src/api/events.ts'
 import { isFinal, type Status } from '../../src/image.ts'
 import { allFinal, eventually, listImages, upload } from '../support/clients/client.ts'
 import { startCluster, type TestCluster } from '../support/servers/cluster.ts'

@@ -171,7 +171,7 @@ async function killAt(subject: Subject, client: Client, name: Failpoint, hit: nu
   try {
     const way = WAYS[name] ?? 'send'
     await goThrough(way, subject, client, arm, `${name} ${hit}`)
-    await eventually('everyone is there', async () => [subject.server, subject.developer].every(({ pid }) => isAlive(pid)), SWEPT_MS)
+    await eventually('everyone is there', async () => [subject.server, subject.processor].every(({ pid }) => isAlive(pid)), SWEPT_MS)
     // What comes by a sweep or a start is waited for, the first time.
     if (way !== 'send' && way !== 'declare' && hit === 1)
       await eventually('it is reached', async () => fired(), SWEPT_MS).catch(() => undefined)

@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers'
 import { CalotypeError } from '../../src/errors.ts'
 import { makeAndStore } from '../../src/flow/develop/make-and-store.ts'
 import { createLog } from '../../src/log.ts'
-import type { DevelopJob } from '../../src/process/image-processor.ts'
+import type { ImageTask } from '../../src/process/image-processor.ts'
 import type { Work } from '../../src/record/work/work-store.ts'
 import { renditionKey } from '../../src/rendition/keys.ts'
 import { operationsOf, RECIPE } from '../../src/rendition/presets.ts'
@@ -33,9 +33,9 @@ async function open(t: TestContext, refuses: Refuses) {
       await store.put(path, key, options)
     },
   }
-  const jobs: DevelopJob[] = []
+  const jobs: ImageTask[] = []
   /** Other bytes each time. */
-  const develop = async (job: DevelopJob) => {
+  const develop = async (job: ImageTask) => {
     jobs.push(job)
     return pretend(job, (operation) => `${operation}, made for the ${jobs.length}. time`)
   }
@@ -46,7 +46,7 @@ async function open(t: TestContext, refuses: Refuses) {
     jobs,
     developed: () => developed,
     run: (isStopped = () => false, how: typeof develop = develop) =>
-      makeAndStore({ blobs, developer: { develop: how }, log }, WORK, () => developed++, isStopped),
+      makeAndStore({ blobs, processor: { develop: how }, log }, WORK, () => developed++, isStopped),
     async stored() {
       const keys: string[] = []
       for await (const { key } of store.list('renditions/')) keys.push(key)

@@ -4,12 +4,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ProcessDeps } from '../../src/flow/develop/process-images.ts'
 import { toJobs } from '../../src/flow/announce.ts'
-import type { DevelopJob } from '../../src/process/image-processor.ts'
+import type { ImageTask } from '../../src/process/image-processor.ts'
 import { renditionKey } from '../../src/rendition/keys.ts'
 import { operationsOf, PRESETS, RECIPE, recipeOf } from '../../src/rendition/presets.ts'
 import { hashOf, upload, uploadAs } from '../contracts/record/records.ts'
 import { eventually } from '../support/clients/client.ts'
-import { developerOf, noImage, openProcessing, pretend } from './processing.ts'
+import { processorOf, noImage, openProcessing, pretend } from './processing.ts'
 
 const CONTENTS = ['one', 'two', 'three', 'four', 'five', 'six']
 
@@ -28,13 +28,13 @@ test('failed images make room for the next ones while their outcomes wait for ea
     },
   }
   let developing = 0
-  const developer = developerOf(async () => {
-    assert.ok(++developing <= developer.capacity, 'no more at once than it takes')
+  const processor = processorOf(async () => {
+    assert.ok(++developing <= processor.capacity, 'no more at once than it takes')
     await new Promise(setImmediate)
     developing--
     return noImage()
   })
-  start(developer, { work })
+  start(processor, { work })
 
   await queue.add(toJobs(await upload(records, ...CONTENTS)))
   await eventually(
@@ -54,7 +54,7 @@ test('the outcome of an image that came alone waits for no other', async (t) => 
       return records.work.finish(result, 0)
     },
   }
-  start(developerOf(noImage), { work })
+  start(processorOf(noImage), { work })
 
   for (const content of CONTENTS) {
     const sent = delays.length
@@ -74,9 +74,9 @@ const ADDED = operationsOf(LATER, 'jpeg').filter((operation) => !BEFORE.includes
 
 test('a preset that is added while it runs is made without a restart: of new bytes with the others, of known ones alone', async (t) => {
   const { records, queue, blobs, start } = await openProcessing(t)
-  const jobs: DevelopJob[] = []
+  const jobs: ImageTask[] = []
   start(
-    developerOf(async (job) => {
+    processorOf(async (job) => {
       jobs.push(job)
       return pretend(job)
     }),
@@ -115,9 +115,9 @@ test('a preset that is asked for while the same original is in hand is made as s
   const inHand = Promise.withResolvers<void>()
   const goOn = Promise.withResolvers<void>()
   t.after(() => goOn.resolve())
-  const jobs: DevelopJob[] = []
+  const jobs: ImageTask[] = []
   start(
-    developerOf(async (job) => {
+    processorOf(async (job) => {
       jobs.push(job)
       inHand.resolve()
       if (jobs.length === 1) await goOn.promise

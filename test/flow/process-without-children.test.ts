@@ -4,10 +4,10 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProcessDeps } from '../../src/flow/develop/process-images.ts'
 import { toJobs } from '../../src/flow/announce.ts'
-import type { DevelopResult } from '../../src/process/image-processor.ts'
+import type { TaskResult } from '../../src/process/image-processor.ts'
 import { upload } from '../contracts/record/records.ts'
 import { eventually } from '../support/clients/client.ts'
-import { developerOf, noImage, openProcessing } from './processing.ts'
+import { processorOf, noImage, openProcessing } from './processing.ts'
 
 const CONTENTS = ['one', 'two', 'three', 'four', 'five', 'six']
 
@@ -25,13 +25,13 @@ test('work waits as pending while no child can be started, without being claimed
   let interrupted = false
   const able = Promise.withResolvers<void>()
   const taken = Promise.withResolvers<void>()
-  const interrupting = Promise.withResolvers<DevelopResult>()
+  const interrupting = Promise.withResolvers<TaskResult>()
   const develop = () => {
     if (interrupted) return noImage()
     taken.resolve()
     return interrupting.promise
   }
-  start(developerOf(develop, { obstacle: () => obstacle, whenAble: () => able.promise }), { work })
+  start(processorOf(develop, { obstacle: () => obstacle, whenAble: () => able.promise }), { work })
   const count = async (status: 'pending' | 'error') =>
     (await records.images.list({ sort: 'newest', limit: 10, status }, null)).images.length
 

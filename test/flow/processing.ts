@@ -1,11 +1,11 @@
-// What processing needs, for tests of the flow: rows on SQLite, a store in a folder, queue and feed in memory, and a developer that is told.
+// What processing needs, for tests of the flow: rows on SQLite, a store in a folder, queue and feed in memory, and an image processor that is told.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { processImages, type ProcessDeps, type Processing } from '../../src/flow/develop/process-images.ts'
 import { createLog } from '../../src/log.ts'
-import type { DevelopJob, DevelopResult } from '../../src/process/image-processor.ts'
+import type { ImageTask, TaskResult } from '../../src/process/image-processor.ts'
 import { createMemoryFeed } from '../../src/publish/memory-feed.ts'
 import { createMemoryQueue } from '../../src/queue/memory-queue.ts'
 import { createSqlRecords } from '../../src/record/sql-records.ts'
@@ -45,19 +45,19 @@ export async function openProcessing(t: TestContext) {
     feed,
     blobs,
     /** Until the test is over. */
-    start(developer: ProcessDeps['developer'], deps: Partial<ProcessDeps> = {}) {
+    start(processor: ProcessDeps['processor'], deps: Partial<ProcessDeps> = {}) {
       const pause = { current: async () => null }
       const { work } = records
-      running.push(processImages({ blobs, work, queue, feed, developer, pause, worker: 'test', log: createLog('silent'), ...deps }))
+      running.push(processImages({ blobs, work, queue, feed, processor, pause, worker: 'test', log: createLog('silent'), ...deps }))
     },
   }
 }
 
 /** Does what it is told to, and has no children. */
-export const developerOf = (
-  develop: (job: DevelopJob) => Promise<DevelopResult>,
-  more: Partial<ProcessDeps['developer']> = {},
-): ProcessDeps['developer'] => ({
+export const processorOf = (
+  develop: (job: ImageTask) => Promise<TaskResult>,
+  more: Partial<ProcessDeps['processor']> = {},
+): ProcessDeps['processor'] => ({
   // What a child pool of one child takes.
   capacity: 2,
   develop,
@@ -68,13 +68,13 @@ export const developerOf = (
   ...more,
 })
 
-export const noImage = async (): Promise<DevelopResult> => ({
+export const noImage = async (): Promise<TaskResult> => ({
   outcome: 'failed',
   failure: { code: 'invalid_image', error: 'It is none.' },
 })
 
 /** Writes something for every output, and says so. */
-export async function pretend({ outputs }: DevelopJob, contentOf = (operation: string) => operation): Promise<DevelopResult> {
+export async function pretend({ outputs }: ImageTask, contentOf = (operation: string) => operation): Promise<TaskResult> {
   const made = await Promise.all(
     outputs.map(async ({ operation, path }) => {
       const content = contentOf(operation)

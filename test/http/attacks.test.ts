@@ -4,7 +4,7 @@ import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text as readText } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
-import type { ApiImage } from '../../src/api.ts'
+import type { ApiImage } from '../../src/api/images.ts'
 import { RECIPE } from '../../src/rendition/presets.ts'
 import { form, startCallers, type Callers } from '../support/clients/callers.ts'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { listOf } from '../../src/http/wire/list-of.ts'
+import { listOf } from '../../src/api/list-of.ts'
 
 const list = z.object({ list: listOf(z.object({ n: z.int() }), 1_000_000, 'Expected numbers') })
 

@@ -5,8 +5,10 @@ import { connect } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { Writable } from 'node:stream'
 import { fastify, type FastifyInstance, type InjectOptions } from 'fastify'
-import { CalotypeError, ERRORS, type ErrorCode } from '../../src/errors.ts'
-import { answerProblems, problemOptions, STATUS_OF } from '../../src/http/hooks/problem.ts'
+import { ERRORS, type ErrorCode } from '../../src/error-codes.ts'
+import { CalotypeError } from '../../src/errors.ts'
+import { TRAITS } from '../../src/error-codes.ts'
+import { answerProblems, problemOptions } from '../../src/http/hooks/problem.ts'
 
 describe('problems', () => {
   let app: FastifyInstance
@@ -48,7 +50,7 @@ describe('problems', () => {
   it('gives every code its status, its sentence and no cache', async () => {
     for (const code of Object.keys(ERRORS) as ErrorCode[]) {
       const answer = await app.inject(`/fail/${code}`)
-      assert.equal(answer.statusCode, STATUS_OF[code])
+      assert.equal(answer.statusCode, TRAITS[code].status)
       assert.deepEqual(answer.json(), { error: ERRORS[code], code })
       assert.equal(answer.headers['content-type'], 'application/json; charset=utf-8')
       assert.equal(answer.headers['cache-control'], 'no-store')

@@ -1,7 +1,8 @@
 // The live feed by polling: who can't watch hears the same, wherever a proxy sends each question.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ApiError, ApiEvents, ApiNotification } from '../../src/api.ts'
+import type { ApiError } from '../../src/api/errors.ts'
+import type { ApiEvents, ApiNotification } from '../../src/api/events.ts'
 import { ask, eventually, upload, watch } from '../support/clients/client.ts'
 import { smallPhotographs } from '../support/inputs/photographs.ts'
 import { onEachTopology } from '../support/servers/topologies.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { IncomingHttpHeaders } from 'node:http'
 import { before, describe, test } from 'node:test'
-import type { ApiImage } from '../../src/api.ts'
+import type { ApiImage } from '../../src/api/images.ts'
 import { allFinal, type Answer, ask, eventually, listImages, type SentFile, upload } from '../support/clients/client.ts'
 import { photograph, smallPhotograph } from '../support/inputs/photographs.ts'
 import { onEachTopology } from '../support/servers/topologies.ts'

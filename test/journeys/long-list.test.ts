@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { rm } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
-import type { ApiImage } from '../../src/api.ts'
+import type { ApiImage } from '../../src/api/images.ts'
 import { ask } from '../support/clients/client.ts'
 import { folderOfImages } from '../support/servers/many-images.ts'
 import { growthDuring } from '../support/servers/memory.ts'

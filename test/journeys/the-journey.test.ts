@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import sharp from 'sharp'
-import type { ApiImage } from '../../src/api.ts'
+import type { ApiImage } from '../../src/api/images.ts'
 import { RECIPE } from '../../src/rendition/presets.ts'
 import { ask, eventually, listImages, upload, watch } from '../support/clients/client.ts'
 import { audit } from '../support/servers/data-dir.ts'

@@ -22,11 +22,11 @@ after(() => darkroom.remove())
 
 /** The pixel in the middle of the image and of its thumbnail. */
 async function develop(original: Buffer): Promise<number[][]> {
-  const job = await darkroom.job(original, 'avif')
-  await makeRenditions(job, MAX_PIXELS)
-  assert.deepEqual(await readFile(job.originalPath), original, 'the original is left as it is')
+  const task = await darkroom.task(original, 'avif')
+  await makeRenditions(task, MAX_PIXELS)
+  assert.deepEqual(await readFile(task.originalPath), original, 'the original is left as it is')
   return Promise.all(
-    pathsOf(job).map(async (path) => {
+    pathsOf(task).map(async (path) => {
       const { data, info } = await sharp(path).toColourspace('srgb').raw().toBuffer({ resolveWithObject: true })
       const at = (Math.floor(info.height / 2) * info.width + Math.floor(info.width / 2)) * info.channels
       return [...data.subarray(at, at + info.channels)]
@@ -91,16 +91,16 @@ describe('an image sequence', () => {
     for (const pixel of await develop(samples.threeFrames)) near(pixel, [254, 0, 0])
   })
   test('that has no still image is refused with what it is and what to do', async () => {
-    const job = await darkroom.job(without('meta', samples.threeFrames), 'avif')
-    await assert.rejects(makeRenditions(job, MAX_PIXELS), {
+    const task = await darkroom.task(without('meta', samples.threeFrames), 'avif')
+    await assert.rejects(makeRenditions(task, MAX_PIXELS), {
       code: 'no_still_image',
       message: /animation without a still image.*Save it as/,
     })
-    assert.equal(hasOutputs(job), false)
+    assert.equal(hasOutputs(task), false)
   })
   test('that is damaged leaves nothing behind', async () => {
-    const job = await darkroom.job(samples.threeFrames.subarray(0, 700), 'avif')
-    await assert.rejects(makeRenditions(job, MAX_PIXELS), { code: 'invalid_image' })
-    assert.equal(hasOutputs(job), false)
+    const task = await darkroom.task(samples.threeFrames.subarray(0, 700), 'avif')
+    await assert.rejects(makeRenditions(task, MAX_PIXELS), { code: 'invalid_image' })
+    assert.equal(hasOutputs(task), false)
   })
 })

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChildPoolOptions, createChildPool } from '../../src/process/pool/child-pool.ts'
-import type { Developer, DevelopJob, DevelopResult } from '../../src/process/image-processor.ts'
+import type { ImageProcessor, ImageTask, TaskResult } from '../../src/process/image-processor.ts'
 import { isAlive, processesOfGroup } from '../support/servers/processes.ts'
 import { createDarkroom, encoded, hasOutputs, photo, png } from './pictures.ts'
 
@@ -21,11 +21,11 @@ before(async () => {
 })
 beforeEach(async () => (darkroom = await createDarkroom()))
 
-const pools: Developer[] = []
-const pids = (pool: Developer) => pool.stats().children.map((child) => child.pid)
+const pools: ImageProcessor[] = []
+const pids = (pool: ImageProcessor) => pool.stats().children.map((child) => child.pid)
 const all: number[] = []
 
-function open(options: Partial<ChildPoolOptions> = {}): Developer {
+function open(options: Partial<ChildPoolOptions> = {}): ImageProcessor {
   const pool = createChildPool({ concurrency: 2, timeoutMs: 60_000, memoryBytes: 2 ** 29, maxPixels: 50_000_000, ...options })
   all.push(...pids(pool))
   pools.push(pool)
@@ -43,33 +43,33 @@ after(() => assert.deepEqual(all.filter(isAlive), [], 'children are left'))
 async function until(met: () => boolean | undefined, what: string, withinMs = 20_000): Promise<void> {
   for (const end = Date.now() + withinMs; !met(); await sleep(5)) if (Date.now() > end) assert.fail(`${what}: not within ${withinMs} ms`)
 }
-const busy = (pool: Developer) => pool.stats().children.find((child) => child.busy)
-const jobs = (bytes: Buffer, format: 'jpeg' | 'png' | 'avif', count: number) =>
-  Promise.all(Array.from({ length: count }, () => darkroom.job(bytes, format)))
+const busy = (pool: ImageProcessor) => pool.stats().children.find((child) => child.busy)
+const tasks = (bytes: Buffer, format: 'jpeg' | 'png' | 'avif', count: number) =>
+  Promise.all(Array.from({ length: count }, () => darkroom.task(bytes, format)))
 
-async function assertDeveloped(job: DevelopJob, result: DevelopResult) {
+async function assertDeveloped(task: ImageTask, result: TaskResult) {
   assert.equal(result.outcome, 'developed', JSON.stringify(result))
   if (result.outcome !== 'developed') return
-  const sizes = await Promise.all(job.outputs.map(async ({ operation, path }) => [operation, (await stat(path)).size]))
+  const sizes = await Promise.all(task.outputs.map(async ({ operation, path }) => [operation, (await stat(path)).size]))
   assert.deepEqual(
     result.outputs.map((output) => [output.operation, 'size' in output && output.size]),
     sizes,
   )
 }
-function assertFailed(job: DevelopJob, result: DevelopResult, code: string) {
+function assertFailed(task: ImageTask, result: TaskResult, code: string) {
   assert.equal(result.outcome === 'failed' && result.failure.code, code, JSON.stringify(result))
-  assert.equal(hasOutputs(job), false)
+  assert.equal(hasOutputs(task), false)
 }
-const developAll = async (pool: Developer, list: DevelopJob[]) => {
-  const results = await Promise.all(list.map((job) => pool.develop(job)))
+const developAll = async (pool: ImageProcessor, list: ImageTask[]) => {
+  const results = await Promise.all(list.map((task) => pool.develop(task)))
   for (const [i, result] of results.entries()) await assertDeveloped(list[i]!, result)
 }
 
 describe('developing', () => {
-  test('more jobs than it has hands for: all done, by both children, nothing left over', async () => {
+  test('more tasks than it has hands for: all done, by both children, nothing left over', async () => {
     const pool = open()
     assert.equal(pool.capacity, 4)
-    const list = await jobs(small, 'jpeg', 20)
+    const list = await tasks(small, 'jpeg', 20)
     await developAll(pool, list)
     const { children, replaced, bytesInFlight } = pool.stats()
     assert.deepEqual([replaced, bytesInFlight, children.length], [0, 0, 2])
@@ -79,11 +79,11 @@ describe('developing', () => {
   test('an image at fault fails with its reason and harms no other', async () => {
     const pool = open({ concurrency: 1 })
     const [good, bad, huge] = [
-      await darkroom.job(small, 'jpeg'),
-      await darkroom.job(small.subarray(0, 9_000), 'jpeg'),
-      await darkroom.job(png(786_432, 32, 16), 'png'),
+      await darkroom.task(small, 'jpeg'),
+      await darkroom.task(small.subarray(0, 9_000), 'jpeg'),
+      await darkroom.task(png(786_432, 32, 16), 'png'),
     ]
-    const results = await Promise.all([bad, huge, good].map((job) => pool.develop(job)))
+    const results = await Promise.all([bad, huge, good].map((task) => pool.develop(task)))
     assertFailed(bad, results[0]!, 'invalid_image')
     assertFailed(huge, results[1]!, 'image_too_large')
     await assertDeveloped(good, results[2]!)
@@ -91,8 +91,8 @@ describe('developing', () => {
   })
   test('a child with nothing to do takes what waits behind a slow image', async () => {
     const pool = open()
-    await developAll(pool, await jobs(small, 'jpeg', 4))
-    const [first, quick] = [await darkroom.job(slow, 'png'), await jobs(small, 'jpeg', 3)]
+    await developAll(pool, await tasks(small, 'jpeg', 4))
+    const [first, quick] = [await darkroom.task(slow, 'png'), await tasks(small, 'jpeg', 3)]
     let slowDone = false
     const slowly = pool.develop(first).then((result) => ((slowDone = true), result))
     await developAll(pool, quick)
@@ -104,8 +104,8 @@ describe('developing', () => {
 describe('children that die', () => {
   test('killed in the middle: its images and its neighbour’s are developed all the same', async () => {
     const pool = open()
-    const list = [...(await jobs(slow, 'png', 2)), ...(await jobs(small, 'jpeg', 4))]
-    const results = list.map((job) => pool.develop(job))
+    const list = [...(await tasks(slow, 'png', 2)), ...(await tasks(small, 'jpeg', 4))]
+    const results = list.map((task) => pool.develop(task))
     await until(() => pool.stats().children.filter((child) => child.busy).length === 2, 'both children busy')
     await sleep(150)
     process.kill(busy(pool)!.pid, 'SIGKILL')
@@ -113,7 +113,7 @@ describe('children that die', () => {
     assert.equal(pool.stats().replaced, 1)
   })
   /** Ends whichever child has the only image in hand, three times. */
-  async function killThrice(pool: Developer, signal: NodeJS.Signals, isAt: (pool: Developer) => boolean = () => true) {
+  async function killThrice(pool: ImageProcessor, signal: NodeJS.Signals, isAt: (pool: ImageProcessor) => boolean = () => true) {
     const killed = new Set<number>()
     for (let death = 1; death <= 3; death++) {
       await until(() => busy(pool) && !killed.has(busy(pool)!.pid) && isAt(pool), `a child busy after death ${death - 1}`)
@@ -123,12 +123,12 @@ describe('children that die', () => {
   }
   test('an image that kills three children is given up, alone; nothing of it is left', async () => {
     const pool = open()
-    const poison = await darkroom.job(slow, 'png')
+    const poison = await darkroom.task(slow, 'png')
     const result = pool.develop(poison)
     await killThrice(pool, 'SIGKILL')
     assertFailed(poison, await result, 'processing_crashed')
     assert.equal(pool.stats().replaced, 3)
-    await developAll(pool, await jobs(small, 'jpeg', 4))
+    await developAll(pool, await tasks(small, 'jpeg', 4))
   })
   for (const [signal, code] of [
     ['SIGKILL', 'not_enough_memory'],
@@ -137,17 +137,17 @@ describe('children that die', () => {
     test(`${signal} three times, of an image for which all the memory for pixels may be too little: ${code}`, async () => {
       const memoryBytes = 2 ** 26
       const pool = open({ memoryBytes })
-      const large = await darkroom.job(slow, 'png')
+      const large = await darkroom.task(slow, 'png')
       const result = pool.develop(large)
       await killThrice(pool, signal, () => pool.stats().bytesInFlight > memoryBytes / 2)
       assertFailed(large, await result, code)
-      await developAll(pool, await jobs(small, 'jpeg', 4))
+      await developAll(pool, await tasks(small, 'jpeg', 4))
     })
   }
   test('a suspect is alone in its child, which then makes way for a fresh one', async () => {
     const pool = open({ concurrency: 1 })
-    const list = [await darkroom.job(slow, 'png'), await darkroom.job(slow, 'png'), await darkroom.job(small, 'jpeg')]
-    const results = list.map((job) => pool.develop(job))
+    const list = [await darkroom.task(slow, 'png'), await darkroom.task(slow, 'png'), await darkroom.task(small, 'jpeg')]
+    const results = list.map((task) => pool.develop(task))
     await until(() => busy(pool) !== undefined, 'the child busy')
     const seen = new Set([busy(pool)!.pid])
     process.kill(busy(pool)!.pid, 'SIGKILL')
@@ -163,7 +163,7 @@ describe('children that die', () => {
   })
   test('past its deadline an image ends its child, at the first time, and the one behind it is done without blame', async () => {
     const pool = open({ concurrency: 1, timeoutMs: 500 })
-    const [late, behind] = [await darkroom.job(slow, 'png'), await darkroom.job(small, 'jpeg')]
+    const [late, behind] = [await darkroom.task(slow, 'png'), await darkroom.task(small, 'jpeg')]
     const results = [pool.develop(late), pool.develop(behind)]
     assertFailed(late, await results[0]!, 'processing_timeout')
     await assertDeveloped(behind, await results[1]!)
@@ -171,12 +171,12 @@ describe('children that die', () => {
   })
   test('children outlive the signals of a terminal, and not their parent', async () => {
     const pool = open({ concurrency: 1 })
-    await developAll(pool, await jobs(small, 'jpeg', 1))
+    await developAll(pool, await tasks(small, 'jpeg', 1))
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pids(pool)[0]!, signal)
-    await developAll(pool, await jobs(small, 'jpeg', 1))
+    await developAll(pool, await tasks(small, 'jpeg', 1))
     assert.equal(pool.stats().replaced, 0)
 
-    const owner = spawn(process.execPath, [join(import.meta.dirname, 'owner.ts'), JSON.stringify(await darkroom.job(slow, 'png'))])
+    const owner = spawn(process.execPath, [join(import.meta.dirname, 'owner.ts'), JSON.stringify(await darkroom.task(slow, 'png'))])
     const [line] = (await once(owner.stdout, 'data')) as [Buffer]
     const children = JSON.parse(line.toString()) as number[]
     assert.ok(children.length === 2 && children.every(isAlive))
@@ -204,8 +204,8 @@ describe('children that cannot start', () => {
       const { log, of } = recordLog()
       process.execPath = path
       const pool = open({ log })
-      const list = await jobs(small, 'jpeg', 3)
-      for (const result of await Promise.all(list.map((job) => pool.develop(job)))) assert.deepEqual(result, { outcome: 'interrupted' })
+      const list = await tasks(small, 'jpeg', 3)
+      for (const result of await Promise.all(list.map((task) => pool.develop(task)))) assert.deepEqual(result, { outcome: 'interrupted' })
       assert.match(pool.obstacle() ?? '', sentence)
       assert.match(pool.obstacle() ?? '', /^No image can be processed, .* Images wait/)
       assert.deepEqual(pool.stats().children, [])
@@ -226,14 +226,14 @@ describe('children that cannot start', () => {
   test('a few failed starts after children have run hold work up and interrupt nothing', async () => {
     const { log, of } = recordLog()
     const pool = open({ log, concurrency: 1 })
-    await developAll(pool, await jobs(small, 'jpeg', 1))
+    await developAll(pool, await tasks(small, 'jpeg', 1))
     process.execPath = '/nowhere/node'
     process.kill(pids(pool)[0]!, 'SIGKILL')
     await until(() => of('warn').some((message) => /could not be started/.test(message)), 'a start has failed')
-    const [job] = await jobs(small, 'jpeg', 1)
-    const result = pool.develop(job!)
+    const [task] = await tasks(small, 'jpeg', 1)
+    const result = pool.develop(task!)
     process.execPath = execPath
-    await assertDeveloped(job!, await result)
+    await assertDeveloped(task!, await result)
     assert.deepEqual([pool.obstacle(), of('error')], [null, []])
   })
   test('one that is ended before it was given anything blames no image and is not replaced in a tight loop', async () => {
@@ -250,7 +250,7 @@ describe('children that cannot start', () => {
     }
     assert.equal(pool.stats().replaced, 0)
     await pool.whenAble()
-    await developAll(pool, await jobs(small, 'jpeg', 2))
+    await developAll(pool, await tasks(small, 'jpeg', 2))
   })
   test('closed meanwhile: nothing is tried any more', async () => {
     process.execPath = '/bin/false'
@@ -258,19 +258,19 @@ describe('children that cannot start', () => {
     await until(() => pool.obstacle() !== null, 'an obstacle')
     await pool.close(30_000)
     await pool.whenAble()
-    assert.deepEqual(await pool.develop((await jobs(small, 'jpeg', 1))[0]!), { outcome: 'interrupted' })
+    assert.deepEqual(await pool.develop((await tasks(small, 'jpeg', 1))[0]!), { outcome: 'interrupted' })
   })
 })
 
 describe('memory', () => {
-  const residentBytes = (pool: Developer) => processesOfGroup(...pids(pool)).reduce((sum, { rssMb }) => sum + rssMb * 1e6, 0)
+  const residentBytes = (pool: ImageProcessor) => processesOfGroup(...pids(pool)).reduce((sum, { rssMb }) => sum + rssMb * 1e6, 0)
   test('several progressive JPEGs of 48 megapixels at once stay within the budget', async () => {
     const original = await photo(8000, 6000).jpeg({ progressive: true }).toBuffer()
     const memoryBytes = 240 * 2 ** 20
     const pool = open({ concurrency: 3, memoryBytes })
-    await developAll(pool, await jobs(small, 'jpeg', 6))
+    await developAll(pool, await tasks(small, 'jpeg', 6))
     const idleBytes = residentBytes(pool)
-    const list = await jobs(original, 'jpeg', 4)
+    const list = await tasks(original, 'jpeg', 4)
     let [peakBytes, mostGranted, done] = [0, 0, false]
     const working = developAll(pool, list).finally(() => (done = true))
     while (!done) {
@@ -288,15 +288,15 @@ describe('memory', () => {
     // Held as a whole, so that it takes more than a child's share.
     const held = await photo(3000, 3000).png({ compressionLevel: 1, progressive: true }).toBuffer()
     const alone = open({ concurrency: 1 })
-    await developAll(alone, await jobs(held, 'png', 1))
+    await developAll(alone, await tasks(held, 'png', 1))
     const start = Date.now()
-    await developAll(alone, await jobs(held, 'png', 1))
+    await developAll(alone, await tasks(held, 'png', 1))
     // Nine one after the other: the last waits for longer than its deadline would allow, which leaves each five times what one took alone,
     // as others may want the cores meanwhile.
     const pool = open({ concurrency: 9, memoryBytes: 2 ** 20, timeoutMs: 5 * (Date.now() - start) })
-    await developAll(pool, await jobs(small, 'jpeg', 18))
-    const list = await jobs(held, 'png', 9)
-    const results = list.map((job) => pool.develop(job))
+    await developAll(pool, await tasks(small, 'jpeg', 18))
+    const list = await tasks(held, 'png', 9)
+    const results = list.map((task) => pool.develop(task))
     await until(() => pool.stats().bytesInFlight > 2 ** 19, 'memory granted')
     process.kill(busy(pool)!.pid, 'SIGKILL')
     for (const [i, result] of (await Promise.all(results)).entries()) await assertDeveloped(list[i]!, result)
@@ -308,7 +308,7 @@ describe('memory of the machine', () => {
   test('what needs more than there is at all is refused before any pixel, saying so, and ends no child', async () => {
     const pool = open({ memoryBytes: 2 ** 25, roomBytes: 100e6 })
     // Interlaced, so that all of its pixels are held: 147 MB of them. The other is of as many, and goes from row to row.
-    const [held, rows] = [await darkroom.job(slow, 'png'), await darkroom.job(await photo(7000, 7000).jpeg().toBuffer(), 'jpeg')]
+    const [held, rows] = [await darkroom.task(slow, 'png'), await darkroom.task(await photo(7000, 7000).jpeg().toBuffer(), 'jpeg')]
     const [refused, developed] = await Promise.all([pool.develop(held), pool.develop(rows)])
     assertFailed(held, refused, 'not_enough_memory')
     assert.match(
@@ -320,15 +320,15 @@ describe('memory of the machine', () => {
   })
   test('who gives pixels more than would be left has said so', async () => {
     const pool = open({ memoryBytes: 2 ** 29, roomBytes: 0 })
-    await developAll(pool, await jobs(slow, 'png', 1))
+    await developAll(pool, await tasks(slow, 'png', 1))
   })
 })
 
 describe('closing', () => {
   test('with grace: what is begun is finished, what waits is interrupted, children are gone', async () => {
     const pool = open({ concurrency: 1 })
-    const list = await jobs(slow, 'png', 3)
-    const results = list.map((job) => pool.develop(job))
+    const list = await tasks(slow, 'png', 3)
+    const results = list.map((task) => pool.develop(task))
     await until(() => busy(pool) !== undefined, 'the child busy')
     const children = pids(pool)
     await pool.close(30_000)
@@ -341,8 +341,8 @@ describe('closing', () => {
   })
   test('without grace, and again: at once, nothing left', async () => {
     const pool = open()
-    const list = await jobs(slow, 'png', 4)
-    const results = list.map((job) => pool.develop(job))
+    const list = await tasks(slow, 'png', 4)
+    const results = list.map((task) => pool.develop(task))
     await until(() => busy(pool) !== undefined, 'a child busy')
     const slowly = pool.close(30_000)
     await pool.close(0)

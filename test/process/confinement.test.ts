@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
 import { createChildPool } from '../../src/process/pool/child-pool.ts'
 import { confine } from '../../src/process/pool/confinement.ts'
-import type { Developer } from '../../src/process/image-processor.ts'
+import type { ImageProcessor } from '../../src/process/image-processor.ts'
 import { eventually } from '../support/clients/client.ts'
 import { isAlive } from '../support/servers/processes.ts'
 import { createDarkroom, encoded, photo } from './pictures.ts'
@@ -20,10 +20,10 @@ after(() => darkroom.remove())
 const isLinux = process.platform === 'linux'
 const LIMITS = { memoryBytes: 2 ** 29, maxPixels: 50_000_000 }
 
-async function withChild(timeoutMs: number, use: (pid: number, pool: Developer) => Promise<void> | void): Promise<void> {
+async function withChild(timeoutMs: number, use: (pid: number, pool: ImageProcessor) => Promise<void> | void): Promise<void> {
   const pool = createChildPool({ concurrency: 1, timeoutMs, ...LIMITS })
   try {
-    const { outcome } = await pool.develop(await darkroom.job(await encoded(photo(60, 40), 'jpeg'), 'jpeg'))
+    const { outcome } = await pool.develop(await darkroom.task(await encoded(photo(60, 40), 'jpeg'), 'jpeg'))
     assert.equal(outcome, 'developed')
     await use(pool.stats().children[0]!.pid, pool)
   } finally {
@@ -92,7 +92,7 @@ test('a child whose cores are taken by other programs gives way no more', async 
       const original = await encoded(photo(6_000, 4_000), 'jpeg')
       let ended = false
       const working = (async () => {
-        while (!ended) await pool.develop(await darkroom.job(original, 'jpeg'))
+        while (!ended) await pool.develop(await darkroom.task(original, 'jpeg'))
       })()
       const session = () => readFileSync(`/proc/${pid}/autogroup`, 'utf8')
       await eventually('it gives way', async () => / nice 19$/m.test(session()))
@@ -125,11 +125,11 @@ test('an encoder that heeds no time limit is dead within a second of the deadlin
     create: { width: 1500, height: 16_000, channels: 3, background: 'grey', noise: { type: 'gaussian', mean: 128, sigma: 60 } },
   } as const
   const slow = await sharp(noise).avif({ effort: 0, quality: 90 }).toBuffer()
-  const job = await darkroom.job(slow, 'avif')
+  const task = await darkroom.task(slow, 'avif')
   const timeoutMs = 1_000
   await withChild(timeoutMs, async (pid, pool) => {
     const startedAt = performance.now()
-    const result = await pool.develop(job)
+    const result = await pool.develop(task)
     const tookMs = performance.now() - startedAt
     t.diagnostic(`deadline ${timeoutMs} ms, dead after ${tookMs.toFixed(0)} ms`)
     assert.deepEqual(result.outcome === 'failed' && result.failure.code, 'processing_timeout')

@@ -36,11 +36,11 @@ after(() => darkroom.remove())
 
 /** Makes these outputs; each with its bytes and what its own header says, by its operation. */
 async function make(bytes: Uint8Array, format: Format, operations?: string[], maxPixels = MAX_PIXELS) {
-  const job = await darkroom.job(bytes, format, operations)
-  const { picture, outputs } = await makeRenditions(job, maxPixels)
-  assert.deepEqual(outputs.map(({ operation }) => operation).sort(), job.outputs.map(({ operation }) => operation).sort())
+  const task = await darkroom.task(bytes, format, operations)
+  const { picture, outputs } = await makeRenditions(task, maxPixels)
+  assert.deepEqual(outputs.map(({ operation }) => operation).sort(), task.outputs.map(({ operation }) => operation).sort())
   const made = await Promise.all(
-    job.outputs.map(async ({ operation, path }) => {
+    task.outputs.map(async ({ operation, path }) => {
       const output = outputs.find((one) => one.operation === operation)!
       if ('failure' in output) return assert.fail(output.failure.error)
       const file = await readFile(path)
@@ -67,14 +67,14 @@ async function develop(bytes: Uint8Array, format: Format, maxPixels?: number) {
 }
 
 async function refuses(bytes: Uint8Array, format: Format, code: ErrorCode, sentence?: RegExp) {
-  const job = await darkroom.job(bytes, format)
-  await assert.rejects(makeRenditions(job, MAX_PIXELS), (error: { code: string; message: string }) => {
+  const task = await darkroom.task(bytes, format)
+  await assert.rejects(makeRenditions(task, MAX_PIXELS), (error: { code: string; message: string }) => {
     assert.equal(error.code, code)
     assert.doesNotMatch(error.message, /vips|lib(png|jpeg|webp)|calotype-process/i)
     if (sentence) assert.match(error.message, sentence)
     return true
   })
-  assert.equal(hasOutputs(job), false)
+  assert.equal(hasOutputs(task), false)
 }
 
 /** The colour at a place of an image, given in parts of its sides. */
@@ -215,7 +215,7 @@ describe('pixels', () => {
   })
 })
 
-describe('outputs of one job', () => {
+describe('outputs of one task', () => {
   /** Of two pictures of the same size, on average, of 255. */
   async function difference(a: Buffer, b: Buffer): Promise<number> {
     const [one, two] = await Promise.all([a, b].map((file) => sharp(file).raw().toBuffer()))
@@ -295,10 +295,10 @@ describe('outputs of one job', () => {
     })
   }
   test('one whose encoder refuses it fails alone', async () => {
-    const job = await darkroom.job(await encoded(photo(900, 700), 'jpeg'), 'jpeg', ['w640.p1.avif', 'w640.p1.png', THUMBNAIL])
+    const task = await darkroom.task(await encoded(photo(900, 700), 'jpeg'), 'jpeg', ['w640.p1.avif', 'w640.p1.png', THUMBNAIL])
     // None of those that are taken in is too large for a format: an encoder that is not there refuses all.
     sharp.block({ operation: ['VipsForeignSaveHeif'] })
-    const { picture, outputs } = await makeRenditions(job, MAX_PIXELS).finally(() => sharp.unblock({ operation: ['VipsForeignSaveHeif'] }))
+    const { picture, outputs } = await makeRenditions(task, MAX_PIXELS).finally(() => sharp.unblock({ operation: ['VipsForeignSaveHeif'] }))
     assert.deepEqual([picture.width, picture.height], [900, 700])
     assert.deepEqual(
       outputs.map((output) => [output.operation, 'failure' in output ? output.failure.code : output.width]),
@@ -309,7 +309,7 @@ describe('outputs of one job', () => {
       ],
     )
     assert.deepEqual(
-      pathsOf(job).map((path) => existsSync(path)),
+      pathsOf(task).map((path) => existsSync(path)),
       [false, true, true],
     )
   })
@@ -358,8 +358,10 @@ describe('refused by the header', () => {
     for (const bytes of Object.values(strangers)) for (const format of ALL) await refuses(bytes, format, 'invalid_image')
   })
   test('an original that is gone is no fault of the image', async () => {
-    const job = await darkroom.job(Buffer.alloc(0), 'png')
-    await assert.rejects(makeRenditions({ ...job, originalPath: `${job.originalPath}-gone` }, MAX_PIXELS), { code: 'storage_unavailable' })
+    const task = await darkroom.task(Buffer.alloc(0), 'png')
+    await assert.rejects(makeRenditions({ ...task, originalPath: `${task.originalPath}-gone` }, MAX_PIXELS), {
+      code: 'storage_unavailable',
+    })
   })
 })
 
@@ -369,11 +371,11 @@ describe('damaged files', () => {
       const whole = format === 'gif' ? await animation('gif', 6, Array<number>(6).fill(20), 0, 200) : await encoded(photo(640, 480), format)
       let refused = 0
       for (let tenth = 1; tenth < 10; tenth++) {
-        const job = await darkroom.job(whole.subarray(0, Math.floor((whole.length * tenth) / 10)), format)
-        await makeRenditions(job, MAX_PIXELS).then(
+        const task = await darkroom.task(whole.subarray(0, Math.floor((whole.length * tenth) / 10)), format)
+        await makeRenditions(task, MAX_PIXELS).then(
           async ({ outputs }) => {
-            const image = outputs.find(({ operation }) => operation === job.outputs[0]!.operation)!
-            assert.equal((await stat(pathsOf(job)[0])).size, 'size' in image && image.size)
+            const image = outputs.find(({ operation }) => operation === task.outputs[0]!.operation)!
+            assert.equal((await stat(pathsOf(task)[0])).size, 'size' in image && image.size)
           },
           ({ code }: { code: string }) => assert.equal((refused++, code), 'invalid_image'),
         )

@@ -7,17 +7,17 @@ import { join } from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp, { type Sharp } from 'sharp'
 import type { Format } from '../../src/image.ts'
-import type { DevelopJob } from '../../src/process/image-processor.ts'
+import type { ImageTask } from '../../src/process/image-processor.ts'
 import { operationsOf, RECIPE } from '../../src/rendition/presets.ts'
 
-/** A folder of its own for a test file; `job` puts a picture into it and names fresh places for its outputs. */
+/** A folder of its own for a test file; `task` puts a picture into it and names fresh places for its outputs. */
 export async function createDarkroom() {
   const folder = await mkdtemp(join(tmpdir(), 'calotype-process-'))
   let last = 0
   return {
     folder,
     /** By default, all that an upload becomes. */
-    async job(bytes: Uint8Array, format: Format, operations = operationsOf(RECIPE, format)): Promise<DevelopJob> {
+    async task(bytes: Uint8Array, format: Format, operations = operationsOf(RECIPE, format)): Promise<ImageTask> {
       const path = join(folder, String(++last))
       await writeFile(path, bytes)
       const sha256 = createHash('sha256').update(bytes).digest('hex')
@@ -27,11 +27,11 @@ export async function createDarkroom() {
   }
 }
 
-/** Where the outputs of a job are written: the image and then the thumbnail, where the job names nothing else. */
-export const pathsOf = ({ outputs }: DevelopJob) => outputs.map(({ path }) => path) as [string, string, ...string[]]
+/** Where the outputs of a task are written: the image and then the thumbnail, where the task names nothing else. */
+export const pathsOf = ({ outputs }: ImageTask) => outputs.map(({ path }) => path) as [string, string, ...string[]]
 
 /** Whether anything is at one of the paths. */
-export const hasOutputs = (job: DevelopJob) => pathsOf(job).some((path) => existsSync(path))
+export const hasOutputs = (task: ImageTask) => pathsOf(task).some((path) => existsSync(path))
 
 /** Noise over a blur: costs a decoder and an encoder about what a photograph does. */
 export function photo(width: number, height: number): Sharp {

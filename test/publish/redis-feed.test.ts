@@ -118,6 +118,21 @@ describe('feed of a cluster', () => {
     assert.deepEqual(places(await late.read(start, 100)), upTo(60))
   })
 
+  it('tells watchers to read the list again where another version wrote what this one can not read', async () => {
+    const redis = await redisOf()
+    const [server, worker] = [await feedOf(redis.url), await feedOf(redis.url, { reader: false })]
+    const watcher = watch(server)
+    const start = server.position()
+    await worker.publish(images(1))
+    await until(() => watcher.heard.length === 1, 'the first')
+    const other = JSON.stringify({ ...sampleImage(), outcome: { imageKey: 'developed/ab', width: 3 }, status: 'completed' })
+    await redis.call('XADD', 'calotype:{events}', `${epochOf(start)}-2`, 'image', other)
+    await until(() => watcher.resyncs === 1, 'a resync')
+    await hearsAgain(worker, watcher)
+    const late = await feedOf(redis.url)
+    assert.equal(await late.read(start, 100), null)
+  })
+
   it('knows positions that another server has heard a moment earlier', async () => {
     const redis = await redisOf()
     const [server, worker] = [await feedOf(redis.url), await feedOf(redis.url, { reader: false })]

@@ -49,6 +49,10 @@ const FORBIDDEN = [
   ['not-to-unresolvable', 'src/http/forbidden-17.ts', `import './nowhere.ts'`],
   ['no-circular', 'src/store/blob-store.ts', `import './filesystem/filesystem.ts'`],
   ['web-knows-the-wire', 'web/forbidden-18.ts', `import type { Image } from '../src/image.ts'`],
+  ['web-takes-types-only', 'web/forbidden-27.ts', `import { image } from '../src/api/images.ts'`],
+  ['web-takes-types-only', 'web/forbidden-30.svelte', `<script lang="ts">import { key } from '../src/api/keys.ts'; key.example</script>`],
+  ['api-knows-what-travels', 'src/api/forbidden-28.ts', `import type { Config } from '../config.ts'`],
+  ['api-needs-only-zod', 'src/api/forbidden-29.ts', `import { Readable } from 'node:stream'`],
   ['bench-goes-through-http', 'bench/forbidden-19.ts', `import '../src/store/filesystem/filesystem.ts'`],
 ] as const
 

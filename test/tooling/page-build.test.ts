@@ -1,7 +1,18 @@
-// bin/run builds the web page where it is missing or old, once, and stays out of the way otherwise.
+// bin/run builds the web page where it is missing or old, once, and stays out of the way otherwise; what the page does not have in it.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
@@ -64,4 +75,16 @@ test('checks, and what builds the page itself, do not wait for it; a clone witho
   rmSync(join(clone, 'web'), { recursive: true })
   run()
   assert.equal(builds(), 0)
+})
+
+test('the page has no schemas in it: of the wire it takes the types', () => {
+  const zod = readFileSync(join(root, 'node_modules/zod/v4/core/schemas.js'), 'utf8')
+  const markers = ['invalid_type', 'invalid_format', 'unrecognized_keys']
+  const scripts = readdirSync(join(root, 'web/dist/assets')).filter((name) => name.endsWith('.js'))
+  assert.ok(scripts.length > 5)
+  for (const marker of markers) {
+    assert.ok(zod.includes(marker), `${marker} is no mark of zod any more`)
+    for (const name of scripts)
+      assert.ok(!readFileSync(join(root, 'web/dist/assets', name), 'utf8').includes(marker), `${marker} in ${name}`)
+  }
 })

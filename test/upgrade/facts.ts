@@ -1,6 +1,8 @@
 // What an older version answered about the data that it left behind: facts.json of a fixture, written by `npm run upgrade-fixture`.
-import type { ApiAdminImage, ApiPause } from '../../src/api-admin.ts'
-import type { ApiBatch, ApiBatchFile, ApiKey, ApiUser } from '../../src/api.ts'
+import type { ApiUser } from '../../src/api/accounts.ts'
+import type { ApiAdminImage, ApiPause } from '../../src/api/admin.ts'
+import type { ApiBatch, ApiBatchFile } from '../../src/api/batches.ts'
+import type { ApiKey } from '../../src/api/keys.ts'
 
 export interface Facts {
   /** The commit that the data was made by. */

@@ -1,7 +1,7 @@
 // The contract of the audit log: who did what, when, from where. Entries are added, never changed.
 import { z } from 'zod'
 import type { Principal } from '../../access.ts'
-import type { PageOf } from '../account-store.ts'
+import type { PageOf } from '../../db/keyset.ts'
 
 const WAYS = ['open', 'session', 'key', 'nobody', 'cli'] as const satisfies (Principal['via'] | 'cli')[]
 

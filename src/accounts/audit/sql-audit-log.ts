@@ -2,12 +2,10 @@
 import { z } from 'zod'
 import { newId } from '../../new-id.ts'
 import type { AuditLogTable } from '../../db/tables/account-tables.ts'
+import { compared, decodeCursor, toPage } from '../../db/keyset.ts'
 import type { Database } from '../../db/schema.ts'
 import type { Actor, AuditEntry, AuditLog } from './audit-log.ts'
-import { contains, placeOf, startsWith, toPage } from '../pages.ts'
-
-// As it is in its column.
-const detail = z.record(z.string(), z.unknown())
+import { contains, startsWith } from '../text-search.ts'
 
 export function createSqlAuditLog({ write, read, now }: Database): AuditLog {
   return {
@@ -38,10 +36,7 @@ export function createSqlAuditLog({ write, read, now }: Database): AuditLog {
         .orderBy('at', 'desc')
         .orderBy('id', 'desc')
         .limit(limit + 1)
-      if (cursor !== undefined) {
-        const { at, id } = placeOf(cursor)
-        query = query.where((eb) => eb(eb.refTuple('at', 'id'), '<', eb.tuple(at, id)))
-      }
+      if (cursor !== undefined) query = query.where(compared(['at', 'id'], '<', decodeCursor(cursor, 'number,string')))
       if (actor) query = query.where((eb) => eb.or([contains(eb.ref('email'), actor), eb('user_id', '=', actor.replaceAll('\0', ''))]))
       if (action) {
         const whole = action.replaceAll('\0', '')
@@ -53,10 +48,12 @@ export function createSqlAuditLog({ write, read, now }: Database): AuditLog {
       }
       if (from !== undefined) query = query.where('at', '>=', from)
       if (to !== undefined) query = query.where('at', '<', to)
-      return toPage(await query.execute(), limit, (row) => row, toEntry)
+      return toPage(await query.execute(), limit, (row) => [row.at, row.id], toEntry)
     },
   }
 }
+
+const detailOf = z.record(z.string(), z.unknown())
 
 const toEntry = (row: AuditLogTable): AuditEntry => ({
   id: row.id,
@@ -68,5 +65,5 @@ const toEntry = (row: AuditLogTable): AuditEntry => ({
   action: row.action,
   target: row.target_kind === null || row.target_id === null ? null : { kind: row.target_kind, id: row.target_id },
   address: row.address,
-  detail: detail.parse(JSON.parse(row.detail)),
+  detail: detailOf.parse(JSON.parse(row.detail)),
 })

@@ -2,12 +2,11 @@
 import { sql } from 'kysely'
 import { SCOPES, scopesOf, type Principal, type Role, type Scope } from '../../access.ts'
 import type { ApiKeysTable } from '../../db/tables/account-tables.ts'
+import { compared, decodeCursor, toPage } from '../../db/keyset.ts'
 import type { Database } from '../../db/schema.ts'
-import type { AccountStore, Key } from '../account-store.ts'
-import { contains, placeOf, toPage } from '../pages.ts'
+import type { Key, KeyStore } from './key-store.ts'
+import { contains } from '../text-search.ts'
 import { SEEN_EVERY_MS } from '../sessions/sql-sessions.ts'
-
-type Keys = Pick<AccountStore, 'addKey' | 'whoseKey' | 'listKeys' | 'revokeKey'>
 
 const livingKeys = ({ read, now }: Database) =>
   read
@@ -28,7 +27,7 @@ function toPrincipal(row: { id: string; user_id: string; scopes: string; role: R
 export const holdersOfKeys = async (database: Database, ids: string[]) =>
   (await livingKeys(database).where('api_keys.id', 'in', ids).execute()).map(toPrincipal)
 
-export function sqlKeys(database: Database): Keys {
+export function sqlKeys(database: Database): KeyStore {
   const { write, read, now } = database
   const withOwner = (db: typeof write) =>
     db.selectFrom('api_keys').innerJoin('users', 'users.id', 'api_keys.user_id').selectAll('api_keys').select('users.email')
@@ -71,12 +70,10 @@ export function sqlKeys(database: Database): Keys {
         .orderBy('api_keys.id', 'desc')
         .limit(limit + 1)
       if (userId !== null) query = query.where('api_keys.user_id', '=', userId)
-      if (cursor !== undefined) {
-        const { at, id } = placeOf(cursor)
-        query = query.where((eb) => eb(eb.refTuple('api_keys.created_at', 'api_keys.id'), '<', eb.tuple(at, id)))
-      }
+      if (cursor !== undefined)
+        query = query.where(compared(['api_keys.created_at', 'api_keys.id'], '<', decodeCursor(cursor, 'number,string')))
       if (q) query = query.where((eb) => eb.or([contains(eb.ref('users.email'), q), contains(eb.ref('api_keys.name'), q)]))
-      return toPage(await query.execute(), limit, (row) => ({ at: row.created_at, id: row.id }), toKey)
+      return toPage(await query.execute(), limit, (row) => [row.created_at, row.id], toKey)
     },
 
     async revokeKey(id, userId) {

@@ -1,9 +1,7 @@
 // Guesses at passwords in SQL: counted by all servers together, each before it is looked at.
 import { sql, type Kysely } from 'kysely'
 import type { Database, Schema } from '../../db/schema.ts'
-import type { AccountStore, AttemptLimit, AttemptRefusal, AttemptRetention, AttemptSubject } from '../account-store.ts'
-
-type Attempts = Pick<AccountStore, 'refusalOf' | 'countAttempt' | 'forgive' | 'forgetAttempts'>
+import type { AttemptLimit, AttemptRefusal, AttemptRetention, AttemptSubject, AttemptStore } from './attempt-store.ts'
 
 /** More than any limit lets anybody make in its window. */
 const MAX_COUNTED = 500
@@ -21,7 +19,7 @@ const subjectsOf = (limits: AttemptLimit[]) => [...new Set(limits.map(({ subject
 
 const toText = ({ kind, id }: AttemptSubject) => `${kind}:${id}`
 
-export function sqlAttempts({ write, read, now, isRemote }: Database): Attempts {
+export function sqlAttempts({ write, read, now, isRemote }: Database): AttemptStore {
   /** Of the limit that lets another guess through last; null where all let it through now. One query. */
   async function refusalBy(db: Kysely<Schema>, limits: AttemptLimit[]): Promise<AttemptRefusal | null> {
     const subjects = subjectsOf(limits)

@@ -2,9 +2,7 @@
 import { sql, type ExpressionBuilder } from 'kysely'
 import { scopesOf, type Principal, type Role } from '../../access.ts'
 import type { Database, Schema } from '../../db/schema.ts'
-import type { AccountStore, SessionLimits } from '../account-store.ts'
-
-type Sessions = Pick<AccountStore, 'addSession' | 'whoseSession' | 'listSessions' | 'endSession'>
+import type { SessionLimits, SessionStore } from './session-store.ts'
 
 /** How old a last use may be before it is written again. */
 export const SEEN_EVERY_MS = 60_000
@@ -40,7 +38,7 @@ const toPrincipal = ({ id, user_id, role }: { id: string; user_id: string; role:
 export const holdersOfSessions = async (database: Database, ids: string[], limits: SessionLimits) =>
   (await livingSessions(database, limits).where('sessions.id', 'in', ids).execute()).map(toPrincipal)
 
-export function sqlSessions(database: Database): Sessions {
+export function sqlSessions(database: Database): SessionStore {
   const { write, read, now } = database
   return {
     async addSession({ id, userId, address, userAgent, tokenHash }, { maxMs }) {

@@ -3,9 +3,6 @@ import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:c
 import { promisify } from 'node:util'
 import { createFairTurns } from '../limits/fair-turns.ts'
 
-export const MIN_PASSWORD_LENGTH = 12
-export const MAX_PASSWORD_LENGTH = 200
-
 // https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#scrypt: 32 MiB, three passes.
 const COST = { N: 2 ** 15, r: 8, p: 3 }
 const SALT_BYTES = 16

@@ -3,27 +3,13 @@ import { sql, type ExpressionBuilder, type Kysely, type Transaction } from 'kyse
 import { DAY_MS } from '../../access.ts'
 import { retryConflicts } from '../../db/retry-conflicts.ts'
 import type { UsersTable } from '../../db/tables/account-tables.ts'
+import { compared, decodeCursor, toPage } from '../../db/keyset.ts'
 import type { Database, Schema } from '../../db/schema.ts'
 import { CalotypeError } from '../../errors.ts'
-import type { AccountStore, NewUser, User } from '../account-store.ts'
-import { contains, placeOf, toPage } from '../pages.ts'
+import type { NewUser, User, UserStore } from './user-store.ts'
+import { contains } from '../text-search.ts'
 
-type Users = Pick<
-  AccountStore,
-  | 'addUser'
-  | 'addFirstUser'
-  | 'hasUsers'
-  | 'getUser'
-  | 'findUser'
-  | 'emailsOf'
-  | 'listUsers'
-  | 'changeUser'
-  | 'setPassword'
-  | 'addSetupToken'
-  | 'isSetupToken'
->
-
-export function sqlUsers({ write, read, now, isRemote }: Database): Users {
+export function sqlUsers({ write, read, now, isRemote }: Database): UserStore {
   async function insert(trx: Transaction<Schema> | typeof write, { passwordHash, ...user }: NewUser): Promise<User> {
     const row = await trx
       .insertInto('users')
@@ -108,12 +94,9 @@ export function sqlUsers({ write, read, now, isRemote }: Database): Users {
         .orderBy('created_at', 'desc')
         .orderBy('id', 'desc')
         .limit(limit + 1)
-      if (cursor !== undefined) {
-        const { at, id } = placeOf(cursor)
-        query = query.where((eb) => eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(at, id)))
-      }
+      if (cursor !== undefined) query = query.where(compared(['created_at', 'id'], '<', decodeCursor(cursor, 'number,string')))
       if (q) query = query.where((eb) => eb.or([contains(eb.ref('email'), q), contains(eb.ref('name'), q)]))
-      return toPage(await query.execute(), limit, (row) => ({ at: row.created_at, id: row.id }), toUser)
+      return toPage(await query.execute(), limit, (row) => [row.created_at, row.id], toUser)
     },
 
     changeUser: (id, { role, name, disabled, quota = {} }) =>

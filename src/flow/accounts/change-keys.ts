@@ -1,7 +1,7 @@
 // API keys made and revoked.
 import { newId } from '../../new-id.ts'
 import type { Scope } from '../../access.ts'
-import type { Key } from '../../accounts/account-store.ts'
+import type { Key } from '../../accounts/keys/key-store.ts'
 import type { Actor } from '../../accounts/audit/audit-log.ts'
 import { hashToken, newKey, prefixOf } from '../../accounts/tokens.ts'
 import type { AccountDeps } from './account-deps.ts'

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { newId } from '../../new-id.ts'
 import type { Role } from '../../access.ts'
-import type { PasswordChange, User, UserChange } from '../../accounts/account-store.ts'
+import type { PasswordChange, User, UserChange } from '../../accounts/users/user-store.ts'
 import type { Actor } from '../../accounts/audit/audit-log.ts'
 import { deviceToken, newDeviceId } from '../../accounts/sessions/known-device.ts'
 import { CalotypeError } from '../../errors.ts'

@@ -1,7 +1,7 @@
 // How often one may guess at a password: by account and address together first, so that guessing elsewhere keeps nobody out.
 import { createHash } from 'node:crypto'
 import { DAY_MS } from '../../access.ts'
-import type { AttemptLimit, AttemptRefusal, AttemptRetention, AttemptSubject } from '../../accounts/account-store.ts'
+import type { AttemptLimit, AttemptRefusal, AttemptRetention, AttemptSubject } from '../../accounts/limits/attempt-store.ts'
 import { CalotypeError } from '../../errors.ts'
 
 const WINDOW_MS = 15 * 60_000

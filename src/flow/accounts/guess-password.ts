@@ -1,7 +1,8 @@
 // Comparing passwords: what is tried is counted first, so that guessing is slow however many servers and addresses there are.
 import { isIP } from 'node:net'
 import { newId } from '../../new-id.ts'
-import type { AttemptRefusal, User } from '../../accounts/account-store.ts'
+import type { AttemptRefusal } from '../../accounts/limits/attempt-store.ts'
+import type { User } from '../../accounts/users/user-store.ts'
 import { readDevice, type DeviceOwner } from '../../accounts/sessions/known-device.ts'
 import type { AccountDeps } from './account-deps.ts'
 import { limitsOf, tooManyAttempts, type Guesser } from './guess-limits.ts'

@@ -1,7 +1,7 @@
 // Signing in with e-mail and password, and out again.
 import { newId } from '../../new-id.ts'
 import type { Principal } from '../../access.ts'
-import type { User } from '../../accounts/account-store.ts'
+import type { User } from '../../accounts/users/user-store.ts'
 import type { Actor } from '../../accounts/audit/audit-log.ts'
 import { deviceToken, newDeviceId } from '../../accounts/sessions/known-device.ts'
 import { hashToken, newToken } from '../../accounts/tokens.ts'

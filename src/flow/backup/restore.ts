@@ -6,7 +6,7 @@ import { originalKey } from '../../rendition/keys.ts'
 import type { RowArchive, Settling } from '../../record/admin/row-archive.ts'
 import type { RowSurvey } from '../../record/admin/row-survey.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
-import { forEachConcurrent } from '../for-each-concurrent.ts'
+import { forEachConcurrent } from '../../concurrency/for-each-concurrent.ts'
 import { hashOfBlob } from '../doctor/examine-original.ts'
 import {
   faultsFile,

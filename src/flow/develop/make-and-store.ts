@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CalotypeError, ERRORS, toCalotypeError, type ErrorCode } from '../../errors.ts'
 import { failpoint } from '../../failpoints.ts'
 import type { Logger } from '../../log.ts'
-import type { Developer, DevelopResult, MadeOutput } from '../../process/image-processor.ts'
+import type { ImageProcessor, TaskResult, MadeOutput } from '../../process/image-processor.ts'
 import type { Finished, Work } from '../../record/work/work-store.ts'
 import { originalKey, renditionKey } from '../../rendition/keys.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
@@ -12,7 +12,7 @@ import { hashOfBlob } from '../doctor/examine-original.ts'
 
 interface Deps {
   blobs: BlobStore
-  developer: Pick<Developer, 'develop'>
+  processor: Pick<ImageProcessor, 'develop'>
   log: Logger
 }
 
@@ -42,10 +42,10 @@ export async function makeAndStore(deps: Deps, work: Work, developed: () => void
   }
 }
 
-type Made = Exclude<DevelopResult, { outcome: 'interrupted' }>
+type Made = Exclude<TaskResult, { outcome: 'interrupted' }>
 
 /** Has a child make the outputs; again, while the store or the disk keeps it from the original. */
-async function make({ blobs, developer, log }: Deps, work: Work, outputs: Staged[], isStopped: () => boolean): Promise<Made | null> {
+async function make({ blobs, processor, log }: Deps, work: Work, outputs: Staged[], isStopped: () => boolean): Promise<Made | null> {
   const { sha256, format } = work
   const failed = (code: ErrorCode, error: string = ERRORS[code]): Made => ({ outcome: 'failed', failure: { code, error } })
   for (;;) {
@@ -53,7 +53,7 @@ async function make({ blobs, developer, log }: Deps, work: Work, outputs: Staged
       const original = await blobs.checkout(originalKey(sha256))
       failpoint('original-at-hand')
       try {
-        const result = await developer.develop({ sha256, format, originalPath: original.path, outputs })
+        const result = await processor.develop({ sha256, format, originalPath: original.path, outputs })
         if (result.outcome === 'interrupted') return null
         if (result.outcome === 'developed') return result
         // Bytes that went bad in the store are not the fault of who sent them.

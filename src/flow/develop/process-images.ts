@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { failpoint } from '../../failpoints.ts'
 import type { Image } from '../../image.ts'
 import type { Logger } from '../../log.ts'
-import type { Developer } from '../../process/image-processor.ts'
+import type { ImageProcessor } from '../../process/image-processor.ts'
 import type { EventFeed } from '../../publish/event-feed.ts'
 import type { Job, JobQueue } from '../../queue/job-queue.ts'
 import type { WorkPause } from '../../record/work/work-pause.ts'
@@ -17,7 +17,7 @@ export interface ProcessDeps {
   work: Pick<WorkStore, 'claim' | 'renew' | 'giveBack' | 'finish'>
   queue: JobQueue
   feed: EventFeed
-  developer: Developer
+  processor: ImageProcessor
   pause: Pick<WorkPause, 'current'>
   /** This process, as administrators see it. */
   worker: string
@@ -47,7 +47,7 @@ const OUTCOMES_TOGETHER = 4
 const MOST_TOGETHER_MS = 100
 
 export function processImages(deps: ProcessDeps): Processing {
-  const { work: store, queue, feed, developer, pause, worker, log } = deps
+  const { work: store, queue, feed, processor, pause, worker, log } = deps
   const lease = { ms: LEASE_MS, worker }
   const claimed: Work[] = []
   /** Claimed, and neither finished nor given back. */
@@ -129,9 +129,9 @@ export function processImages(deps: ProcessDeps): Processing {
   }
 
   // Room for one is not worth a transaction while others are being developed: a child has another image in hand meanwhile.
-  const worthClaiming = Math.min(MOST_WORTH_WAITING_FOR, Math.ceil(developer.capacity / 2))
+  const worthClaiming = Math.min(MOST_WORTH_WAITING_FOR, Math.ceil(processor.capacity / 2))
   const hasRoom = () => room() >= Math.min(worthClaiming, Math.max(1, developing))
-  const room = () => (finishing.size < MAX_FINISHING ? developer.capacity - developing : 0)
+  const room = () => (finishing.size < MAX_FINISHING ? processor.capacity - developing : 0)
 
   async function claim(jobs: Job[]) {
     const hashes = [...new Set(jobs.map((job) => job.sha256))]
@@ -153,21 +153,21 @@ export function processImages(deps: ProcessDeps): Processing {
   /** Until a child can be started again nothing is claimed, and what is claimed is pending: others may be able to. */
   async function waitUntilAble() {
     await handBack(claimed.splice(0))
-    while (!stopped && developer.obstacle() !== null) await Promise.race([developer.whenAble(), freed.promise])
+    while (!stopped && processor.obstacle() !== null) await Promise.race([processor.whenAble(), freed.promise])
   }
 
   async function work() {
     while (!stopped) {
-      if (developer.obstacle() !== null) await waitUntilAble()
+      if (processor.obstacle() !== null) await waitUntilAble()
       while (claimed.length > 0 && room() > 0) begin(claimed.shift()!)
       if (claimed.length > 0 || !hasRoom()) {
         await freed.promise
         continue
       }
       // With as many more that wait here: a claim costs the same for more of them.
-      const jobs = await queue.take(room() + developer.capacity)
+      const jobs = await queue.take(room() + processor.capacity)
       if (jobs.length === 0) return
-      if (developer.obstacle() === null) await claim(jobs)
+      if (processor.obstacle() === null) await claim(jobs)
       else await queue.add(jobs)
     }
   }

@@ -2,7 +2,7 @@
 import { renditionKey } from '../../rendition/keys.ts'
 import type { Recent, RenditionId, RowSurvey } from '../../record/admin/row-survey.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
-import { forEachConcurrent } from '../for-each-concurrent.ts'
+import { forEachConcurrent } from '../../concurrency/for-each-concurrent.ts'
 
 /** Far longer than a system keeps what it was given to write: half a minute on Linux, ten in its laptop mode. */
 const UNWRITTEN_MS = 60 * 60 * 1000

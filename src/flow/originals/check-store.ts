@@ -4,7 +4,7 @@ import { originalKey } from '../../rendition/keys.ts'
 import type { Logger } from '../../log.ts'
 import type { DeletionHalt, HaltReason, KnownStore, UnknownOriginals } from '../../record/originals/known-store.ts'
 import type { RowSurvey } from '../../record/admin/row-survey.ts'
-import { forEachConcurrent } from '../for-each-concurrent.ts'
+import { forEachConcurrent } from '../../concurrency/for-each-concurrent.ts'
 import { findUnknown, tally, type FindDeps, type UnknownOriginal } from './unknown-originals.ts'
 
 export interface CheckDeps extends FindDeps {

@@ -5,7 +5,7 @@ import type { Logger } from '../../log.ts'
 import type { HaltReason, KnownStore } from '../../record/originals/known-store.ts'
 import type { Collectable, OriginalStore } from '../../record/originals/original-store.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
-import { forEachConcurrent } from '../for-each-concurrent.ts'
+import { forEachConcurrent } from '../../concurrency/for-each-concurrent.ts'
 import { isNewer, tally, type UnknownOriginal } from './unknown-originals.ts'
 
 export interface DeleteDeps {

@@ -1,7 +1,8 @@
 // What is held open for a session or a key follows its account: told at once of changes made in this process, within seconds of all others.
 import type { Principal } from '../../access.ts'
 import type { AccessChanges } from '../../accounts/sessions/access-changes.ts'
-import type { AccountStore, SessionLimits } from '../../accounts/account-store.ts'
+import type { AccountStore } from '../../accounts/account-store.ts'
+import type { SessionLimits } from '../../accounts/sessions/session-store.ts'
 import type { Logger } from '../../log.ts'
 
 const CHECK_INTERVAL_MS = 5_000

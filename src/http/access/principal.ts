@@ -1,7 +1,8 @@
 // Who a request comes from, and whether the route is for them: decided before anything of its body is read.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { NOBODY, OPEN, type Principal } from '../../access.ts'
-import type { AccountStore, SessionLimits } from '../../accounts/account-store.ts'
+import type { AccountStore } from '../../accounts/account-store.ts'
+import type { SessionLimits } from '../../accounts/sessions/session-store.ts'
 import type { Actor } from '../../accounts/audit/audit-log.ts'
 import type { RequestLimiter } from '../../accounts/limits/request-limiter.ts'
 import { hashToken } from '../../accounts/tokens.ts'

@@ -1,31 +1,24 @@
 // The body of a declaration: read as it comes, judged file by file, and given up at the first thing that is wrong.
 import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
+import { fileToDeclare, MAX_DECLARED, type ApiFileToDeclare } from '../../api/batches.ts'
+import { schemaOf } from '../../api/list-of.ts'
 import { CalotypeError } from '../../errors.ts'
 import { isNameTooLong, jsonBytes, MAX_NAME_BYTES, maxNamesBytes } from '../../file-name.ts'
 import type { FileGiven } from '../../flow/batches/declare-batch.ts'
 import { ListSplitter } from './list-splitter.ts'
 
-const MAX_DECLARED = 20_000
 export const MAX_DECLARATION_BYTES = 16 * 1024 * 1024
 // A name as long as may be, written in escapes, and room for what else a program may say of its files.
 const MAX_FILE_BYTES = 16 * 1024
 // An object with a list of objects; the rest is for what a program may say besides.
 const MAX_DEPTH = 16
 
-const fileToDeclare = z.object({
-  name: z
-    .string()
+const file = fileToDeclare.extend({
+  name: fileToDeclare.shape.name
     .refine((name) => !isNameTooLong(name), `expected at most ${MAX_NAME_BYTES} bytes of UTF-8`)
     .meta({ maxLength: MAX_NAME_BYTES, description: `At most ${MAX_NAME_BYTES} bytes of UTF-8` }),
-  size: z.int().min(0),
-  sha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
-    .optional(),
 })
-
-const { $schema: _, ...fileSchema } = z.toJSONSchema(fileToDeclare, { io: 'input' })
 
 export interface Declaration {
   files: FileGiven[]
@@ -33,14 +26,16 @@ export interface Declaration {
 
 /** For the API description: what it says is checked by `readDeclaration`, before a schema could be asked. */
 export const declaration = z
-  .unknown()
-  .refine((read) => read !== undefined && read !== null, 'expected an object with "files"')
+  .custom<{ files: ApiFileToDeclare[] }>()
+  .refine((read: unknown) => read !== undefined && read !== null, 'expected an object with "files"')
   .meta({
     type: 'object',
     required: ['files'],
-    properties: { files: { type: 'array', minItems: 1, maxItems: MAX_DECLARED, items: fileSchema } },
+    get properties() {
+      return { files: { type: 'array', minItems: 1, maxItems: MAX_DECLARED, items: schemaOf(file) } }
+    },
   })
-  .transform((read) => read as Declaration)
+  .transform((read: unknown) => read as Declaration)
 
 const bad = (sentence: string) => new CalotypeError('bad_request', sentence)
 const tooLarge = () => new CalotypeError('file_too_large', 'The body is larger than this address takes.')
@@ -55,7 +50,7 @@ function createFiles() {
       if (index >= MAX_DECLARED) {
         throw new CalotypeError('too_many_files', `One batch takes ${MAX_DECLARED} files. Declare the rest in further batches.`)
       }
-      const parsed = fileToDeclare.safeParse(value)
+      const parsed = file.safeParse(value)
       if (!parsed.success) {
         const { path, message } = parsed.error.issues[0]!
         throw bad(`"${['files', index, ...path].join('/')}" in the body is not valid: ${message}.`)

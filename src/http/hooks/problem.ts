@@ -1,72 +1,13 @@
 // What goes wrong, told to the client: error codes to statuses, and one JSON shape for every failure.
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
-import type { ApiError, ApiImage } from '../../api.ts'
+import type { ApiError } from '../../api/errors.ts'
+import type { ApiImage } from '../../api/images.ts'
 import { createListener, type ListenerOptions } from '../../connections/create-listener.ts'
-import { CalotypeError, DAMAGE_REMEDIES, toCalotypeError, type ErrorCode, type ErrorDetails } from '../../errors.ts'
+import { TRAITS } from '../../error-codes.ts'
+import { CalotypeError, DAMAGE_REMEDIES, toCalotypeError, type ErrorDetails } from '../../errors.ts'
 import { collectMethods } from './methods.ts'
 import { SECURITY_HEADER_LINES, securityHeaders } from './security-headers.ts'
-
-/** The status of every code of the contract. */
-export const STATUS_OF = {
-  bad_request: 400,
-  no_file: 400,
-  wrong_field: 400,
-  one_file_only: 400,
-  too_many_fields: 400,
-  malformed_multipart: 400,
-  empty_file: 400,
-  not_declared: 400,
-  declaration_mismatch: 400,
-  unauthorized: 401,
-  wrong_password: 401,
-  origin_not_allowed: 403,
-  forbidden: 403,
-  setup_link_invalid: 403,
-  not_found: 404,
-  method_not_allowed: 405,
-  upload_timeout: 408,
-  idempotency_conflict: 409,
-  count_changed: 409,
-  not_retryable: 409,
-  batch_cancelled: 409,
-  too_many_open_batches: 409,
-  batch_expired: 409,
-  still_arriving: 409,
-  email_taken: 409,
-  last_admin: 409,
-  file_too_large: 413,
-  too_many_files: 413,
-  names_too_long: 413,
-  unsupported_format: 415,
-  not_multipart: 415,
-  not_json: 415,
-  unsupported_encoding: 415,
-  range_not_satisfiable: 416,
-  host_not_allowed: 421,
-  invalid_image: 422,
-  image_too_large: 422,
-  metadata_too_large: 422,
-  too_many_frames: 422,
-  no_still_image: 422,
-  not_enough_memory: 422,
-  processing_crashed: 422,
-  processing_timeout: 422,
-  too_many_attempts: 429,
-  too_many_requests: 429,
-  quota_exceeded: 429,
-  original_missing: 500,
-  original_damaged: 500,
-  rendition_missing: 500,
-  internal: 500,
-  database_damaged: 500,
-  overloaded: 503,
-  shutting_down: 503,
-  processing_unavailable: 503,
-  storage_unavailable: 503,
-  database_unavailable: 503,
-  storage_full: 507,
-} as const satisfies Record<ErrorCode, number>
 
 /** What some refusals say beside their reason: the row that stays. */
 export interface ProblemDetails {
@@ -76,11 +17,11 @@ export interface ProblemDetails {
 /** Answers `{"error","code"}` and the details of the error with the status of the code, and `Retry-After` where the error has one. No cache may keep it. */
 export function sendProblem(reply: FastifyReply, error: CalotypeError, details: ProblemDetails = {}): FastifyReply {
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(error.retryAfterSeconds))
-  if (STATUS_OF[error.code] === 401) reply.header('www-authenticate', 'Bearer realm="calotype"')
+  if (TRAITS[error.code].status === 401) reply.header('www-authenticate', 'Bearer realm="calotype"')
   const body: ApiError & ErrorDetails & ProblemDetails = { error: error.message, code: error.code, ...error.details, ...details }
   return (
     reply
-      .code(STATUS_OF[error.code])
+      .code(TRAITS[error.code].status)
       // Again, as a URL that is none meets no hook.
       .headers(securityHeaders(reply.request))
       .header('cache-control', 'no-store')
@@ -128,7 +69,7 @@ export const problemOptions = {
 
 function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = fromFastify(thrown) ?? toCalotypeError(thrown)
-  if (error.cause !== undefined && STATUS_OF[error.code] >= 500) {
+  if (error.cause !== undefined && TRAITS[error.code].status >= 500) {
     const what = error.code === 'database_damaged' ? `the database is damaged. ${DAMAGE_REMEDIES}` : 'request failed'
     request.log.error({ err: error.cause, code: error.code }, what)
   }
@@ -170,7 +111,7 @@ const PLACES: Record<string, string> = { querystring: 'query', params: 'path', b
 
 /** The answer to what is no request, or is refused before it is one: our shape, written without Fastify. */
 function rawAnswer(error: CalotypeError): string {
-  const status = STATUS_OF[error.code]
+  const status = TRAITS[error.code].status
   const body = JSON.stringify({ error: error.message, code: error.code } satisfies ApiError)
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

@@ -6,10 +6,13 @@ import websocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import { seesOf } from '../../access.ts'
+import { notification, SEQ } from '../../api/events.ts'
 import { CalotypeError } from '../../errors.ts'
 import type { EventFeed } from '../../publish/event-feed.ts'
 import type { AccessGuard } from '../access/access-guard.ts'
 import { isAllowedOrigin } from '../access/origin.ts'
+import { nothing } from '../answers.ts'
+import { addEndpoint } from '../endpoint.ts'
 import { createPace, startWatcher, type Watcher } from './watcher.ts'
 
 export interface LiveDeps {
@@ -34,11 +37,24 @@ const SOCKET_OPTIONS = {
   closeTimeout: CLOSE_TIMEOUT_MS,
 }
 
-const ADDRESSES = ['/ws/upload/', '/ws/upload']
+const ADDRESSES = [
+  ['/ws/upload/', 'Hear of every change as it happens'],
+  ['/ws/upload', 'Hear of every change as it happens (the same without the last slash)'],
+] as const
+
+/** For the API description. */
+const MESSAGES = {
+  query: { since: 'The `seq` of the last message heard: what came after it is sent first.' },
+  messages: {
+    greeting: { message: 'You are connected!', status: 'ok', seq: SEQ },
+    change: { schema: { $ref: '#/components/schemas/Notification' }, example: notification.example },
+    resync: { description: 'What was missed is no longer known: read the lists again.', example: { type: 'resync' } },
+  },
+}
 
 /** Whether a request is the handshake of a WebSocket for the live feed (RFC 6455, 4.1). Any other `Upgrade`, such as `h2c`, is ignored. */
 export const asksForLiveFeed = ({ method, url = '', headers }: IncomingMessage): boolean =>
-  method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && ADDRESSES.includes(url.split('?', 1)[0]!)
+  method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && ADDRESSES.some(([address]) => address === url.split('?', 1)[0])
 
 /**
  * Adds `/ws/upload/` (with and without the last slash), which tells of the images that who connects sees. `?since=SEQ` replays what came
@@ -100,11 +116,18 @@ export async function addLiveFeed(
     if (release) socket.on('close', release)
   }
 
-  for (const url of ADDRESSES)
-    fastify.route({
-      method: 'GET',
-      url,
-      config: { access: 'read' },
+  for (const [url, summary] of ADDRESSES)
+    addEndpoint(fastify, {
+      route: `GET ${url}`,
+      access: 'read',
+      tag: 'Live',
+      summary,
+      description:
+        'A WebSocket. It greets with `{"message":"You are connected!","status":"ok","seq":…}`, then sends one message for each change of an image that who connects sees. A slow reader gets fewer `processing` messages, never fewer final ones. With a cookie the Origin has to be that of this server; it closes with 4401 when the session or key ends.',
+      unchecked: { since: SEQ },
+      answers: { 101: nothing('The connection is a WebSocket from here on') },
+      errors: ['bad_request', 'origin_not_allowed'],
+      extensions: { 'x-websocket': MESSAGES },
       async onRequest(request) {
         if (!isAllowedOrigin(request.headers.origin, request.headers.host, corsOrigins)) throw new CalotypeError('origin_not_allowed')
       },

@@ -1,29 +1,21 @@
 // The originals of many images as one ZIP archive, streamed while it is made.
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
 import { seesOf, type Owner } from '../../access.ts'
+import { EXAMPLE_IDS } from '../../api/common.ts'
+import { archiveForm, archiveQuery, MAX_ARCHIVE_IDS as MAX_IDS } from '../../api/images.ts'
 import { CalotypeError } from '../../errors.ts'
 import { readOriginals, type Original, type ReadOriginalsDeps, type Selection } from '../../flow/images/read-originals.ts'
-import { createArchiveNames } from './archive-names.ts'
+import { file } from '../answers.ts'
+import { addEndpoint } from '../endpoint.ts'
 import { drainRefused } from '../hooks/drain-refused.ts'
-import { defined, imageFilter, imageSort } from '../wire/image-filter.ts'
-import { listOf } from '../wire/list-of.ts'
+import { createArchiveNames } from './archive-names.ts'
 import { zip, type ZipFile } from './zip.ts'
+import { defined } from '../wire/keyset.ts'
 
-const MAX_IDS = 100_000
 // `id=`, a UUID and `&`, and some room for line ends.
 const MAX_FORM_BYTES = MAX_IDS * 41
 
-// One alone in a query is no list yet.
-const ids = z.preprocess((value) => (typeof value === 'string' ? [value] : value), listOf(z.uuid(), MAX_IDS, 'Expected ids of images', 1))
-const archiveQuery = z
-  .object({ ...imageFilter, ...imageSort, id: ids.optional() })
-  .refine(({ id, q, status, format, batch }) => id === undefined || [q, status, format, batch].every((one) => one === undefined), {
-    message: 'Send either ids or a filter',
-    path: ['id'],
-  })
 // Beside the ids, what a page may send along.
 const MAX_OTHER_FIELDS = 100
 
@@ -38,12 +30,7 @@ function idsOf(form: string): string[] {
   return fields.flatMap((field) => (field.startsWith('id=') ? [field.slice(3)] : []))
 }
 
-const archiveForm = z.object({ id: ids })
-
-/**
- * Adds `GET /api/images/archive` (with the filter of the list, or `id` again and again) and `POST` of a form with as many `id` as a
- * URL does not hold, which changes nothing either.
- */
+/** The archive by `GET`, and by `POST` of a form with as many `id` as a URL does not hold, which changes nothing either. */
 export async function archiveRoutes(fastify: FastifyInstance, deps: ReadOriginalsDeps): Promise<void> {
   drainRefused(fastify)
   fastify.removeAllContentTypeParsers()
@@ -55,22 +42,31 @@ export async function archiveRoutes(fastify: FastifyInstance, deps: ReadOriginal
   fastify.addContentTypeParser('*', async () => {
     throw new CalotypeError('bad_request', 'Send the ids as application/x-www-form-urlencoded: id=…&id=…')
   })
-  const config = { access: 'read' } as const
-  const typed = fastify.withTypeProvider<ZodTypeProvider>()
+  const known = { access: 'read', tag: 'Media' } as const
+  const answers = { 200: file('A ZIP, streamed while it is made', 'application/zip') }
 
-  typed.route({
-    // Fastify's own HEAD would read all of it to throw it away.
-    method: ['GET', 'HEAD'],
-    url: '/api/images/archive',
-    schema: { querystring: archiveQuery },
-    config,
+  addEndpoint(fastify, {
+    ...known,
+    route: 'GET /api/images/archive',
+    handlesHead: true,
+    summary: 'Download originals as one ZIP, by a filter or by ids',
+    query: archiveQuery,
+    examples: { q: 'harbour', sort: 'newest' },
+    answers,
+    errors: ['not_found', 'original_missing', 'original_damaged', 'storage_unavailable'],
     handler: ({ query: { id, ...filter }, method, principal }, reply) =>
       sendArchive(reply, deps, id === undefined ? defined(filter) : { ids: id }, seesOf(principal), method === 'HEAD'),
   })
 
-  typed.post('/api/images/archive', { schema: { body: archiveForm }, config }, ({ body, principal }, reply) =>
-    sendArchive(reply, deps, { ids: body.id }, seesOf(principal)),
-  )
+  addEndpoint(fastify, {
+    ...known,
+    route: 'POST /api/images/archive',
+    summary: 'Download originals as one ZIP, by more ids than a URL holds',
+    body: { type: 'application/x-www-form-urlencoded', schema: archiveForm, example: { id: [EXAMPLE_IDS.image] } },
+    answers,
+    errors: ['not_found', 'file_too_large', 'original_missing', 'original_damaged', 'storage_unavailable'],
+    handler: ({ body, principal }, reply) => sendArchive(reply, deps, { ids: body.id }, seesOf(principal)),
+  })
 }
 
 /**

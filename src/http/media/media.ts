@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fresh from 'fresh'
-import { seesOf } from '../../access.ts'
+import { parse as parseRange } from 'range-parser'
+import { seesOf, type Principal } from '../../access.ts'
+import { EXAMPLE_IDS } from '../../api/common.ts'
 import { CalotypeError } from '../../errors.ts'
 import { findOriginal, readOriginal, type ByteRange, type ReadOriginalDeps } from '../../flow/images/read-original.ts'
 import { FORMATS, type Image } from '../../image.ts'
@@ -13,8 +15,10 @@ import { parseOperation } from '../../rendition/operation.ts'
 import type { Recipe } from '../../rendition/presets.ts'
 import { originalKey, renditionKey } from '../../rendition/keys.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
+import { addEndpoint } from '../endpoint.ts'
 import { sendProblem } from '../hooks/problem.ts'
 import { mediaFile, mediaFolder } from '../wire/images.ts'
+import { describeRenditions, mediaAnswers, mediaHeaders } from './describe-media.ts'
 
 export interface MediaDeps extends ReadOriginalDeps {
   images: Pick<ImageStore, 'get'>
@@ -46,8 +50,6 @@ const IMMUTABLE = 'public, max-age=31536000, immutable'
 /** Originals may tell where they were taken: no shared cache keeps them, and who shows one again asks whether they may. */
 const PRIVATE = 'private, no-cache'
 
-type FileRequest = FastifyRequest<{ Params: { file: string } }>
-
 /** Adds `/media/images/:file`, `/media/thumbnails/:file`, a folder for each further preset, and `/api/images/:id/original`. */
 export async function mediaRoutes(fastify: FastifyInstance, deps: MediaDeps): Promise<void> {
   const { images, renditions, blobs, recipe, mediaAccess = 'public' } = deps
@@ -55,7 +57,7 @@ export async function mediaRoutes(fastify: FastifyInstance, deps: MediaDeps): Pr
   const cacheControl = isPrivate ? PRIVATE : IMMUTABLE
 
   /** What a file name stands for, if that is exactly the name it has. */
-  async function find({ params: { file }, principal }: FileRequest, preset: string) {
+  async function find(file: string, principal: Principal, preset: string) {
     if (isPrivate && !principal.scopes.has('read')) throw new CalotypeError('not_found')
     const id = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=-)/.exec(file)?.[0]
     const found = id === undefined ? null : await renditions.find(id, preset, isPrivate ? seesOf(principal) : null)
@@ -63,16 +65,14 @@ export async function mediaRoutes(fastify: FastifyInstance, deps: MediaDeps): Pr
     return found
   }
 
-  // Both methods by one handler: Fastify's own HEAD would read the whole file to throw it away.
-  const method = ['GET', 'HEAD']
-
   for (const preset of new Set(recipe.outputs.map((output) => output.preset))) {
-    fastify.route<{ Params: { file: string } }>({
-      method,
-      url: `/media/${mediaFolder(preset)}/:file`,
-      config: { access: 'media' },
+    addEndpoint(fastify, {
+      ...describeRenditions(preset),
+      route: `GET /media/${mediaFolder(preset)}/:file`,
+      access: 'media',
+      handlesHead: true,
       async handler(request, reply) {
-        const { image, rendition } = await find(request, preset)
+        const { image, rendition } = await find(request.params.file, request.principal, preset)
         const { type } = FORMATS[parseOperation(rendition.operation).format]
         const key = renditionKey(image.sha256, rendition.operation)
         return sendBlob(request, reply, blobs, { ...renditionBlob(deps, image, key, rendition.size), type, cacheControl })
@@ -80,10 +80,18 @@ export async function mediaRoutes(fastify: FastifyInstance, deps: MediaDeps): Pr
     })
   }
 
-  fastify.route<{ Params: { id: string } }>({
-    method,
-    url: '/api/images/:id/original',
-    config: { access: 'read' },
+  addEndpoint(fastify, {
+    route: 'GET /api/images/:id/original',
+    access: 'read',
+    tag: 'Media',
+    summary: 'Download the original',
+    description:
+      'The bytes as they were sent, with their name. Only for who may see the image. Checked by their SHA-256: up to 1 MiB before the first byte is sent, larger ones while they are sent, so that a damaged one breaks off before its end. A range of a larger one is not checked, nor is what the store of a cluster sends itself.',
+    examples: { id: EXAMPLE_IDS.image },
+    headers: mediaHeaders,
+    answers: mediaAnswers('application/octet-stream'),
+    errors: ['range_not_satisfiable', 'original_missing', 'original_damaged', 'storage_unavailable'],
+    handlesHead: true,
     async handler(request, reply) {
       const image = await images.get(request.params.id, seesOf(request.principal))
       if (image === null) throw new CalotypeError('not_found')
@@ -180,16 +188,18 @@ async function sendBlob(
   return reply.send(body)
 }
 
+/** A flag of range-parser's `code`: some range is not written as RFC 9110 has it. */
+const MALFORMED = 1
+
 /** Bytes `start` to `end`, inclusive; null for the whole, which is also the answer to what can't be understood. */
 function requestedRange(request: FastifyRequest, etag: string, size: number): ByteRange | 'outside' | null {
   const { range, 'if-range': ifRange } = request.headers
   if (range === undefined || (ifRange !== undefined && ifRange !== etag)) return null
-  const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(range.trim()) ?? []
-  if (first === '' && last === '') return null
-  const start = first === '' ? Math.max(0, size - Number(last)) : Number(first)
-  const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1)
-  if (first !== '' && last !== '' && Number(last) < Number(first)) return null
-  return start < size ? { start, end } : 'outside'
+  const { type, code, ranges } = parseRange(size, range)
+  if (type !== 'bytes' || (code & MALFORMED) !== 0) return null
+  const [first, ...others] = ranges
+  if (first === undefined) return 'outside'
+  return others.length === 0 ? first : null
 }
 
 /** File systems take no longer names, and clients no endless headers. */

@@ -1,21 +1,16 @@
-// The API description: OpenAPI 3.1, made of the routes, of the schemas that check their requests, and of the tables beside this file.
+// The API description: OpenAPI 3.1, made from the declarations of the endpoints.
 import swagger from '@fastify/swagger'
-import Fastify, { type RouteOptions } from 'fastify'
+import Fastify from 'fastify'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { NAMED } from '../../api/common.ts'
+import { error } from '../../api/errors.ts'
+import type { Answer } from '../answers.ts'
+import { requestSchemas, type Description, type Tag } from '../endpoint.ts'
 import { checkedByZod } from '../hooks/checked-by-zod.ts'
-import type { Access } from '../access/route-access.ts'
-import { adminOperations } from './admin-operations.ts'
-import { accountOperations } from './account-operations.ts'
-import { errorsOf, problemAnswers, problemExamples, type RouteKind } from './errors-of.ts'
-import { imageOperations } from './image-operations.ts'
-import type { Answer, Operation, Operations } from './operation.ts'
-import { uploadOperations } from './upload-operations.ts'
-import { NAMED } from './wire-schemas.ts'
+import { errorsOf, problemAnswers, problemExamples } from './errors-of.ts'
 
-export const OPERATIONS: Operations = { ...uploadOperations, ...imageOperations, ...accountOperations, ...adminOperations }
-
-const TAGS = {
+const TAGS: Record<Tag, string> = {
   Uploads: 'The ways in. What is acknowledged is durable.',
   Batches: 'What was sent, or is going to be, together: declared, counted, cancelled, tried again.',
   Images: 'What was taken, and what became of it.',
@@ -48,107 +43,90 @@ const SECURITY_SCHEMES = {
 type Json = Record<string, unknown>
 interface DescribedOperation extends Json {
   parameters?: (Json & { name: string; in: string })[]
-  requestBody?: { content: Record<string, Json> }
+  requestBody?: { required?: boolean; content: Record<string, Json> }
 }
 
-type Paths = Record<string, Record<string, Json>>
+type Paths = Record<string, Record<string, DescribedOperation>>
 
-const keyOf = (method: string, url: string) => `${method} ${url}`
+const splitRoute = ({ route }: Description) => route.split(' ') as [method: string, url: string]
 
-/** Schemas of answers are for the document alone: they check and write nothing while the server runs. */
-export async function documentOf(routes: readonly RouteOptions[]): Promise<object> {
-  const kinds = new Map<string, RouteKind>()
-  for (const route of routes) for (const method of [route.method].flat()) kinds.set(keyOf(method, route.url), kindOf(route, method))
+export async function documentOf(endpoints: readonly Description[]): Promise<object> {
   // The package hears of routes as they are added. This server has them for that alone.
   const server = Fastify({ ...checkedByZod, exposeHeadRoutes: false })
   await server.register(swagger, {
     openapi: { openapi: '3.1.0', info: INFO, tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })) },
-    transform: (route) => (route.schema ? jsonSchemaTransform(route) : { schema: {}, url: route.url }),
+    transform: jsonSchemaTransform,
     transformObject(document) {
       if (!('openapiObject' in document)) throw new Error('this is not OpenAPI')
       const { paths = {}, ...head } = document.openapiObject
-      describeOperations(paths as Paths, kinds)
+      for (const endpoint of endpoints) describeOperation(paths as Paths, endpoint)
       return { ...head, components: { schemas: namedSchemas(), examples: problemExamples(), securitySchemes: SECURITY_SCHEMES }, paths }
     },
   })
-  for (const { method, url, schema = {} } of routes) server.route({ method, url, schema, handler: () => undefined })
+  for (const endpoint of endpoints) {
+    const [method, url] = splitRoute(endpoint)
+    server.route({ method, url, schema: requestSchemas(endpoint), handler: () => undefined })
+  }
   await server.ready()
   return server.swagger()
 }
 
-function kindOf({ url, schema, config }: RouteOptions, method: string): RouteKind {
-  const { access = 'admin', identifies = false } = (config ?? {}) as { access?: Access; identifies?: boolean }
-  return {
-    method,
-    url,
-    access,
-    identifies,
-    isChecked: Boolean(schema?.body ?? schema?.querystring ?? schema?.params),
-    isBodyOptional: schema?.body instanceof z.ZodType && schema.body.safeParse(undefined).success,
-  }
+/** Completes what the package has made of the schemas of its request. */
+function describeOperation(paths: Paths, endpoint: Description): void {
+  const [method, url] = splitRoute(endpoint)
+  const path = paths[url.replace(/:(\w+)/g, '{$1}')]
+  const own = path?.[method.toLowerCase()]
+  if (path && own) path[method.toLowerCase()] = describe(own, endpoint)
 }
 
-/** Completes what the routes say of themselves; HEAD is said with its GET. */
-function describeOperations(paths: Paths, kinds: Map<string, RouteKind>): void {
-  for (const [key, kind] of kinds) {
-    const path = paths[kind.url.replace(/:(\w+)/g, '{$1}')]
-    const own = path?.[kind.method.toLowerCase()]
-    if (!path || !own) continue
-    const operation = OPERATIONS[key]
-    if (kind.method === 'HEAD') delete path.head
-    else if (operation) path[kind.method.toLowerCase()] = describe(own, operation, kind)
-  }
-}
-
-function describe(own: DescribedOperation, operation: Operation, kind: RouteKind): Json {
-  const { tag, summary, description, parameters = {}, headers = {}, answers, extensions = {} } = operation
-  const said = (own.parameters ?? []).map((parameter) =>
-    parameter.name in parameters ? { ...parameter, example: parameters[parameter.name] } : parameter,
+function describe(own: DescribedOperation, endpoint: Description): Json & DescribedOperation {
+  const { tag, summary, description, access, examples = {}, unchecked = {}, headers = {}, answers, extensions = {} } = endpoint
+  const [method, url] = splitRoute(endpoint)
+  const checked = (own.parameters ?? []).map((parameter) =>
+    parameter.name in examples ? { ...parameter, example: examples[parameter.name] } : parameter,
   )
-  const unsaid = Object.entries(parameters)
-    .filter(([name]) => !said.some((parameter) => parameter.name === name))
-    .map(([name, example]) => ({ name, in: 'query', schema: { type: 'string' }, example }))
+  const others = Object.entries(unchecked).map(([name, example]) => ({ name, in: 'query', schema: { type: 'string' }, example }))
   const sent = Object.entries(headers).map(([name, header]) => ({ name, in: 'header', schema: { type: 'string' }, ...header }))
-  const all = [...said, ...unsaid, ...sent]
+  const parameters = [...checked, ...others, ...sent]
   return {
-    operationId: `${kind.method.toLowerCase()}${kind.url.replace(/[^A-Za-z]+(\w?)/g, (_, letter: string) => letter.toUpperCase())}${kind.url.endsWith('/') ? 'Slash' : ''}`,
+    operationId: `${method.toLowerCase()}${url.replace(/[^A-Za-z]+(\w?)/g, (_, letter: string) => letter.toUpperCase())}${url.endsWith('/') ? 'Slash' : ''}`,
     tags: [tag],
     summary,
-    description: [description, needs(kind)].filter(Boolean).join('\n\n'),
-    security: securityOf(kind),
-    'x-scope': kind.access,
-    ...(all.length > 0 && { parameters: all }),
-    ...requestBody(own, operation, kind),
+    description: [description, needs(endpoint)].filter(Boolean).join('\n\n'),
+    security: securityOf(endpoint),
+    'x-scope': access,
+    ...(parameters.length > 0 && { parameters }),
+    ...requestBody(own, endpoint),
     responses: {
       ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerObject(answer)])),
-      ...problemAnswers(errorsOf(kind, operation)),
+      ...problemAnswers(errorsOf(endpoint)),
     },
     ...extensions,
   }
 }
 
-function needs({ access }: RouteKind): string {
+function needs({ access }: Description): string {
   if (access === 'public') return 'For everyone.'
   if (access === 'media') return 'For everyone who knows the address, or with the scope `read`, as MEDIA_ACCESS says.'
   return access === 'session' ? 'For who is signed in, not for keys.' : `Takes the scope \`${access}\`.`
 }
 
-function securityOf({ access, identifies }: RouteKind): Json[] {
+function securityOf({ access, identifies }: Description): Json[] {
   if (access === 'public') return identifies ? [{}, { session: [] }] : []
   if (access === 'session') return [{ session: [] }]
   return [...(access === 'media' ? [{}] : []), { key: [] }, { session: [] }]
 }
 
-function requestBody({ requestBody: own }: DescribedOperation, { body }: Operation, kind: RouteKind): { requestBody?: Json } {
+function requestBody({ requestBody: own }: DescribedOperation, { body }: Description): DescribedOperation {
   if (body === undefined) return {}
   const { type = 'application/json', example } = body
-  const schema = body.schema ?? Object.values(own?.content ?? {})[0]?.schema ?? {}
-  return { requestBody: { required: !kind.isBodyOptional, content: { [type]: { schema, example } } } }
+  const schema = body.schema ? (Object.values(own?.content ?? {})[0]?.schema ?? {}) : body.jsonSchema
+  return { requestBody: { required: !body.schema?.safeParse(undefined).success, content: { [type]: { schema, example } } } }
 }
 
 function answerObject({ description, type, schema, example, headers }: Answer): Json {
   const kept = Object.entries(headers ?? {}).map(([name, description]) => [name, { description, schema: { type: 'string' } }] as const)
-  const content = schema ? { schema: schemaObject(schema), example } : { schema: type?.includes('json') ? { type: 'object' } : {} }
+  const content = schema ? { schema: schemaObject(schema()), example } : { schema: type?.includes('json') ? { type: 'object' } : {} }
   return {
     description,
     ...(kept.length > 0 && { headers: Object.fromEntries(kept) }),
@@ -167,7 +145,9 @@ function schemaObject(schema: z.ZodType): Json {
 
 const uriOf = (id: string) => `#/components/schemas/${id}`
 
+/** Those of the answers, which were made when these were described, and that of every failure. */
 function namedSchemas(): Record<string, Json> {
+  void error.schema
   const { schemas } = z.toJSONSchema(NAMED, { uri: uriOf })
   return Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, bare(schema)]))
 }

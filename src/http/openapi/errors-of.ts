@@ -1,29 +1,20 @@
 // Which errors a call can answer with: those of its own, and those that follow from what its route is.
 import { ERRORS, type ErrorCode } from '../../errors.ts'
-import { STATUS_OF } from '../hooks/problem.ts'
-import { isSafe, type Access } from '../access/route-access.ts'
-import type { Operation } from './operation.ts'
+import { TRAITS } from '../../error-codes.ts'
+import { isSafe } from '../access/route-access.ts'
+import type { Description } from '../endpoint.ts'
 
-export interface RouteKind {
-  method: string
-  url: string
-  access: Access
-  /** A public route that wants to know nevertheless who asks. */
-  identifies: boolean
-  /** Something of the request is checked by a schema. */
-  isChecked: boolean
-  /** It may come without a body, where it takes one. */
-  isBodyOptional: boolean
-}
-
-export function errorsOf({ method, url, access, identifies, isChecked }: RouteKind, { errors = [] }: Operation): ErrorCode[] {
-  const codes = new Set<ErrorCode>(errors)
+export function errorsOf({ route, access, identifies, params, query, body, errors = [] }: Description): ErrorCode[] {
+  const [method = '', url = ''] = route.split(' ')
+  const codes = new Set<ErrorCode>()
+  if (body?.schema && body.type === undefined) for (const code of ['not_json', 'file_too_large'] as const) codes.add(code)
+  for (const code of errors) codes.add(code)
   const asksWho = access !== 'public' || identifies
   if (asksWho) for (const code of ['unauthorized', 'database_unavailable', 'database_damaged'] as const) codes.add(code)
   if (asksWho && access !== 'media') codes.add('too_many_requests')
   if (access !== 'public' && access !== 'media') codes.add('forbidden')
   if (!isSafe({ method })) for (const code of ['origin_not_allowed', 'shutting_down'] as const) codes.add(code)
-  if (isChecked) codes.add('bad_request')
+  if (params ?? query ?? body?.schema) codes.add('bad_request')
   if (url.includes(':')) codes.add('not_found')
   codes.add('host_not_allowed')
   codes.add('internal')
@@ -32,7 +23,7 @@ export function errorsOf({ method, url, access, identifies, isChecked }: RouteKi
 
 /** For a `responses` object: one answer for each status, with an example for each code. */
 export function problemAnswers(codes: ErrorCode[]): Record<string, object> {
-  const byStatus = Map.groupBy(codes, (code) => STATUS_OF[code])
+  const byStatus = Map.groupBy(codes, (code) => TRAITS[code].status)
   return Object.fromEntries(
     [...byStatus].map(([status, codes]) => [
       status,

@@ -1,24 +1,21 @@
 // Signing in and out, one's own password, and the first administrator.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
 import { scopesOf } from '../../access.ts'
-import type { ApiMe, ApiPasswordChanged } from '../../api.ts'
+import { loginBody, me, passwordBody, passwordChanged, setupBody, user, type ApiMe } from '../../api/accounts.ts'
 import { CalotypeError } from '../../errors.ts'
 import type { AccountDeps } from '../../flow/accounts/account-deps.ts'
 import { changePassword } from '../../flow/accounts/change-user.ts'
 import { setUpServer } from '../../flow/accounts/set-up-server.ts'
 import { signIn, signOut, type Client, type SignedIn } from '../../flow/accounts/sign-in.ts'
-import { ACCOUNT_BODY_LIMIT as bodyLimit, email, name, newPassword, takeJsonOnly, toApiUser, typedPassword } from '../wire/accounts.ts'
 import { isOwnPage } from '../access/origin.ts'
 import { actorOf } from '../access/principal.ts'
 import { clearSessionCookie, deviceTokenOf, setDeviceCookie, setSessionCookie } from '../access/session-cookie.ts'
+import { nothing, one } from '../answers.ts'
+import { addEndpoint, takeJsonOnly } from '../endpoint.ts'
+import { ACCOUNT_BODY_LIMIT as bodyLimit, sessionOf, toApiUser } from '../wire/accounts.ts'
 
 const MAX_USER_AGENT_LENGTH = 300
-
-const loginBody = z.object({ email, password: typedPassword })
-const passwordBody = z.object({ current: typedPassword, password: newPassword, revoke_keys: z.boolean().optional() })
-const setupBody = z.object({ token: z.string().min(1).max(100), email, password: newPassword, name })
+const PASSWORD = 'correct horse battery'
 
 const clientOf = ({ ip, headers }: FastifyRequest): Client => ({
   address: ip,
@@ -28,9 +25,7 @@ const clientOf = ({ ip, headers }: FastifyRequest): Client => ({
 export async function authRoutes(fastify: FastifyInstance, deps: AccountDeps & { auth: 'open' | 'required' }): Promise<void> {
   const { auth, accounts, sessionLimits } = deps
   takeJsonOnly(fastify)
-  const typed = fastify.withTypeProvider<ZodTypeProvider>()
-  const known = { access: 'public', identifies: true } as const
-  fastify.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'))
+  const known = { access: 'public', identifies: true, tag: 'Accounts', noStore: true } as const
 
   /** Of a server without accounts, or of a page elsewhere that would sign people in as somebody they are not. */
   function refuseStrangers(request: FastifyRequest): void {
@@ -46,52 +41,80 @@ export async function authRoutes(fastify: FastifyInstance, deps: AccountDeps & {
     return { auth, via: 'session', user: toApiUser(user), scopes: [...scopesOf(user.role)] }
   }
 
-  const entering = { bodyLimit, config: known, onRequest: async (request: FastifyRequest) => refuseStrangers(request) }
+  const entering = { ...known, bodyLimit, onRequest: async (request: FastifyRequest) => refuseStrangers(request) }
+  const cookies = { 'Set-Cookie': 'The session, and the known device' }
 
-  typed.post('/api/auth/login', { ...entering, schema: { body: loginBody } }, async (request, reply) =>
-    welcome(
-      request,
-      reply,
-      await signIn(deps, {
-        ...request.body,
-        client: clientOf(request),
-        before: request.principal,
-        deviceTokenOf: deviceTokenOf(request),
+  addEndpoint(fastify, {
+    ...entering,
+    route: 'POST /api/auth/login',
+    summary: 'Sign in',
+    description:
+      'Sets the cookie of the session, and one by which this browser is known: wrong guesses made elsewhere don’t keep it out. Only for pages of this server, and programs that send no Origin.',
+    body: { schema: loginBody, example: { email: user.example.email, password: PASSWORD } },
+    answers: { 200: one('Who is signed in', me, { headers: cookies }) },
+    errors: ['wrong_password', 'too_many_attempts', 'overloaded', 'forbidden'],
+    async handler(request, reply) {
+      const attempt = { ...request.body, client: clientOf(request), before: request.principal, deviceTokenOf: deviceTokenOf(request) }
+      return welcome(request, reply, await signIn(deps, attempt))
+    },
+  })
+
+  addEndpoint(fastify, {
+    ...entering,
+    route: 'POST /api/auth/setup',
+    summary: 'Make the first administrator, by the link of the log',
+    body: { schema: setupBody, example: { token: 'c2V0LXVwIGxpbms', email: 'root@example.org', password: PASSWORD, name: 'Root' } },
+    answers: {
+      201: one('Who is signed in', me, {
+        example: { ...me.example, user: { ...user.example, role: 'admin' }, scopes: ['upload', 'read', 'delete', 'admin'] },
+        headers: cookies,
       }),
-    ),
-  )
-
-  typed.post('/api/auth/setup', { ...entering, schema: { body: setupBody } }, async (request, reply) => {
-    reply.code(201)
-    return welcome(request, reply, await setUpServer(deps, { ...request.body, client: clientOf(request) }))
+    },
+    errors: ['setup_link_invalid', 'email_taken', 'overloaded', 'forbidden'],
+    handler: async (request, reply) => welcome(request, reply, await setUpServer(deps, { ...request.body, client: clientOf(request) })),
   })
 
-  fastify.post('/api/auth/logout', { bodyLimit, config: known }, async (request, reply) => {
-    await signOut(deps, request.principal, clientOf(request))
-    clearSessionCookie(request, reply)
-    return reply.code(204).send()
+  addEndpoint(fastify, {
+    ...known,
+    route: 'POST /api/auth/logout',
+    summary: 'Sign out',
+    bodyLimit,
+    answers: { 204: nothing('Nobody is signed in') },
+    async handler(request, reply) {
+      await signOut(deps, request.principal, clientOf(request))
+      clearSessionCookie(request, reply)
+    },
   })
 
-  fastify.get('/api/auth/me', { config: known }, async ({ principal }): Promise<ApiMe> => {
-    const { via, userId, scopes } = principal
-    const user = userId === null ? null : await accounts.getUser(userId)
-    return { auth, via, user: user && toApiUser(user), scopes: [...scopes] }
+  addEndpoint(fastify, {
+    ...known,
+    route: 'GET /api/auth/me',
+    summary: 'Who asks, and what they may do',
+    answers: { 200: one('Also for who has not signed in', me) },
+    async handler({ principal }) {
+      const { via, userId, scopes } = principal
+      const user = userId === null ? null : await accounts.getUser(userId)
+      return { auth, via, user: user && toApiUser(user), scopes: [...scopes] }
+    },
   })
 
-  typed.post('/api/auth/password', { bodyLimit, config: { access: 'session' }, schema: { body: passwordBody } }, async (request, reply) => {
-    const { current, password: next, revoke_keys: revokeKeys } = request.body
-    const actor = { ...actorOf(request), ...sessionOf(request) }
-    const { device, activeKeys, revokedKeys } = await changePassword(deps, actor, { current, next, revokeKeys })
-    setDeviceCookie(request, reply, actor.userId, device)
-    return { active_keys: activeKeys, revoked_keys: revokedKeys } satisfies ApiPasswordChanged
+  addEndpoint(fastify, {
+    route: 'POST /api/auth/password',
+    access: 'session',
+    tag: 'Accounts',
+    summary: 'Change one’s own password',
+    description: 'Every other session ends, and every browser that was known but this one. API keys go on working unless `revoke_keys`.',
+    body: { schema: passwordBody, example: { current: PASSWORD, password: 'another long one', revoke_keys: true } },
+    bodyLimit,
+    noStore: true,
+    answers: { 200: one('It is changed', passwordChanged) },
+    errors: ['wrong_password', 'too_many_attempts', 'overloaded'],
+    async handler(request, reply) {
+      const { current, password: next, revoke_keys: revokeKeys } = request.body
+      const actor = { ...actorOf(request), ...sessionOf(request) }
+      const { device, activeKeys, revokedKeys } = await changePassword(deps, actor, { current, next, revokeKeys })
+      setDeviceCookie(request, reply, actor.userId, device)
+      return { active_keys: activeKeys, revoked_keys: revokedKeys }
+    },
   })
-}
-
-/** The user of a route for who is signed in; an open server has none. */
-export const signedIn = (request: FastifyRequest): string => sessionOf(request).userId
-
-function sessionOf({ principal: { userId, credentialId } }: FastifyRequest): { userId: string; credentialId: string } {
-  if (userId === null || credentialId === null)
-    throw new CalotypeError('forbidden', 'This server is open (AUTH=open): nobody has an account here.')
-  return { userId, credentialId }
 }

@@ -1,27 +1,27 @@
 // Batches for programs: declared before their files are sent, counted, paged through by state, cancelled, tried again.
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
 import { seesOf } from '../../access.ts'
 import type { AuditLog } from '../../accounts/audit/audit-log.ts'
-import type { ApiBatch, ApiBatchFile, ApiDeclared } from '../../api.ts'
+import { batch, batchesQuery, batchFile, batchQuery, declared } from '../../api/batches.ts'
+import { EXAMPLE_IDS } from '../../api/common.ts'
 import { CalotypeError } from '../../errors.ts'
-import { allowanceOf, type AllowanceDeps } from '../../flow/upload/allowance.ts'
-import { createBackpressure, type BackpressureDeps } from '../../flow/upload/backpressure.ts'
 import { cancelBatch, type CancelBatchDeps } from '../../flow/batches/cancel-batch.ts'
 import { declareBatch, type DeclareBatchDeps } from '../../flow/batches/declare-batch.ts'
 import { retryBatch, type RetryBatchDeps } from '../../flow/batches/retry-batch.ts'
-import { FILE_STATUSES } from '../../image.ts'
-import type { Batch, BatchFile, BatchStore, Declared } from '../../record/batches/batch-store.ts'
+import { allowanceOf, type AllowanceDeps } from '../../flow/upload/allowance.ts'
+import { createBackpressure, type BackpressureDeps } from '../../flow/upload/backpressure.ts'
+import type { BatchStore } from '../../record/batches/batch-store.ts'
+import { actorOf } from '../access/principal.ts'
+import { one, oneOrPage, page } from '../answers.ts'
 import { declaration, MAX_DECLARATION_BYTES, readDeclaration } from '../body/declaration.ts'
 import { createTurns, type Turn } from '../body/turns.ts'
+import { addEndpoint } from '../endpoint.ts'
 import { drainRefused } from '../hooks/drain-refused.ts'
-import { keyOf } from '../wire/idempotency-key.ts'
-import { found, linkNext } from '../wire/keyset.ts'
-import { actorOf } from '../access/principal.ts'
+import { toApiBatch, toApiBatchFile, toApiDeclared } from '../wire/batches.ts'
+import { IDEMPOTENCY_KEY, keyOf } from '../wire/idempotency-key.ts'
+import { defined, found, linkNext } from '../wire/keyset.ts'
 import type { UploadLimits } from './uploads.ts'
-import { toApiImage } from '../wire/images.ts'
 
 type Deps = DeclareBatchDeps &
   CancelBatchDeps &
@@ -36,64 +36,76 @@ const LARGE_BODY_BYTES = 64 * 1024
  * time gives way to others.
  */
 const TURNS = { most: 4, mostEach: 2, mostWaiting: 200, waitMs: 20_000, holdMs: 10_000 }
-const MAX_FILES_PAGE = 1_000
-// Each of its batches is counted.
-const MAX_BATCHES_PAGE = 100
 
-const cursor = z.string().max(2_000).optional()
-const batchesQuery = z.object({ limit: z.coerce.number().int().min(1).max(MAX_BATCHES_PAGE).default(20), cursor })
-const batchQuery = z.object({
-  status: z.enum([...FILE_STATUSES, 'all']).optional(),
-  limit: z.coerce.number().int().min(1).max(MAX_FILES_PAGE).default(100),
-  cursor,
-})
-
-const answerOf = ({ batchId, expiresAt, files }: Declared) =>
-  JSON.stringify({
-    id: batchId,
-    declared: files.length,
-    expires_at: new Date(expiresAt).toISOString(),
-    files: files.map((file) => {
-      if (file === null) return { state: 'needed' }
-      return 'image' in file ? { state: 'known', image: file.image.id } : { state: 'rejected', ...file.failure }
-    }),
-  } satisfies ApiDeclared)
+const EXAMPLE_FILES = [
+  { name: 'harbour.jpg', size: 2_483_112 },
+  { name: 'mill.png', size: 81_224, sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08' },
+]
 
 export async function batchRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
   const { limits, audit } = deps
-  const typed = fastify.withTypeProvider<ZodTypeProvider>()
   await fastify.register(declarationRoute, deps)
 
-  typed.get('/api/batches', { schema: { querystring: batchesQuery }, config: { access: 'read' } }, async (request, reply) => {
-    const { query, url, principal } = request
-    const { batches, next } = await deps.batches.list(given(query), seesOf(principal))
-    return linkNext(reply, url, next).send(batches.map(toApiBatch))
+  addEndpoint(fastify, {
+    route: 'GET /api/batches',
+    access: 'read',
+    tag: 'Batches',
+    summary: 'List batches, newest first',
+    query: batchesQuery,
+    examples: { limit: 20 },
+    answers: { 200: page('A page', batch) },
+    async handler({ query, url, principal }, reply) {
+      const { batches, next } = await deps.batches.list(defined(query), seesOf(principal))
+      linkNext(reply, url, next)
+      return batches.map(toApiBatch)
+    },
   })
 
-  typed.get(
-    '/api/batches/:id',
-    { schema: { querystring: batchQuery, params: z.object({ id: z.string() }) }, config: { access: 'read' } },
-    async ({ params, query, url, principal }, reply) => {
+  addEndpoint(fastify, {
+    route: 'GET /api/batches/:id',
+    access: 'read',
+    tag: 'Batches',
+    summary: 'Count a batch, or page through its files',
+    description: 'Without `status` the ledger of the batch; with it, the files in that state (`all` for all of them).',
+    query: batchQuery,
+    examples: { id: EXAMPLE_IDS.batch, status: 'all', limit: 100 },
+    answers: { 200: oneOrPage('The batch; with `status`, a page of its files', batch, batchFile) },
+    async handler({ params, query: { status, ...page }, url, principal }, reply) {
       const owner = seesOf(principal)
-      const { status, ...page } = query
       if (status === undefined) return toApiBatch(found(await deps.batches.get(params.id, owner)))
-      const { files, next } = found(await deps.batches.listFiles({ batchId: params.id, status, ...given(page) }, owner))
-      return linkNext(reply, url, next).send(files.map(toApiBatchFile))
+      const { files, next } = found(await deps.batches.listFiles({ batchId: params.id, status, ...defined(page) }, owner))
+      linkNext(reply, url, next)
+      return files.map(toApiBatchFile)
     },
-  )
+  })
 
   // Who may upload may think better of it, and try again.
-  const config = { access: 'upload' } as const
-  fastify.post<{ Params: { id: string } }>('/api/batches/:id/cancel', { config }, async (request) => {
-    const batch = found(await cancelBatch(deps, request.params.id, seesOf(request.principal)))
-    await audit.record({ actor: actorOf(request), action: 'batch.cancelled', target: { kind: 'batch', id: batch.id } })
-    return toApiBatch(batch)
+  const own = { access: 'upload', tag: 'Batches', examples: { id: EXAMPLE_IDS.batch } } as const
+
+  addEndpoint(fastify, {
+    ...own,
+    route: 'POST /api/batches/:id/cancel',
+    summary: 'Cancel what is not done of a batch',
+    answers: { 200: one('The batch as it is now', batch, { example: { ...batch.example, pending: 0, aborted: 1 } }) },
+    errors: ['still_arriving'],
+    async handler(request) {
+      const batch = found(await cancelBatch(deps, request.params.id, seesOf(request.principal)))
+      await audit.record({ actor: actorOf(request), action: 'batch.cancelled', target: { kind: 'batch', id: batch.id } })
+      return toApiBatch(batch)
+    },
   })
 
-  fastify.post<{ Params: { id: string } }>('/api/batches/:id/retry', { config }, async (request, reply) => {
-    const batch = found(await retryBatch(deps, request.params.id, limits.maxFileBytes, seesOf(request.principal)))
-    await audit.record({ actor: actorOf(request), action: 'batch.retried', target: { kind: 'batch', id: batch.id } })
-    return reply.code(202).send(toApiBatch(batch))
+  addEndpoint(fastify, {
+    ...own,
+    route: 'POST /api/batches/:id/retry',
+    summary: 'Try again what failed in a batch',
+    answers: { 202: one('The batch as it is now', batch) },
+    errors: ['batch_cancelled', 'batch_expired'],
+    async handler(request) {
+      const batch = found(await retryBatch(deps, request.params.id, limits.maxFileBytes, seesOf(request.principal)))
+      await audit.record({ actor: actorOf(request), action: 'batch.retried', target: { kind: 'batch', id: batch.id } })
+      return toApiBatch(batch)
+    },
   })
 }
 
@@ -116,26 +128,32 @@ async function declarationRoute(fastify: FastifyInstance, deps: Deps): Promise<v
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(new CalotypeError('not_json')))
   drainRefused(fastify)
 
-  fastify
-    .withTypeProvider<ZodTypeProvider>()
-    .post(
-      '/api/batches',
-      { schema: { body: declaration }, bodyLimit: MAX_DECLARATION_BYTES, config: { access: 'upload' } },
-      async (request, reply) => {
-        const { body, principal } = request
-        const { files } = body
-        const { batchId, answer } = await declareBatch(deps, {
-          files,
-          ownerId: principal.userId,
-          sees: seesOf(principal),
-          key: keyOf(request),
-          answer: answerOf,
-          maxFileBytes,
-          batchTtlHours,
-        })
-        return reply.code(201).header('location', `/api/batches/${batchId}`).type('application/json; charset=utf-8').send(answer)
-      },
-    )
+  addEndpoint(fastify, {
+    route: 'POST /api/batches',
+    access: 'upload',
+    tag: 'Batches',
+    summary: 'Declare a batch before its files are sent',
+    description:
+      'A file whose bytes are here already, by its SHA-256, is not sent again. The body is at most 16 MiB, a name at most 1,024 bytes of UTF-8, and all names together at most 10 MB. Files that are awaited count against the quota of a day.',
+    headers: IDEMPOTENCY_KEY,
+    body: { schema: declaration, example: { files: EXAMPLE_FILES } },
+    bodyLimit: MAX_DECLARATION_BYTES,
+    answers: { 201: one('What became of each file, in the order of the request', declared, { headers: { Location: 'The batch' } }) },
+    errors: ['too_many_files', 'names_too_long', 'idempotency_conflict', 'too_many_open_batches', 'quota_exceeded', 'overloaded'],
+    async handler(request, reply) {
+      const { body, principal } = request
+      const { batchId, answer } = await declareBatch(deps, {
+        files: body.files,
+        ownerId: principal.userId,
+        sees: seesOf(principal),
+        key: keyOf(request),
+        answer: (declared) => JSON.stringify(toApiDeclared(declared)),
+        maxFileBytes,
+        batchTtlHours,
+      })
+      return reply.header('location', `/api/batches/${batchId}`).type('application/json; charset=utf-8').send(answer)
+    },
+  })
 }
 
 /** Turns of requests whose bodies are large, or of a length they don't tell; they end with the answer, or with the connection. */
@@ -158,31 +176,3 @@ function createBodyTurns() {
     keep: (request: FastifyRequest) => held.get(request)?.keep(),
   }
 }
-
-/** Zod says `undefined` where a parameter was not given; a query leaves it out. */
-const given = ({ limit, cursor }: { limit: number; cursor?: string | undefined }) => ({ limit, ...(cursor !== undefined && { cursor }) })
-
-const isoTime = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
-
-export function toApiBatch({ id, kind, createdAt, receivedAt, finishedAt, expiresAt, declared, counts }: Batch): ApiBatch {
-  return {
-    id,
-    kind,
-    created_at: new Date(createdAt).toISOString(),
-    received_at: isoTime(receivedAt),
-    finished_at: isoTime(finishedAt),
-    expires_at: isoTime(expiresAt),
-    declared,
-    ...counts,
-  }
-}
-
-const toApiBatchFile = ({ index, name, size, status, image, failure }: BatchFile): ApiBatchFile => ({
-  index,
-  name,
-  size,
-  status,
-  image: image && toApiImage(image),
-  code: failure?.code ?? null,
-  error: failure?.error ?? null,
-})

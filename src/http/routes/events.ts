@@ -1,29 +1,20 @@
 // The live feed by polling, for who can't have a WebSocket: the same changes, from where the last answer ended.
 import type { FastifyInstance } from 'fastify'
-import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
 import { isSeenBy, seesOf, type Owner } from '../../access.ts'
-import type { ApiEvents } from '../../api.ts'
+import { events as eventsSent, eventsQuery, MAX_EVENTS, SEQ, type ApiEvents } from '../../api/events.ts'
 import { jsonBytes } from '../../file-name.ts'
 import type { EventFeed, ImageEvent } from '../../publish/event-feed.ts'
+import { one } from '../answers.ts'
+import { addEndpoint } from '../endpoint.ts'
 import { toNotification } from '../wire/images.ts'
 
-const MAX_EVENTS = 1_000
 // Of the names in an answer, in JSON: eight times those of a thousand ordinary events.
 const MAX_NAMES_BYTES = 512 * 1024
-
-const eventsQuery = z.object({
-  since: z.string().optional(),
-  limit: z.coerce.number().int().min(1).max(MAX_EVENTS).default(MAX_EVENTS),
-})
 
 // A feed that grows faster than it is read is left for the next time.
 const MAX_READS = 100
 
-/**
- * Adds `GET /api/events`, of the images that who asks sees. Without `since` it only says where to begin; an answer as long as its limit,
- * or one with long names, may have more behind it. `last` goes on over events of others.
- */
+/** Tells of the images that who asks sees. `last` goes on over events of others. */
 export async function eventRoutes(fastify: FastifyInstance, { feed }: { feed: Pick<EventFeed, 'position' | 'read'> }): Promise<void> {
   /** Up to `limit` that are seen, and how far that is; null when it is no longer known. */
   async function readSeen(since: string, limit: number, sees: Owner): Promise<{ events: ImageEvent[]; last: string } | null> {
@@ -55,9 +46,17 @@ export async function eventRoutes(fastify: FastifyInstance, { feed }: { feed: Pi
     return { events: read.events.map(toNotification), last: read.last, resync: false }
   }
 
-  fastify
-    .withTypeProvider<ZodTypeProvider>()
-    .get('/api/events', { schema: { querystring: eventsQuery }, config: { access: 'read' } }, async ({ query, principal }, reply) =>
-      reply.header('cache-control', 'no-store').send(await eventsAfter(query.since, query.limit, seesOf(principal))),
-    )
+  addEndpoint(fastify, {
+    route: 'GET /api/events',
+    access: 'read',
+    tag: 'Live',
+    summary: 'Hear what changed, by polling',
+    description:
+      'Without `since` it only says where to begin. An answer as long as its limit, or with half a megabyte of names, may have more behind it.',
+    query: eventsQuery,
+    examples: { since: SEQ, limit: MAX_EVENTS },
+    answers: { 200: one('What a watcher would have heard since', eventsSent) },
+    noStore: true,
+    handler: ({ query, principal }) => eventsAfter(query.since, query.limit, seesOf(principal)),
+  })
 }

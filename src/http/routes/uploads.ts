@@ -3,8 +3,9 @@ import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { seesOf } from '../../access.ts'
-import type { ApiInitiated, ApiUploaded } from '../../api.ts'
-import { CalotypeError, ERRORS } from '../../errors.ts'
+import { EXAMPLE_IDS } from '../../api/common.ts'
+import { initiated, stillProcessing, uploaded, type ApiInitiated } from '../../api/uploads.ts'
+import { CalotypeError, ERRORS, type ErrorCode } from '../../errors.ts'
 import { failpoint } from '../../failpoints.ts'
 import { allowanceOf, type AllowanceDeps } from '../../flow/upload/allowance.ts'
 import { createBackpressure, type BackpressureDeps } from '../../flow/upload/backpressure.ts'
@@ -19,8 +20,11 @@ import type { BatchKind, BatchStore } from '../../record/batches/batch-store.ts'
 import type { ImageStore } from '../../record/images/image-store.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
 import type { DiskReserve } from '../../store/disk-reserve.ts'
+import { one } from '../answers.ts'
+import { FILES, ONE_FILE, RECEIVING } from '../body/multipart.ts'
+import { addEndpoint } from '../endpoint.ts'
 import { drainRefused } from '../hooks/drain-refused.ts'
-import { keyOf } from '../wire/idempotency-key.ts'
+import { IDEMPOTENCY_KEY, keyOf } from '../wire/idempotency-key.ts'
 import { observeFiles } from '../hooks/observe-requests.ts'
 import { sendProblem } from '../hooks/problem.ts'
 import { toApiImage } from '../wire/images.ts'
@@ -46,9 +50,11 @@ type Deps = UploadOnceDeps &
     reserve: Pick<DiskReserve, 'check'>
     limits: UploadLimits
     observer?: Observer | undefined
+    /** Called with the size of each chunk of a body, in bytes. */
+    onBodyBytes?: ((bytes: number) => void) | undefined
   }
 
-const initiated = (message: (taken: number) => string) => (upload: Upload) =>
+const answerWith = (message: (taken: number) => string) => (upload: Upload) =>
   JSON.stringify({
     message: message(upload.images.length),
     job_id: upload.batchId,
@@ -56,8 +62,22 @@ const initiated = (message: (taken: number) => string) => (upload: Upload) =>
     rejected: upload.rejected,
   } satisfies ApiInitiated)
 
-const asyncAnswer = initiated(() => 'Images upload initiated')
-const batchAnswer = initiated((taken) => `Batch upload of ${taken} images initiated`)
+const asyncAnswer = answerWith(() => 'Images upload initiated')
+const batchAnswer = answerWith((taken) => `Batch upload of ${taken} images initiated`)
+
+/** Errors of an endpoint that waits for an image to be processed. */
+const PROCESSING: ErrorCode[] = [
+  'invalid_image',
+  'image_too_large',
+  'too_many_frames',
+  'no_still_image',
+  'metadata_too_large',
+  'original_missing',
+  'original_damaged',
+  'not_enough_memory',
+  'processing_crashed',
+  'processing_timeout',
+]
 
 const received = new WeakSet<IncomingMessage>()
 
@@ -97,35 +117,84 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
     return taken
   }
 
-  const config = { access: 'upload' } as const
+  const known = { access: 'upload', tag: 'Uploads', headers: IDEMPOTENCY_KEY } as const
 
-  fastify.post('/api/upload', { config }, async (request, reply) => {
-    const before = deps.feed.position()
-    const taken = await take(request, 'sync', null)
-    // Of the image of an earlier request, what was announced until now is older than its row.
-    const since = 'upload' in taken ? before : deps.feed.position()
-    const image = 'upload' in taken ? taken.upload.images[0] : await deps.images.getInBatch(taken.batchId, 0, seesOf(request.principal))
-    const outcome = image && (await waitForImage(image, since, deps.limits.syncWaitMs))
-    if (!outcome || outcome.status === 'aborted') throw new CalotypeError('not_found', 'The image was deleted before it was done.')
-    const body = (message: string): ApiUploaded => ({ message, image: toApiImage(outcome) })
-    if (outcome.status === 'completed') return body('Image uploaded successfully')
-    if (outcome.status === 'error') {
-      const { code, error } = outcome.failure ?? { code: 'internal', error: ERRORS.internal }
-      return sendProblem(reply, new CalotypeError(code, error), { image: toApiImage(outcome) })
-    }
-    return reply.code(202).header('location', `/api/images/${outcome.id}`).send(body('Image is still being processed'))
+  addEndpoint(fastify, {
+    ...known,
+    route: 'POST /api/upload',
+    summary: 'Upload one image and wait for the outcome',
+    body: ONE_FILE,
+    answers: {
+      200: one('The image is developed', uploaded),
+      202: one('It is safe, but not developed in time', uploaded, {
+        example: stillProcessing,
+        headers: { Location: 'Where the image is' },
+      }),
+    },
+    errors: [...RECEIVING, 'one_file_only', 'not_found', 'idempotency_conflict', ...PROCESSING],
+    async handler(request, reply) {
+      const before = deps.feed.position()
+      const taken = await take(request, 'sync', null)
+      // Of the image of an earlier request, what was announced until now is older than its row.
+      const since = 'upload' in taken ? before : deps.feed.position()
+      const image = 'upload' in taken ? taken.upload.images[0] : await deps.images.getInBatch(taken.batchId, 0, seesOf(request.principal))
+      const outcome = image && (await waitForImage(image, since, deps.limits.syncWaitMs))
+      if (!outcome || outcome.status === 'aborted') throw new CalotypeError('not_found', 'The image was deleted before it was done.')
+      if (outcome.status === 'completed') return { message: 'Image uploaded successfully', image: toApiImage(outcome) }
+      if (outcome.status === 'error') {
+        const { code, error } = outcome.failure ?? { code: 'internal', error: ERRORS.internal }
+        return sendProblem(reply, new CalotypeError(code, error), { image: toApiImage(outcome) })
+      }
+      reply.code(202).header('location', `/api/images/${outcome.id}`)
+      return { message: 'Image is still being processed', image: toApiImage(outcome) }
+    },
   })
 
-  fastify.post('/api/async/upload', { config }, (request, reply) => initiate(request, reply, 'async', asyncAnswer))
-  fastify.post<{ Querystring: { batch?: unknown } }>('/api/async/batch/upload', { config }, (request, reply) => {
-    const { batch } = request.query
-    return batch === undefined ? initiate(request, reply, 'batch', batchAnswer) : takeDeclared(request, reply, batch)
+  addEndpoint(fastify, {
+    ...known,
+    route: 'POST /api/async/upload',
+    summary: 'Upload images and go on as soon as they are safe',
+    description:
+      'One bad file does not sink the others: it is listed in `rejected`. If nothing was acceptable, the answer is an error with the code of the first file, and has `rejected` all the same. A name longer than 1,024 bytes of UTF-8 is cut and ends in `…` and its extension; a part whose header is longer than 8 KiB is rejected.',
+    body: FILES,
+    answers: { 202: one('All that was taken is durable', initiated) },
+    errors: [...RECEIVING, 'too_many_files', 'idempotency_conflict'],
+    handler: (request, reply) => initiate(request, reply, 'async', asyncAnswer),
+  })
+
+  addEndpoint(fastify, {
+    ...known,
+    route: 'POST /api/async/batch/upload',
+    summary: 'Upload images as one batch, or files of a declared batch',
+    description:
+      'With `?batch=` the files belong to a declared batch: before each file a field `index` says its place in the declaration. It can be repeated: what came before changes nothing.',
+    unchecked: { batch: EXAMPLE_IDS.batch },
+    body: FILES,
+    answers: {
+      202: one('All that was taken is durable', initiated, {
+        example: { ...initiated.example, message: 'Batch upload of 1 images initiated' },
+      }),
+    },
+    errors: [
+      ...RECEIVING,
+      'too_many_files',
+      'idempotency_conflict',
+      'not_found',
+      'not_declared',
+      'declaration_mismatch',
+      'batch_cancelled',
+      'batch_expired',
+    ],
+    handler(request, reply) {
+      const { batch } = request.query as { batch?: unknown }
+      return batch === undefined ? initiate(request, reply, 'batch', batchAnswer) : takeDeclared(request, reply, batch)
+    },
   })
 
   async function initiate(request: FastifyRequest, reply: FastifyReply, kind: BatchKind, answer: (upload: Upload) => string) {
     const taken = await take(request, kind, answer)
     const text = 'upload' in taken ? answer(taken.upload) : taken.answer
-    return reply.code(202).type('application/json; charset=utf-8').send(text)
+    return reply.type('application/json; charset=utf-8').send(text)
   }
 
   /** An Idempotency-Key is not asked for: each file has its place, and is taken there once. */
@@ -140,7 +209,7 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
     logUpload(request, upload)
     const first = upload.rejected[0]
     if (first && upload.images.length === 0) throw noneTaken(first, upload.rejected)
-    return reply.code(202).type('application/json; charset=utf-8').send(batchAnswer(upload))
+    return reply.type('application/json; charset=utf-8').send(batchAnswer(upload))
   }
 }
 
@@ -155,13 +224,13 @@ function logUpload({ log }: FastifyRequest, { batchId, images, rejected }: Uploa
 }
 
 function receive(
-  { limits, blobs, observer }: Deps,
+  { limits, blobs, observer, onBodyBytes }: Deps,
   request: FastifyRequest,
   kind: BatchKind,
   allowance: Allowance | null,
   indexField?: string,
 ) {
-  const receiving = (how: ReceiveOptions) => receiveFiles(request.body as Readable, request.headers as { 'content-type': string }, how)
+  const receiving = (how: ReceiveOptions) => receiveFiles(request.body as Readable, request.headers['content-type'] ?? '', how)
   const options: ReceiveOptions = {
     field: kind === 'sync' ? 'image' : 'images',
     ...(indexField !== undefined && { indexField }),
@@ -171,6 +240,7 @@ function receive(
     idleTimeoutMs: limits.uploadIdleTimeoutMs,
     stage: () => blobs.stage(),
     discard: (path) => blobs.discard(path),
+    onBytes: onBodyBytes,
   }
   return observer ? observeFiles(observer, options, receiving) : receiving(options)
 }

@@ -1,56 +1,17 @@
-// From accounts to the wire, and the bodies that are taken about them.
-import type { FastifyInstance } from 'fastify'
-import { z } from 'zod'
-import { ROLES, SCOPES } from '../../access.ts'
-import type { Key, Session, User } from '../../accounts/account-store.ts'
+// From accounts to the wire, and the one who is signed in.
+import type { FastifyRequest } from 'fastify'
+import type { Key } from '../../accounts/keys/key-store.ts'
+import type { Session } from '../../accounts/sessions/session-store.ts'
+import type { User } from '../../accounts/users/user-store.ts'
 import type { AuditEntry } from '../../accounts/audit/audit-log.ts'
-import { MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH } from '../../accounts/users/passwords.ts'
-import type { ApiAuditEntry, ApiKey, ApiSession, ApiUser } from '../../api.ts'
+import type { ApiKey } from '../../api/keys.ts'
+import type { ApiAuditEntry } from '../../api/audit.ts'
+import type { ApiSession, ApiUser } from '../../api/accounts.ts'
 import { CalotypeError } from '../../errors.ts'
+import { iso, isoOrNull } from './iso.ts'
 
 /** No body about accounts is longer. */
 export const ACCOUNT_BODY_LIMIT = 16 * 1024
-
-const MAX_NAME_LENGTH = 100
-const MAX_KEYS_PAGE = 500
-
-/** Databases keep no NUL, and a list is no place for the other control characters. */
-const oneLine = z
-  .string()
-  .trim()
-  .min(1)
-  .max(MAX_NAME_LENGTH)
-  .refine((text) => /^\P{Cc}*$/u.test(text), 'Expected one line of text')
-  // The same for the API description: \P is not known to Python, nor \u to Go.
-  .meta({ pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]*$' })
-
-export const email = z.string().trim().toLowerCase().max(254).meta({ format: 'email' }).pipe(z.email())
-export const name = oneLine
-export const role = z.enum(ROLES)
-export const scopes = z.array(z.enum(SCOPES)).min(1).max(SCOPES.length)
-/** That is typed: any, so that a wrong one is a wrong one. */
-export const typedPassword = z.string().min(1).max(MAX_PASSWORD_LENGTH)
-export const newPassword = z.string().min(MIN_PASSWORD_LENGTH).max(MAX_PASSWORD_LENGTH)
-/** ISO 8601 with its offset; milliseconds since 1970. */
-export const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
-
-/** Of a user; what is left out stays as it is, and null is the default of the server. */
-export const quota = z.strictObject({ bytes: z.int().min(0).nullish(), images: z.int().min(0).nullish() })
-
-export const pageQuery = {
-  limit: z.coerce.number().int().min(1).max(MAX_KEYS_PAGE).default(100),
-  cursor: z.string().max(2_000).optional(),
-  q: z.string().max(200).optional(),
-}
-
-/** Of the routes of this instance: bodies are JSON or refused. */
-export function takeJsonOnly(fastify: FastifyInstance): void {
-  fastify.removeContentTypeParser('text/plain')
-  fastify.addContentTypeParser('*', (_request, _payload, done) => done(new CalotypeError('not_json')))
-}
-
-const iso = (at: number) => new Date(at).toISOString()
-const isoOrNull = (at: number | null) => (at === null ? null : iso(at))
 
 export const toApiUser = ({ id, email, name, role, createdAt, disabledAt, quota, usedToday }: User): ApiUser => ({
   id,
@@ -96,3 +57,15 @@ export const toApiAuditEntry = (entry: AuditEntry): ApiAuditEntry => ({
   address: entry.address,
   detail: entry.detail,
 })
+
+/** The user of a route for who is signed in; an open server has none. */
+export const signedIn = (request: Pick<FastifyRequest, 'principal'>): string => sessionOf(request).userId
+
+export function sessionOf({ principal: { userId, credentialId } }: Pick<FastifyRequest, 'principal'>): {
+  userId: string
+  credentialId: string
+} {
+  if (userId === null || credentialId === null)
+    throw new CalotypeError('forbidden', 'This server is open (AUTH=open): nobody has an account here.')
+  return { userId, credentialId }
+}

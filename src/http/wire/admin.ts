@@ -1,9 +1,8 @@
-// The admin area on the wire: what its routes take, and what they send of images, batches, the queue, workers and jobs.
-import { z } from 'zod'
-import type { ApiAdminBatchOwner, ApiAdminImage, ApiImageDetail, ApiJob, ApiPause, ApiWorker } from '../../api-admin.ts'
-import type { ApiBatch } from '../../api.ts'
+// The admin area on the wire: from images, batches, the pause, workers and jobs to what administrators are sent.
+import type { ApiAdminBatchOwner, ApiAdminImage, ApiImageDetail, ApiPause, ApiWorker } from '../../api/admin.ts'
+import type { ApiBatch } from '../../api/batches.ts'
+import type { ApiJob } from '../../api/jobs.ts'
 import type { AccountStore } from '../../accounts/account-store.ts'
-import { ERRORS, type ErrorCode } from '../../errors.ts'
 import type { TimelineStep } from '../../flow/admin/read-timeline.ts'
 import type { Image } from '../../image.ts'
 import type { Batch } from '../../record/batches/batch-store.ts'
@@ -11,24 +10,9 @@ import type { BulkJob } from '../../record/admin/bulk-jobs.ts'
 import type { WorkStore } from '../../record/work/work-store.ts'
 import type { Pause } from '../../record/work/work-pause.ts'
 import type { Worker } from '../../record/work/worker-registry.ts'
-import { time } from './accounts.ts'
-import { toApiBatch } from '../routes/batches.ts'
-import { imageFilter } from './image-filter.ts'
+import { toApiBatch } from './batches.ts'
 import { toApiImage } from './images.ts'
-
-const MAX_PAGE = 500
-
-/** For `z.object`. */
-export const page = { limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100), cursor: z.string().max(2_000).optional() }
-export const period = { owner: z.uuid().optional(), from: time.optional(), to: time.optional() }
-export const adminFilter = {
-  ...imageFilter,
-  ...period,
-  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]).optional(),
-}
-
-export const iso = (at: number) => new Date(at).toISOString()
-const isoOrNull = (at: number | null) => (at === null ? null : iso(at))
+import { iso, isoOrNull } from './iso.ts'
 
 type People = Pick<AccountStore, 'emailsOf'>
 

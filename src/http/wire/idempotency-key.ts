@@ -4,6 +4,14 @@ import { CalotypeError } from '../../errors.ts'
 
 const MAX_KEY_LENGTH = 255
 
+/** For declarations of endpoints. */
+export const IDEMPOTENCY_KEY = {
+  'Idempotency-Key': {
+    description: 'The same key with the same content gets the first answer again, and nothing is taken twice. 1 to 255 characters.',
+    example: '6f1c2b1e-harbour',
+  },
+}
+
 /**
  * Undefined without one; throws `bad_request` for one that is none. With who sends it, so that two users may choose the same: no header
  * has a line end in it.

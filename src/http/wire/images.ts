@@ -1,8 +1,10 @@
 // From an image to the wire: what clients are sent about it, and the addresses its bytes have.
-import type { ApiImage, ApiNotification } from '../../api.ts'
+import type { ApiNotification } from '../../api/events.ts'
+import type { ApiImage } from '../../api/images.ts'
 import { FORMATS, type Image, type Rendition } from '../../image.ts'
 import type { ImageEvent } from '../../publish/event-feed.ts'
 import { parseOperation } from '../../rendition/operation.ts'
+import { iso, isoOrNull } from './iso.ts'
 
 /** `<image id>-<recipe>.<ext>`, below the folder of a preset. Names the image, never the hash of its content. */
 export const mediaFile = ({ id, recipe }: Pick<Image, 'id' | 'recipe'>, { operation }: Pick<Rendition, 'operation'>) =>
@@ -20,8 +22,8 @@ export function toApiImage(image: Image): ApiImage {
     type: FORMATS[image.format].type,
     size: image.size,
     status: image.status,
-    uploaded_at: new Date(image.uploadedAt).toISOString(),
-    finished_at: image.finishedAt === null ? null : new Date(image.finishedAt).toISOString(),
+    uploaded_at: iso(image.uploadedAt),
+    finished_at: isoOrNull(image.finishedAt),
     upload_time: uploadTime(image),
     ...mediaUrls(image),
     thumbhash: image.outcome?.thumbhash ?? null,

@@ -3,14 +3,14 @@ import { flushCompileCache } from 'node:module'
 import { CalotypeError } from '../../errors.ts'
 import { failpoint } from '../../failpoints.ts'
 import { lacksThreads, prepareDecoder, warmUp } from './decoder.ts'
-import type { DevelopJob } from '../image-processor.ts'
+import type { ImageTask } from '../image-processor.ts'
 import { giveWay } from '../pool/give-way.ts'
 import type { MemoryEstimate } from '../checks/memory-estimate.ts'
 import type { FromChild, ToChild } from '../messages.ts'
 import { makeRenditions } from './make-renditions.ts'
 
 const [maxPixels, shareBytes, roomBytes] = process.argv.slice(2).map(Number) as [number, number, number]
-const waiting: { id: number; job: DevelopJob }[] = []
+const waiting: { id: number; task: ImageTask }[] = []
 const granted = new Map<number, () => void>()
 let working = false
 
@@ -38,16 +38,16 @@ process.on('message', (message: ToChild) => {
 async function work(): Promise<void> {
   if (working) return
   working = true
-  for (let next = waiting.shift(); next; next = waiting.shift()) await develop(next.id, next.job)
+  for (let next = waiting.shift(); next; next = waiting.shift()) await develop(next.id, next.task)
   working = false
 }
 
 /** Resolves when the pixels are done with; the files may still be on their way to the disk. */
-function develop(id: number, job: DevelopJob): Promise<void> {
-  failpoint('child-begun', job.sha256)
+function develop(id: number, task: ImageTask): Promise<void> {
+  failpoint('child-begun', task.sha256)
   return new Promise((next) => {
     const admit = async ({ most, least }: MemoryEstimate) => {
-      failpoint('child-admitted', job.sha256)
+      failpoint('child-admitted', task.sha256)
       if (least > roomBytes) throw notEnoughMemory(least)
       if (most <= shareBytes) return
       const grant = new Promise<void>((resolve) => granted.set(id, resolve))
@@ -55,14 +55,14 @@ function develop(id: number, job: DevelopJob): Promise<void> {
       await grant
     }
     const encoded = () => {
-      failpoint('child-encoded', job.sha256)
+      failpoint('child-encoded', task.sha256)
       send({ say: 'encoded', id })
       next()
     }
-    makeRenditions(job, maxPixels, { admit, encoded })
+    makeRenditions(task, maxPixels, { admit, encoded })
       .then(
         (made) => {
-          failpoint('child-done', job.sha256)
+          failpoint('child-done', task.sha256)
           send({ say: 'done', id, result: { outcome: 'developed', ...made } })
         },
         (error: CalotypeError) => {

@@ -8,13 +8,13 @@ import type { Picture } from '../../image.ts'
 import { parseOperation, type Operation } from '../../rendition/operation.ts'
 import { openableAvif } from '../checks/avif-brand.ts'
 import { lacksThreads, toDecodeError } from './decoder.ts'
-import type { DevelopJob, MadeOutput } from '../image-processor.ts'
+import type { ImageTask, MadeOutput } from '../image-processor.ts'
 import { boxOf, encode, THUMBHASH_BOX } from './encoders.ts'
 import { type Header, readHeader } from '../checks/header.ts'
 import type { MemoryEstimate } from '../checks/memory-estimate.ts'
 
-/** The job, without what only a pool needs. */
-export type Making = Pick<DevelopJob, 'format' | 'originalPath' | 'outputs'>
+/** The task, without what only a pool needs. */
+export type Making = Pick<ImageTask, 'format' | 'originalPath' | 'outputs'>
 
 /** What a pool steers an image by; who makes renditions without one needs none of it. */
 export interface Steering {
@@ -37,14 +37,14 @@ export interface Made {
  * `prepareDecoder` first. Throws a `CalotypeError`: `invalid_image`, `image_too_large`, `no_still_image` or `too_many_frames` if it is the
  * image's fault, else `storage_full` or `internal`; files begun are then left to the caller. `maxPixels` counts those of all frames.
  */
-export async function makeRenditions(job: Making, maxPixels: number, steering: Steering = {}): Promise<Made> {
-  const beside = job.outputs[0]?.path
-  if (job.format !== 'avif' || beside === undefined) return makeFrom(job, maxPixels, steering)
-  const originalPath = await openableAvif(job.originalPath, beside).catch((error: unknown) => {
+export async function makeRenditions(task: Making, maxPixels: number, steering: Steering = {}): Promise<Made> {
+  const beside = task.outputs[0]?.path
+  if (task.format !== 'avif' || beside === undefined) return makeFrom(task, maxPixels, steering)
+  const originalPath = await openableAvif(task.originalPath, beside).catch((error: unknown) => {
     throw toCalotypeError(error)
   })
   try {
-    return await makeFrom({ ...job, originalPath }, maxPixels, steering)
+    return await makeFrom({ ...task, originalPath }, maxPixels, steering)
   } catch (error) {
     if (originalPath === beside) await rm(originalPath, { force: true })
     throw error

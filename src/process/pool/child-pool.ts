@@ -1,12 +1,13 @@
-// The developer in use: long-lived children, each developing one image at a time, none of whose deaths harms the server.
+// The image processor in use: long-lived children, each developing one image at a time, none of whose deaths harms the server.
 import { rm } from 'node:fs/promises'
+import { createSemaphore } from '../../concurrency/semaphore.ts'
 import { type ErrorCode, ERRORS } from '../../errors.ts'
 import type { Failure } from '../../image.ts'
-import { Child, type ChildOptions, MOST_IN_HAND, type Task } from './child-process.ts'
+import { Child, type ChildOptions, MOST_IN_HAND, type PooledTask } from './child-process.ts'
 import { ChildStarts, type StartsLog } from './child-starts.ts'
 import { confine, type Confinement } from './confinement.ts'
-import type { Developer, DevelopJob, DevelopResult } from '../image-processor.ts'
-import { createMemoryBudget, roomForOne } from './memory-budget.ts'
+import type { ImageProcessor, ImageTask, TaskResult } from '../image-processor.ts'
+import { roomForOne } from './memory-room.ts'
 
 const MOST_DEATHS = 3
 
@@ -27,21 +28,21 @@ export interface ChildPoolOptions {
   log?: StartsLog
 }
 
-/** Starts its children at once, in the background; jobs wait for them. */
-export function createChildPool(options: ChildPoolOptions): Developer {
+/** Starts its children at once, in the background; tasks wait for them. */
+export function createChildPool(options: ChildPoolOptions): ImageProcessor {
   return new ChildPool(options)
 }
 
-class ChildPool implements Developer {
+class ChildPool implements ImageProcessor {
   readonly capacity: number
   readonly #childOptions: Omit<ChildOptions, 'confinement'>
   readonly #confine: () => Promise<Confinement>
   readonly #log: StartsLog | undefined
   readonly #starts: ChildStarts
   readonly #children = new Set<Child>()
-  readonly #queue: Task[] = []
+  readonly #queue: PooledTask[] = []
   /** What a child that died had in hand: each is tried again alone in a fresh child, so that the guilty one is found. */
-  readonly #suspects: Task[] = []
+  readonly #suspects: PooledTask[] = []
   readonly #emptied = Promise.withResolvers<void>()
   /** What this system grants; asked again after a start has failed, as it may be the reason. */
   #confinement: Promise<Confinement> | null = null
@@ -62,7 +63,7 @@ class ChildPool implements Developer {
       shareBytes,
       // Who gives more to pixels than would be left has said so.
       roomBytes: Math.max(roomBytes, memoryBytes),
-      budget: createMemoryBudget(memoryBytes - shareBytes * concurrency),
+      budget: createSemaphore(memoryBytes - shareBytes * concurrency),
     }
     this.#confine = () => confine(maxPixels, memoryBytes)
     this.#log = log
@@ -70,9 +71,9 @@ class ChildPool implements Developer {
     for (let i = 0; i < concurrency; i++) void this.#start()
   }
 
-  develop(job: DevelopJob): Promise<DevelopResult> {
-    const { promise, resolve } = Promise.withResolvers<DevelopResult>()
-    const task = { id: ++this.#lastId, job, deaths: 0, resolve }
+  develop(image: ImageTask): Promise<TaskResult> {
+    const { promise, resolve } = Promise.withResolvers<TaskResult>()
+    const task = { id: ++this.#lastId, image, deaths: 0, resolve }
     if (this.#closed || this.#starts.obstacle !== null) return Promise.resolve({ outcome: 'interrupted' })
     this.#queue.push(task)
     this.#dispatch()
@@ -95,7 +96,7 @@ class ChildPool implements Developer {
       children: children.map(({ pid, inHand, developed }) => ({ pid, busy: inHand > 0, developed })),
       developed: children.reduce((sum, { developed }) => sum + developed, this.#developed),
       replaced: this.#replaced,
-      bytesInFlight: children.filter((child) => child.working).length * shareBytes + budget.grantedBytes(),
+      bytesInFlight: children.filter((child) => child.working).length * shareBytes + budget.inUse(),
     }
   }
 
@@ -143,7 +144,7 @@ class ChildPool implements Developer {
           this.#dispatch()
         },
         onDone: (task, result, cause) => {
-          if (cause) this.#log?.debug({ sha256: task.job.sha256, cause }, 'an image could not be developed')
+          if (cause) this.#log?.debug({ sha256: task.image.sha256, cause }, 'an image could not be developed')
           void this.#finish(task, result)
           this.#putToUse(child)
         },
@@ -158,7 +159,7 @@ class ChildPool implements Developer {
     this.#children.add(child)
   }
 
-  #onGone(child: Child, held: { task: Task; timedOut: boolean }[], reason: string, signal: NodeJS.Signals | null): void {
+  #onGone(child: Child, held: { task: PooledTask; timedOut: boolean }[], reason: string, signal: NodeJS.Signals | null): void {
     this.#children.delete(child)
     this.#developed += child.developed
     if (this.#closed) {
@@ -175,7 +176,7 @@ class ChildPool implements Developer {
     // A suspect's child is ended on purpose once its suspect is done.
     if (held.length === 0 && child.reserved) return
     this.#replaced++
-    this.#log?.warn({ pid: child.pid, reason, images: held.map(({ task }) => task.job.sha256) }, 'a child died and was replaced')
+    this.#log?.warn({ pid: child.pid, reason, images: held.map(({ task }) => task.image.sha256) }, 'a child died and was replaced')
     this.#judge(held, signal === 'SIGKILL')
     this.#dispatch()
   }
@@ -196,7 +197,7 @@ class ChildPool implements Developer {
    * A deadline has its one culprit, what else was in hand is innocent; any other death makes suspects of all. Killed, not crashed, while
    * it may have taken more memory than there is for pixels: that is how a system ends who takes more than there is at all.
    */
-  #judge(held: { task: Task; timedOut: boolean }[], isKilled: boolean): void {
+  #judge(held: { task: PooledTask; timedOut: boolean }[], isKilled: boolean): void {
     const deadline = held.some(({ timedOut }) => timedOut)
     for (const { task, timedOut } of held.toReversed()) {
       if (timedOut) void this.#finish(task, { outcome: 'failed', failure: failure('processing_timeout') })
@@ -236,9 +237,9 @@ class ChildPool implements Developer {
   }
 
   /** Unless it is developed, nothing is left at the paths; whoever could write there has ended. */
-  async #finish(task: Task, result: DevelopResult): Promise<void> {
+  async #finish(task: PooledTask, result: TaskResult): Promise<void> {
     if (result.outcome !== 'developed') {
-      await Promise.all(task.job.outputs.map(({ path }) => rm(path, { force: true }).catch(() => {})))
+      await Promise.all(task.image.outputs.map(({ path }) => rm(path, { force: true }).catch(() => {})))
     }
     task.resolve(result)
   }

@@ -2,8 +2,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { failpointEnv } from '../../failpoints.ts'
-import type { DevelopJob, DevelopResult } from '../image-processor.ts'
-import type { MemoryBudget } from './memory-budget.ts'
+import type { ImageTask, TaskResult } from '../image-processor.ts'
+import type { Semaphore } from '../../concurrency/semaphore.ts'
 import type { FromChild, ToChild } from '../messages.ts'
 
 /** One being developed and one waiting, so that a child never waits for a busy server. */
@@ -18,20 +18,20 @@ const MOST_YOUNG_MB = 4
 const { NODE_COMPILE_CACHE } = process.env
 const compileCacheEnv = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
 
-/** A job on its way through the pool. */
-export interface Task {
+/** A task on its way through the pool. */
+export interface PooledTask {
   id: number
-  job: DevelopJob
+  image: ImageTask
   /** Children that died with it in hand, deadlines not counted. */
   deaths: number
   /** Its child asked for all the memory there is for pixels, and it may need more. */
   exceeds?: boolean
-  resolve(result: DevelopResult): void
+  resolve(result: TaskResult): void
 }
 
 /** A task in the hand of a child. The first that is not encoded is the one whose pixels are being worked on. */
 interface Held {
-  task: Task
+  task: PooledTask
   encoded: boolean
   recalled: boolean
   timedOut: boolean
@@ -47,7 +47,8 @@ export interface ChildOptions {
   shareBytes: number
   /** Bytes there are for one image at most: what needs more is refused. */
   roomBytes: number
-  budget: MemoryBudget
+  /** Bytes for the images that need more than their child's share. */
+  budget: Semaphore
   /** What goes before the command of a child: `confine`. */
   confinement: readonly string[]
 }
@@ -55,9 +56,9 @@ export interface ChildOptions {
 /** What the pool is told. `onGone` comes once, last, and with whatever was in hand; nothing is written at its paths any more. */
 export interface ChildEvents {
   onReady(): void
-  onDone(task: Task, result: DevelopResult, cause: string | undefined): void
-  onReturned(task: Task): void
-  onGone(held: { task: Task; timedOut: boolean }[], reason: string, signal: NodeJS.Signals | null): void
+  onDone(task: PooledTask, result: TaskResult, cause: string | undefined): void
+  onReturned(task: PooledTask): void
+  onGone(held: { task: PooledTask; timedOut: boolean }[], reason: string, signal: NodeJS.Signals | null): void
 }
 
 export class Child {
@@ -126,21 +127,21 @@ export class Child {
     return this.#head() !== undefined
   }
   /** A task in hand that it has not begun, and that was not recalled yet. */
-  get spare(): Task | undefined {
+  get spare(): PooledTask | undefined {
     const [, next] = [...this.#held.values()].filter((held) => !held.encoded)
     return next && !next.recalled ? next.task : undefined
   }
 
-  give(task: Task): void {
+  give(task: PooledTask): void {
     this.fresh = false
     const held: Held = { task, encoded: false, recalled: false, timedOut: false }
     this.#held.set(task.id, held)
-    this.#send({ say: 'develop', id: task.id, job: task.job })
+    this.#send({ say: 'develop', id: task.id, task: task.image })
     if (this.#head() === held) this.#startClock(held)
   }
 
   /** Asks for a task back; `onReturned` follows if it was not begun. */
-  recall(task: Task): void {
+  recall(task: PooledTask): void {
     const held = this.#held.get(task.id)
     if (!held) return
     held.recalled = true
@@ -183,8 +184,8 @@ export class Child {
     if (message.say === 'waiting') {
       // The clock stands still until there is memory.
       clearTimeout(held.clock)
-      held.task.exceeds = message.bytes > this.#options.budget.totalBytes
-      held.release = this.#options.budget.ask(message.bytes, () => {
+      held.task.exceeds = message.bytes > this.#options.budget.capacity
+      held.release = this.#options.budget.acquire(message.bytes, () => {
         this.#send({ say: 'granted', id: message.id })
         this.#startClock(held)
       })

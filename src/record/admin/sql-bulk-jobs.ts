@@ -2,9 +2,9 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import type { JobsTable } from '../../db/tables/admin-tables.ts'
+import { compared, decodeCursor, toPage } from '../../db/keyset.ts'
 import type { Database } from '../../db/schema.ts'
 import { imageSelection, type BulkJob, type BulkJobs, type HeldJob, type JobLease } from './bulk-jobs.ts'
-import { decodeCursor, encodeCursor } from '../cursor.ts'
 
 // As they are in their columns.
 const actor = z.record(z.string(), z.unknown())
@@ -40,18 +40,17 @@ export function createSqlBulkJobs({ read, write, now, canSkipLocked }: Database)
     },
 
     async list({ limit, cursor }) {
-      const [at, id] = cursor === undefined ? [] : (decodeCursor(cursor, 'number,string') as [number, string])
       const rows = await read
         .selectFrom('jobs')
         .selectAll()
-        .$if(at !== undefined, (query) => query.where((eb) => eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(at!, id!))))
+        .$if(cursor !== undefined, (query) => query.where(compared(['created_at', 'id'], '<', decodeCursor(cursor!, 'number,string'))))
         .orderBy('created_at', 'desc')
         .orderBy('id', 'desc')
         // One more than asked for tells whether there is a next page.
         .limit(limit + 1)
         .execute()
-      const last = rows.length > limit ? rows[limit - 1] : undefined
-      return { jobs: rows.slice(0, limit).map(toJob), next: last ? encodeCursor([last.created_at, last.id]) : null }
+      const { items: jobs, next } = toPage(rows, limit, (row) => [row.created_at, row.id], toJob)
+      return { jobs, next }
     },
 
     async cancel(id) {

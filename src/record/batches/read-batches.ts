@@ -1,12 +1,12 @@
 // Reads the ledger: batches with their counts in one snapshot each, and the files of one by where they stand.
 import { sql, type Expression, type ExpressionBuilder, type Kysely, type SqlBool } from 'kysely'
 import type { Owner } from '../../access.ts'
+import { compared, decodeCursor, encodeCursor, toPage } from '../../db/keyset.ts'
 import type { BatchesTable } from '../../db/tables/journey-tables.ts'
 import type { DeclaredFileRow, Schema } from '../../db/schema.ts'
 import { ERRORS } from '../../errors.ts'
 import { FILE_STATUSES, isFinal, STATUSES, type FileStatus, type Status } from '../../image.ts'
 import type { Batch, BatchesQuery, BatchFile, FilesQuery } from './batch-store.ts'
-import { decodeCursor, encodeCursor, type Cursor } from '../cursor.ts'
 import { selectImages, toImageWithOutcome } from '../images/image-rows.ts'
 import { decodeName, fitting, isListedFor, isOf } from '../query-parts.ts'
 import { parseRejected, type Rejected } from '../uploads/rejected.ts'
@@ -18,7 +18,7 @@ type Row = Pick<BatchesTable, (typeof COUNTED)[number]> & {
   last: number | null
 }
 
-type BatchPage = Omit<BatchesQuery, 'cursor'> & { before: Cursor | null }
+type BatchPage = Omit<BatchesQuery, 'cursor'> & { before: [createdAt: number, id: string] | null }
 
 /** Batches that are not open have none of these. Each is found along an index of what is not final, of which there is little. */
 const openBatches = (db: Kysely<Schema>) =>
@@ -37,7 +37,7 @@ function matching(eb: ExpressionBuilder<Schema, 'batches'>, db: Kysely<Schema>, 
   if (owner !== undefined) conditions.push(isListedFor(owner, 'batches'))
   if (from !== undefined) conditions.push(eb('created_at', '>=', from))
   if (to !== undefined) conditions.push(eb('created_at', '<', to))
-  if (before) conditions.push(eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(before[0] as number, before[1] as string)))
+  if (before) conditions.push(compared(['created_at', 'id'], '<', before))
   return eb.and(conditions)
 }
 
@@ -114,9 +114,14 @@ export async function listBatches(db: Kysely<Schema>, { limit, cursor, ...filter
   const before = cursor === undefined ? null : decodeCursor(cursor, 'number,string')
   // One more than asked for tells whether there is a next page.
   const rows = await selectBatches(db, { ...filter, limit: limit + 1, before }, owner).execute()
-  const batches = [...Map.groupBy(rows, (row) => row.id).values()].map(toBatch)
-  const last = batches.length > limit ? batches[limit - 1] : undefined
-  return { batches: batches.slice(0, limit), next: last ? encodeCursor([last.createdAt, last.id]) : null }
+  const found = [...Map.groupBy(rows, (row) => row.id).values()].map(toBatch)
+  const { items: batches, next } = toPage(
+    found,
+    limit,
+    ({ createdAt, id }) => [createdAt, id],
+    (batch) => batch,
+  )
+  return { batches, next }
 }
 
 const isStatus = (status: FileStatus): status is Status => (STATUSES as readonly FileStatus[]).includes(status)
@@ -174,7 +179,7 @@ const MAX_INDEX = 2 ** 31 - 1
 /** By their place. */
 export async function listBatchFiles(db: Kysely<Schema>, query: FilesQuery, owner: Owner) {
   const { batchId, limit, cursor } = query
-  const after = cursor === undefined ? -1 : Math.min(decodeCursor(cursor, 'number')[0] as number, MAX_INDEX)
+  const after = cursor === undefined ? -1 : Math.min(decodeCursor(cursor, 'number')[0], MAX_INDEX)
   // Its files are of the same owner.
   const batch = await db.selectFrom('batches').select('rejected').where('id', '=', batchId).where(isOf(owner, 'batches')).executeTakeFirst()
   if (!batch) return null

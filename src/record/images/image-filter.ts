@@ -1,6 +1,6 @@
 // Which images are meant, by what is known of them: in lists and counts, and kept in the rows of bulk jobs.
 import { z } from 'zod'
-import { ERROR_CODES } from '../../errors.ts'
+import { ERROR_CODES } from '../../error-codes.ts'
 import { FORMAT_NAMES, STATUSES } from '../../image.ts'
 
 /** Strict: a condition that is not known, and so not heeded, would find more images than were meant. */

@@ -1,10 +1,10 @@
 // Lists and counts images: pages by keyset (the last page costs what the first does), by what a filter finds.
 import { sql, type OrderByDirection, type RawBuilder } from 'kysely'
 import type { Owner } from '../../access.ts'
+import { compared, decodeCursor, encodeCursor, type Place } from '../../db/keyset.ts'
 import type { Database, NamesFound } from '../../db/schema.ts'
 import { patternOf } from '../../db/name-search.ts'
 import { countKept } from '../admin/read-counts.ts'
-import { decodeCursor, encodeCursor } from '../cursor.ts'
 import { encodeName, fitting, isListedFor, isOf } from '../query-parts.ts'
 import { selectImages, toImageWithOutcome } from './image-rows.ts'
 import type { ImageFilter } from './image-filter.ts'
@@ -22,15 +22,13 @@ const SORTS = {
 } satisfies Record<Sort, [SortColumn, OrderByDirection]>
 
 /** The sort column's value and the id of the last image of a page. */
-const decodePlace = (text: string, column: SortColumn) => decodeCursor(text, column === 'name' ? 'string,string' : 'number,string') as Place
+const decodePlace = (text: string, column: SortColumn): Place => decodeCursor(text, column === 'name' ? 'string,string' : 'number,string')
 
-type Place = [value: string | number, id: string]
-
-const compared = (column: SortColumn, by: '<' | '>' | '<=' | '>=', [value, id]: Place) =>
-  sql<boolean>`(${sql.ref(`images.${column}`)}, images.id) ${sql.raw(by)} (${value}, ${id})`
-const isPast = (column: SortColumn, direction: OrderByDirection, place: Place) => compared(column, direction === 'desc' ? '<' : '>', place)
+const columnsOf = (column: SortColumn): [string, string] => [`images.${column}`, 'images.id']
+const isPast = (column: SortColumn, direction: OrderByDirection, place: Place) =>
+  compared(columnsOf(column), direction === 'desc' ? '<' : '>', place)
 const isUpTo = (column: SortColumn, direction: OrderByDirection, place: Place) =>
-  compared(column, direction === 'desc' ? '>=' : '<=', place)
+  compared(columnsOf(column), direction === 'desc' ? '>=' : '<=', place)
 
 /**
  * What is found otherwise: by its names, or in its batch. As in `isOf`, written so that no index of these is taken for the better way.

@@ -1,6 +1,6 @@
 // A file of an upload that was refused, as the row of its batch keeps it: a list of these in JSON.
 import { z } from 'zod'
-import { ERROR_CODES } from '../../errors.ts'
+import { ERROR_CODES } from '../../error-codes.ts'
 
 const rejected = z.object({
   /** Its place in what was sent. */

@@ -1,9 +1,9 @@
 // Reads work: what waits, how much there is of it, and what was done for an image.
 import { sql, type Kysely } from 'kysely'
+import { compared, decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Database, Schema } from '../../db/schema.ts'
 import type { ErrorCode } from '../../errors.ts'
 import { countKept } from '../admin/read-counts.ts'
-import { decodeCursor, encodeCursor } from '../cursor.ts'
 import { failureOf } from '../images/image-rows.ts'
 import { slices } from '../query-parts.ts'
 import { outputs } from '../renditions/image-states.ts'
@@ -17,10 +17,7 @@ export async function pendingJobs(db: Kysely<Schema>, limit: number, cursor?: st
     .orderBy('uploaded_at')
     .orderBy('id')
     .limit(limit)
-  if (cursor) {
-    const [uploadedAt, id] = decodeCursor(cursor, 'number,string') as [number, string]
-    query = query.where((eb) => eb(eb.refTuple('uploaded_at', 'id'), '>', eb.tuple(uploadedAt, id)))
-  }
+  if (cursor) query = query.where(compared(['uploaded_at', 'id'], '>', decodeCursor(cursor, 'number,string')))
   const rows = await query.execute()
   const last = rows.length === limit ? rows.at(-1) : undefined
   return {

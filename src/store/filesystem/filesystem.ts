@@ -1,6 +1,6 @@
 // The blob store in a folder: written aside, synced, renamed, the folder synced; so a name always stands for whole bytes.
 import { randomUUID } from 'node:crypto'
-import { createReadStream, existsSync, mkdirSync } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import {
   access,
   constants,
@@ -23,6 +23,7 @@ import { CalotypeError, StartError, toCalotypeError } from '../../errors.ts'
 import { failpoint } from '../../failpoints.ts'
 import type { BlobStat, BlobStore } from '../blob-store.ts'
 import { exactFs } from './exact-fs.ts'
+import { makeAgain, openStaging, type StagingOptions } from './staging.ts'
 import { createFolders } from './synced-folders.ts'
 import { stagedFiles } from '../staging-folder.ts'
 
@@ -74,59 +75,11 @@ async function checkRights(folder: string, prefixes: string[]) {
 // Of a blob at once. While all cores develop, each trip to the file threads waits for its turn: most developed images need two.
 const READ_BYTES = 256 * 1024
 
-// A folder of staged files that its process has not touched for so long is nobody's. A lock, as staging-folder.ts has it on a local disk,
-// would tell at once, but not over every network file system, and one wrongly taken for dead would lose what it is writing.
-const ABANDONED_MS = 24 * 60 * 60 * 1000
-
-export interface FilesystemOptions {
-  /** Other processes have it open, too. */
-  isShared?: boolean
-  /** Another process may have it open, as if it were alone: what ended processes have left is left alone. It stores little. */
-  asVisitor?: boolean
-}
-
-/** False, too, where another process removes it just now. */
-async function isAbandoned(path: string): Promise<boolean> {
-  try {
-    return Date.now() - (await stat(path)).mtimeMs >= ABANDONED_MS
-  } catch (error) {
-    if (isMissing(error)) return false
-    throw error
-  }
-}
-
-/** The folder where this process stages files; what ended processes left is removed. */
-async function openStaging(folder: string, { isShared = false, asVisitor = false }: FilesystemOptions) {
-  const tmp = join(folder, 'tmp')
-  await mkdir(tmp, { recursive: true })
-  for (const left of asVisitor ? [] : await readdir(tmp)) {
-    const path = join(tmp, left)
-    if (isShared && !(await isAbandoned(path))) continue
-    await rm(path, { recursive: true, force: true })
-  }
-  if (!isShared && !asVisitor) return { staging: tmp, close: async () => {} }
-  const staging = join(tmp, randomUUID())
-  await mkdir(staging)
-  const touching = setInterval(() => void utimes(staging, new Date(), new Date()).catch(() => undefined), ABANDONED_MS / 24).unref()
-  return {
-    staging,
-    async close() {
-      clearInterval(touching)
-      await rm(staging, { recursive: true, force: true })
-    },
-  }
-}
-
-/** Somebody emptied the folder of staged files. Where the store itself is gone, there is another disk, or none: writing says so. */
-function makeAgain(folder: string, staging: string) {
-  if (PREFIXES.every((prefix) => existsSync(join(folder, prefix)))) mkdirSync(staging, { recursive: true })
-}
-
 /**
  * Opens the store in a folder, which is made where missing: `tmp/` for what is being written, and a folder for each prefix of
  * the keys. Only one process may have it open, unless it is said to be shared, and visitors.
  */
-export async function openFilesystemStore(path: string, options: FilesystemOptions = {}): Promise<BlobStore> {
+export async function openFilesystemStore(path: string, options: StagingOptions = {}): Promise<BlobStore> {
   const folder = resolve(path)
   const folders = createFolders(folder)
   let staged
@@ -165,7 +118,7 @@ export async function openFilesystemStore(path: string, options: FilesystemOptio
 
   return {
     stage() {
-      if (!existsSync(staging)) makeAgain(folder, staging)
+      if (!existsSync(staging)) makeAgain(folder, PREFIXES, staging)
       return join(staging, randomUUID())
     },
 

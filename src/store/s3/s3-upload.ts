@@ -11,8 +11,9 @@ import {
   UploadPartCommand,
   type CompletedPart,
 } from '@aws-sdk/client-s3'
+import { forEachConcurrent } from '../../concurrency/for-each-concurrent.ts'
+import type { Semaphore } from '../../concurrency/semaphore.ts'
 import type { Logger } from '../../log.ts'
-import type { Gate } from '../semaphore.ts'
 import { badAnswer, isDamage, s3Code, type S3Bucket } from './s3-bucket.ts'
 
 const MIB = 1024 * 1024
@@ -28,9 +29,9 @@ const ATTEMPTS = 3
 export interface Uploading {
   bucket: S3Bucket
   /** Bounds requests in flight, one each. */
-  requests: Gate
+  requests: Semaphore
   /** Bounds the bytes held in memory. A piece is held, not streamed, so that it can be hashed first and sent again. */
-  memory: Gate
+  memory: Semaphore
   log: Logger | undefined
 }
 
@@ -100,32 +101,20 @@ async function sendParts(
   upload: { Bucket: string; Key: string; UploadId: string | undefined },
 ): Promise<CompletedPart[]> {
   const parts: CompletedPart[] = []
-  const count = Math.ceil(size / PART_BYTES)
-  let next = 0
-  async function sendSome() {
-    while (next < count) {
-      const at = next++
-      const start = at * PART_BYTES
-      const length = Math.min(PART_BYTES, size - start)
-      const PartNumber = at + 1
-      try {
-        const { ETag } = await sendPiece(uploading, path, start, length, ({ bytes, contentMd5 }) =>
-          uploading.bucket.ask(
-            (s3, options) => s3.send(new UploadPartCommand({ ...upload, PartNumber, Body: bytes, ContentMD5: contentMd5 }), options),
-            length,
-          ),
-        )
-        parts[at] = { PartNumber, ETag }
-      } catch (error) {
-        next = count
-        throw error
-      }
-    }
-  }
+  const places = Array.from({ length: Math.ceil(size / PART_BYTES) }).keys()
   // All have ended before the upload is aborted: a part that comes later would stay.
-  const ends = await Promise.allSettled(Array.from({ length: PARTS_AT_ONCE }, sendSome))
-  const failed = ends.find((end) => end.status === 'rejected')
-  if (failed) throw failed.reason
+  await forEachConcurrent(PARTS_AT_ONCE, places, async (at) => {
+    const start = at * PART_BYTES
+    const length = Math.min(PART_BYTES, size - start)
+    const PartNumber = at + 1
+    const { ETag } = await sendPiece(uploading, path, start, length, ({ bytes, contentMd5 }) =>
+      uploading.bucket.ask(
+        (s3, options) => s3.send(new UploadPartCommand({ ...upload, PartNumber, Body: bytes, ContentMD5: contentMd5 }), options),
+        length,
+      ),
+    )
+    parts[at] = { PartNumber, ETag }
+  })
   return parts
 }
 

@@ -6,10 +6,10 @@ import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { DeleteObjectsCommand, GetObjectCommand, HeadBucketCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { createSemaphore } from '../../concurrency/semaphore.ts'
 import { CalotypeError, toCalotypeError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { BlobStore } from '../blob-store.ts'
-import { createGate } from '../semaphore.ts'
 import { badAnswer, openBucket, s3Code, type S3Settings } from './s3-bucket.ts'
 import { bodyLength, exactBody } from './s3-download.ts'
 import { createLinks } from './s3-links.ts'
@@ -52,8 +52,8 @@ export async function openS3Store(options: S3StoreOptions): Promise<BlobStore> {
     throw error
   })
   const Bucket = bucket.name
-  const requests = createGate(REQUESTS_AT_ONCE)
-  const uploading = { bucket, requests, memory: createGate(UPLOAD_MEMORY_BYTES), log }
+  const requests = createSemaphore(REQUESTS_AT_ONCE)
+  const uploading = { bucket, requests, memory: createSemaphore(UPLOAD_MEMORY_BYTES), log }
   const discard = (path: string) => rm(path, { force: true }).catch(() => undefined)
 
   async function get(key: string, range?: { start: number; end: number }) {

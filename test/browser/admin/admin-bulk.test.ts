@@ -1,7 +1,8 @@
 // Bulk actions in a browser: a thousand failures tried again to the end, one that is cancelled, all of a filter deleted.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { ApiJob, ApiOverview } from '../../../src/api-admin.ts'
+import type { ApiOverview } from '../../../src/api/admin.ts'
+import type { ApiJob } from '../../../src/api/jobs.ts'
 import { send, setUp, type SignedIn } from '../../support/clients/accounts.ts'
 import { assertAccessible, startBrowser, type TestBrowser } from '../../support/clients/browser.ts'
 import { failingFiles } from '../../support/inputs/failing-files.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Locator, Page } from 'playwright-core'
-import type { ApiAdminImage } from '../../../src/api-admin.ts'
+import type { ApiAdminImage } from '../../../src/api/admin.ts'
 import { letIn, makeKey, send, setUp, signIn, type SignedIn } from '../../support/clients/accounts.ts'
 import { assertAccessible, startBrowser, type TestBrowser } from '../../support/clients/browser.ts'
 import { ask, eventually } from '../../support/clients/client.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Page } from 'playwright-core'
-import type { ApiImage } from '../../../src/api.ts'
+import type { ApiImage } from '../../../src/api/images.ts'
 import { freePorts } from '../../../scripts/cluster/place.ts'
 import { RECIPE } from '../../../src/rendition/presets.ts'
 import { assertAccessible, startBrowser, type TestBrowser } from '../../support/clients/browser.ts'

@@ -1,7 +1,7 @@
 // What the tests of uploads do with the page: drop, wait for its end, read what it says.
 import assert from 'node:assert/strict'
 import type { Page } from 'playwright-core'
-import type { ApiBatch } from '../../../src/api.ts'
+import type { ApiBatch } from '../../../src/api/batches.ts'
 import { ask, listImages } from '../../support/clients/client.ts'
 
 /** Files or folders of the disk let go over the page, as from a file manager. */

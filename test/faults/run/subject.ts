@@ -29,7 +29,7 @@ export interface Subject extends AsyncDisposable, DataAt {
   /** Null when embedded: the server develops. */
   readonly worker: Server | null
   /** Who has children that develop. */
-  readonly developer: Server
+  readonly processor: Server
   /** Starts again whoever has ended by itself. True if anyone had. */
   revive(): Promise<boolean>
   /** Ends all in order; gives the exit codes. */
@@ -130,7 +130,7 @@ async function openSubject(options: SubjectOptions, engines: TestCluster | undef
     get worker() {
       return running.get('worker') ?? null
     },
-    get developer() {
+    get processor() {
       return running.get('worker') ?? running.get('serve')!
     },
     async revive() {

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { InjectOptions } from 'fastify'
-import { OPERATIONS } from '../../../src/http/openapi/document.ts'
 import { RECIPE } from '../../../src/rendition/presets.ts'
 import { PASSWORD } from '../../support/clients/accounts.ts'
 import { CALLERS, form, startCallers, type Callers } from '../../support/clients/callers.ts'
@@ -106,10 +105,25 @@ const PRIVATE_TABLE: Record<string, string> = {
   'GET /media/thumbnails/:file': '404 200 404 200 404 200 404 404 401 401',
 }
 
+interface Described {
+  requestBody?: { content: Record<string, { example: object }> }
+}
+
 let callers: Callers
 let bytes: Buffer
+/** Of bodies, by route. */
+let examples: Map<string, object>
 before(async () => {
   callers = await startCallers()
+  const { paths } = (await callers.server.inject('/api/openapi.json')).json<{ paths: Record<string, Record<string, Described>> }>()
+  examples = new Map(
+    Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).flatMap(([method, { requestBody }]): [string, object][] => {
+        const [content] = Object.values(requestBody?.content ?? {})
+        return content ? [[`${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`, content.example]] : []
+      }),
+    ),
+  )
   bytes = await photograph({ seed: 5, megapixels: 0.02, format: 'jpeg' })
 })
 after(() => callers.end())
@@ -158,9 +172,8 @@ const REQUESTS: Record<string, () => Promise<InjectOptions> | InjectOptions> = {
   }),
 }
 
-/** Any other route as its description shows it. */
-const requestOf = (key: string): Promise<InjectOptions> | InjectOptions =>
-  REQUESTS[key]?.() ?? { payload: OPERATIONS[key]?.body?.example as object }
+/** Any other route with the body that its description shows. */
+const requestOf = (key: string): Promise<InjectOptions> | InjectOptions => REQUESTS[key]?.() ?? { payload: examples.get(key)! }
 
 async function statuses(key: string, server = callers.server, method = key.split(' ')[0]!): Promise<string> {
   const [, path] = key.split(' ')

@@ -1,7 +1,7 @@
 // A server that is open: everything as if there were no accounts, and nothing to sign in to.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ApiMe } from '../../../src/api.ts'
+import type { ApiMe } from '../../../src/api/accounts.ts'
 import { login, send } from '../../support/clients/accounts.ts'
 import { ask } from '../../support/clients/client.ts'
 import { startServer } from '../../support/servers/server.ts'

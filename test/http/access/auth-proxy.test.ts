@@ -1,7 +1,7 @@
 // Behind a proxy that is trusted: addresses and TLS as it says, and whether the time of an answer tells who has an account.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { ApiMe } from '../../../src/api.ts'
+import type { ApiMe } from '../../../src/api/accounts.ts'
 import { networkOf } from '../../../src/flow/accounts/guess-password.ts'
 import { cookieOf, letIn, login, PASSWORD, send, setUp, type SignedIn } from '../../support/clients/accounts.ts'
 import { ask } from '../../support/clients/client.ts'

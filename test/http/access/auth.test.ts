@@ -1,7 +1,8 @@
 // Signing in and out of a real server: sessions, what is kept of them, who is refused, and how often one may guess.
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import type { ApiError, ApiMe, ApiPasswordChanged, ApiPasswordReset, ApiSession } from '../../../src/api.ts'
+import type { ApiMe, ApiPasswordChanged, ApiPasswordReset, ApiSession } from '../../../src/api/accounts.ts'
+import type { ApiError } from '../../../src/api/errors.ts'
 import {
   cookieOf,
   letIn,

@@ -3,19 +3,11 @@ import assert from 'node:assert/strict'
 import { createHash, randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import WebSocket from 'ws'
-import type {
-  ApiBatch,
-  ApiCount,
-  ApiDeclared,
-  ApiDeleted,
-  ApiError,
-  ApiEvents,
-  ApiImage,
-  ApiInitiated,
-  ApiNotification,
-  ApiRetried,
-  ApiUploaded,
-} from '../../../src/api.ts'
+import type { ApiBatch, ApiDeclared } from '../../../src/api/batches.ts'
+import type { ApiError } from '../../../src/api/errors.ts'
+import type { ApiEvents, ApiNotification } from '../../../src/api/events.ts'
+import type { ApiCount, ApiDeleted, ApiImage, ApiRetried } from '../../../src/api/images.ts'
+import type { ApiInitiated, ApiUploaded } from '../../../src/api/uploads.ts'
 import { createServer } from '../../../src/http/server.ts'
 import { createLog } from '../../../src/log.ts'
 import { NO_RESERVE } from '../../../src/store/disk-reserve.ts'

@@ -7,14 +7,16 @@ import type {
   ApiAdminImage,
   ApiFailureGroup,
   ApiImageDetail,
-  ApiJob,
   ApiOverview,
-  ApiQueue,
-  ApiSelectionCount,
   ApiSetting,
   ApiWorker,
-} from '../../../src/api-admin.ts'
-import type { ApiAuditEntry, ApiBatch, ApiError, ApiImage } from '../../../src/api.ts'
+} from '../../../src/api/admin.ts'
+import type { ApiAuditEntry } from '../../../src/api/audit.ts'
+import type { ApiBatch } from '../../../src/api/batches.ts'
+import type { ApiError } from '../../../src/api/errors.ts'
+import type { ApiImage } from '../../../src/api/images.ts'
+import type { ApiJob, ApiSelectionCount } from '../../../src/api/jobs.ts'
+import type { ApiQueue } from '../../../src/api/admin.ts'
 import { letIn, send, setUp, type SignedIn } from '../../support/clients/accounts.ts'
 import { ask, END_OF_PARTS, eventually, part, post, type SentFile } from '../../support/clients/client.ts'
 import { failingFiles } from '../../support/inputs/failing-files.ts'

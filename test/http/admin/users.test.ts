@@ -1,7 +1,9 @@
 // What administrators do over HTTP: users, keys of others, the audit log; and what members and keys of each scope may not.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { ApiAuditEntry, ApiKey, ApiUser, ApiUserWithPassword } from '../../../src/api.ts'
+import type { ApiUser, ApiUserWithPassword } from '../../../src/api/accounts.ts'
+import type { ApiAuditEntry } from '../../../src/api/audit.ts'
+import type { ApiKey } from '../../../src/api/keys.ts'
 import { csvLine } from '../../../src/http/wire/csv.ts'
 import { letIn, login, makeKey, PASSWORD, send, setUp, signIn, type SignedIn } from '../../support/clients/accounts.ts'
 import { ask } from '../../support/clients/client.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { ApiImage } from '../../../src/api.ts'
+import type { ApiImage } from '../../../src/api/images.ts'
 import { send } from '../../support/clients/accounts.ts'
 import { allFinal, ask, eventually, listImages, upload } from '../../support/clients/client.ts'
 import { audit, query } from '../../support/servers/data-dir.ts'

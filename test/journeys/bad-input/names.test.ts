@@ -1,7 +1,7 @@
 // File names of any bytes: shown as they were given, used nowhere as a path.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ApiImage } from '../../../src/api.ts'
+import type { ApiImage } from '../../../src/api/images.ts'
 import { badInput } from '../../support/inputs/bad-input.ts'
 import { ask, END_OF_PARTS, listImages, part, post, upload, type Uploaded, type Answer } from '../../support/clients/client.ts'
 import { filesIn } from '../../support/servers/data-dir.ts'

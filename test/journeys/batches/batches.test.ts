@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { ApiBatch, ApiDeclared } from '../../../src/api.ts'
+import type { ApiBatch, ApiDeclared } from '../../../src/api/batches.ts'
 import { ask, eventually, listImages, MULTIPART, upload, watch } from '../../support/clients/client.ts'
 import { audit, change, query } from '../../support/servers/data-dir.ts'
 import {

@@ -1,7 +1,8 @@
 // Many images in one request: deleted, tried again, counted.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ApiCount, ApiDeleted, ApiError, ApiImage, ApiRetried } from '../../../src/api.ts'
+import type { ApiError } from '../../../src/api/errors.ts'
+import type { ApiCount, ApiDeleted, ApiImage, ApiRetried } from '../../../src/api/images.ts'
 import { allFinal, ask, eventually, listImages, upload, watch } from '../../support/clients/client.ts'
 import { audit } from '../../support/servers/data-dir.ts'
 import { photograph, smallPhotographs } from '../../support/inputs/photographs.ts'

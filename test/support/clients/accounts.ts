@@ -1,7 +1,9 @@
 // People and programs for tests of a server with AUTH=required: the first administrator by the link of its log, and who they let in.
 import assert from 'node:assert/strict'
 import type { Role, Scope } from '../../../src/access.ts'
-import type { ApiError, ApiMe, ApiNewKey, ApiUserWithPassword } from '../../../src/api.ts'
+import type { ApiMe, ApiUserWithPassword } from '../../../src/api/accounts.ts'
+import type { ApiError } from '../../../src/api/errors.ts'
+import type { ApiNewKey } from '../../../src/api/keys.ts'
 import { ask, type Answer } from './client.ts'
 import type { Server } from '../servers/server.ts'
 

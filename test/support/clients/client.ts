@@ -3,7 +3,11 @@ import { request, type IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import { text as readText } from 'node:stream/consumers'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { ApiBatch, ApiError, ApiImage, ApiInitiated, ApiNotification, ApiUploaded } from '../../../src/api.ts'
+import type { ApiBatch } from '../../../src/api/batches.ts'
+import type { ApiError } from '../../../src/api/errors.ts'
+import type { ApiNotification } from '../../../src/api/events.ts'
+import type { ApiImage } from '../../../src/api/images.ts'
+import type { ApiInitiated, ApiUploaded } from '../../../src/api/uploads.ts'
 
 export const ENDPOINTS = {
   sync: { path: '/api/upload', field: 'image' },

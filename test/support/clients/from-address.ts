@@ -1,7 +1,7 @@
 // Clients with addresses of their own: every address of 127.0.0.0/8 is this machine.
 import { request } from 'node:http'
 import { text as readText } from 'node:stream/consumers'
-import type { ApiError } from '../../../src/api.ts'
+import type { ApiError } from '../../../src/api/errors.ts'
 import type { Answer } from './client.ts'
 
 export interface FromAddress {

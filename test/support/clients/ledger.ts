@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { ApiBatch, ApiBatchFile, ApiDeclared, ApiFileToDeclare, ApiInitiated } from '../../../src/api.ts'
+import type { ApiBatch, ApiBatchFile, ApiDeclared, ApiFileToDeclare } from '../../../src/api/batches.ts'
+import type { ApiInitiated } from '../../../src/api/uploads.ts'
 import { FILE_STATUSES, type FileStatus } from '../../../src/image.ts'
 import { type Answer, ask, END_OF_PARTS, eventually, part, post, type Uploaded } from './client.ts'
 

@@ -123,8 +123,8 @@ export async function startShared(): Promise<Shared> {
     maxConnectionsPerAddress: 0,
     allowedHosts: [],
   }
-  const developer = createChildPool({ concurrency: 1, timeoutMs: 60_000, memoryBytes: 2 ** 29, maxPixels: 50_000_000 })
-  const processing = processImages({ ...deps, developer, worker: 'here', log })
+  const processor = createChildPool({ concurrency: 1, timeoutMs: 60_000, memoryBytes: 2 ** 29, maxPixels: 50_000_000 })
+  const processing = processImages({ ...deps, processor, worker: 'here', log })
   const limits = {
     maxFileBytes: 1_000_000,
     maxFiles: 100,
@@ -172,7 +172,7 @@ export async function startShared(): Promise<Shared> {
         await closed
       }
       const stopped = processing.stop()
-      await developer.close(10_000)
+      await processor.close(10_000)
       await stopped
       await deps.feed.close()
       await deps.queue.close()

@@ -1,5 +1,5 @@
 // Who uses the app: everyone, on an open server; else who signed in, or nobody yet.
-import type { ApiMe, ApiUser } from '../../../src/api.ts'
+import type { ApiMe, ApiUser } from '../../../src/api/accounts.ts'
 import { ask } from '../api/client.ts'
 import { Problem } from '../api/problem.ts'
 import { session } from '../api/session.ts'

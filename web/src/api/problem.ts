@@ -1,5 +1,5 @@
 // What can go wrong between the page and the server, as one kind of error.
-import type { ApiError } from '../../../src/api.ts'
+import type { ApiError } from '../../../src/api/errors.ts'
 
 /** The codes of the API, and what only a browser knows: no answer came, or one that is none of ours. */
 export type ProblemCode = ApiError['code'] | 'unreachable' | 'unexpected'

@@ -1,5 +1,6 @@
 // A file of a batch as the page shows it, and what its states are called.
-import type { ApiBatchFile, ApiNotification, BatchFileStatus } from '../../../src/api.ts'
+import type { ApiBatchFile, BatchFileStatus } from '../../../src/api/batches.ts'
+import type { ApiNotification } from '../../../src/api/events.ts'
 
 export const BATCH_STATES = {
   error: 'Failed',

@@ -1,5 +1,6 @@
 // The files of a batch in one state, read page by page as they are scrolled to, and live.
-import type { ApiBatchFile, ApiNotification } from '../../../src/api.ts'
+import type { ApiBatchFile } from '../../../src/api/batches.ts'
+import type { ApiNotification } from '../../../src/api/events.ts'
 import { askPage } from '../api/client.ts'
 import { sentenceOf } from '../parts/sentence.ts'
 import { type BatchFile, type FileFilter, indexIn, toBatchFile, withChange } from './batch-file.ts'

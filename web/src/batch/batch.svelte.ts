@@ -1,5 +1,6 @@
 // A batch as its page shows it: the ledger, kept live, and what can be done about what is not well.
-import type { ApiBatch, ApiNotification } from '../../../src/api.ts'
+import type { ApiBatch } from '../../../src/api/batches.ts'
+import type { ApiNotification } from '../../../src/api/events.ts'
 import { ask } from '../api/client.ts'
 import { Problem } from '../api/problem.ts'
 import { live } from '../live/live.svelte.ts'

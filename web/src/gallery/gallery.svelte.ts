@@ -1,5 +1,5 @@
 // The gallery as a whole: the list of the filter, what is new in it, what is selected, and what is done with that.
-import type { ApiNotification } from '../../../src/api.ts'
+import type { ApiNotification } from '../../../src/api/events.ts'
 import { Problem } from '../api/problem.ts'
 import { live } from '../live/live.svelte.ts'
 import { plural } from '../parts/format.ts'

@@ -1,5 +1,5 @@
 // The live feed of the tab: one WebSocket, or questions where sockets are blocked; heard by whoever shows images.
-import type { ApiEvents, ApiNotification } from '../../../src/api.ts'
+import type { ApiEvents, ApiNotification } from '../../../src/api/events.ts'
 import { ask } from '../api/client.ts'
 import { session } from '../api/session.ts'
 import { Backoff } from './backoff.ts'

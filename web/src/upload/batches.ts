@@ -1,5 +1,7 @@
 // The batches of the upload, as the server tells of them: answers, the live feed, and the ledger read again.
-import type { ApiBatchFile, ApiImage, ApiNotification } from '../../../src/api.ts'
+import type { ApiBatchFile } from '../../../src/api/batches.ts'
+import type { ApiNotification } from '../../../src/api/events.ts'
+import type { ApiImage } from '../../../src/api/images.ts'
 import { askPage } from '../api/client.ts'
 import type { EntryList } from './entry-list.svelte.ts'
 import type { Entry, EntryState } from './entry.ts'

@@ -1,5 +1,7 @@
 // The upload of this tab: what was dropped, on its way through reading, declaring and sending, and what the server says of it.
-import type { ApiDeclared, ApiImage, ApiRejected } from '../../../src/api.ts'
+import type { ApiDeclared } from '../../../src/api/batches.ts'
+import type { ApiImage } from '../../../src/api/images.ts'
+import type { ApiRejected } from '../../../src/api/uploads.ts'
 import { ask } from '../api/client.ts'
 import { leaving } from '../shell/leaving.ts'
 import { Batches } from './batches.ts'

@@ -1,46 +1,58 @@
 // The audit log, for administrators: by pages, and as one CSV.
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
-import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
 import type { AuditLog, AuditQuery } from '../../../accounts/audit/audit-log.ts'
-import type { ApiAuditEntry } from '../../../api.ts'
-import { pageQuery, time, toApiAuditEntry } from '../../wire/accounts.ts'
-import { csvLine } from '../../wire/csv.ts'
-import { defined } from '../../wire/image-filter.ts'
-import { linkNext } from '../../wire/keyset.ts'
+import { auditEntry, auditExportQuery, auditQuery, type ApiAuditEntry } from '../../../api/audit.ts'
+import { EXAMPLE_IDS } from '../../../api/common.ts'
 import { actorOf } from '../../access/principal.ts'
-
-const filter = {
-  actor: z.string().max(254).optional(),
-  action: z.string().max(100).optional(),
-  q: pageQuery.q,
-  from: time.optional(),
-  to: time.optional(),
-}
-const auditQuery = z.object({ ...pageQuery, ...filter })
-const exportQuery = z.object(filter)
+import { file, page } from '../../answers.ts'
+import { addEndpoint } from '../../endpoint.ts'
+import { toApiAuditEntry } from '../../wire/accounts.ts'
+import { csvLine } from '../../wire/csv.ts'
+import { defined, linkNext } from '../../wire/keyset.ts'
 
 const EXPORT_PAGE = 500
 const COLUMNS = ['at', 'user', 'user_id', 'via', 'credential', 'action', 'target_kind', 'target_id', 'address', 'detail']
 
-/** Adds `GET /api/admin/audit` and `GET /api/admin/audit.csv`. */
 export async function auditRoutes(fastify: FastifyInstance, { audit }: { audit: AuditLog }): Promise<void> {
-  fastify.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'))
-  const typed = fastify.withTypeProvider<ZodTypeProvider>()
-  const config = { access: 'admin' } as const
+  const admin = { access: 'admin', tag: 'Administration', noStore: true } as const
 
-  typed.get('/api/admin/audit', { config, schema: { querystring: auditQuery } }, async ({ query, url }, reply) => {
-    const { items, next } = await audit.list(defined(query))
-    return linkNext(reply, url, next).send(items.map(toApiAuditEntry) satisfies ApiAuditEntry[])
+  addEndpoint(fastify, {
+    ...admin,
+    route: 'GET /api/admin/audit',
+    summary: 'Search the audit log',
+    query: auditQuery,
+    examples: {
+      actor: EXAMPLE_IDS.user,
+      action: 'key',
+      q: 'scanner',
+      from: '2026-11-01T00:00:00Z',
+      to: '2026-12-01T00:00:00Z',
+      limit: 100,
+    },
+    answers: { 200: page('A page, newest first', auditEntry) },
+    async handler({ query, url }, reply) {
+      const { items, next } = await audit.list(defined(query))
+      linkNext(reply, url, next)
+      return items.map(toApiAuditEntry)
+    },
   })
 
-  typed.get('/api/admin/audit.csv', { config, schema: { querystring: exportQuery } }, async (request, reply) => {
-    await audit.record({ actor: actorOf(request), action: 'audit.exported' })
-    return reply
-      .type('text/csv; charset=utf-8')
-      .header('content-disposition', 'attachment; filename="audit.csv"')
-      .send(Readable.from(wholeLog(audit, defined(request.query))))
+  addEndpoint(fastify, {
+    ...admin,
+    route: 'GET /api/admin/audit.csv',
+    summary: 'Export the audit log',
+    description: "Cells that a spreadsheet would run have a ' before them. That it was exported stands in the log.",
+    query: auditExportQuery,
+    examples: { action: 'login', from: '2026-11-01T00:00:00Z' },
+    answers: { 200: file('One line for each entry', 'text/csv') },
+    async handler(request, reply) {
+      await audit.record({ actor: actorOf(request), action: 'audit.exported' })
+      return reply
+        .type('text/csv; charset=utf-8')
+        .header('content-disposition', 'attachment; filename="audit.csv"')
+        .send(Readable.from(wholeLog(audit, defined(request.query))))
+    },
   })
 }
 

@@ -1,21 +1,20 @@
 // Bulk actions for administrators: counted, confirmed, followed, cancelled.
 import type { FastifyInstance } from 'fastify'
-import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
-import type { ApiJob, ApiSelectionCount } from '../../../api-admin.ts'
+import type { z } from 'zod'
 import type { AccountStore } from '../../../accounts/account-store.ts'
 import type { AuditLog } from '../../../accounts/audit/audit-log.ts'
+import { byId, EXAMPLE_IDS } from '../../../api/common.ts'
+import { job, jobBody, jobsQuery, selection, selectionCount, type ApiImageSelection } from '../../../api/jobs.ts'
 import { CalotypeError } from '../../../errors.ts'
 import { cancelBulkJob, countSelection, makeBulkJob } from '../../../flow/admin/make-bulk-job.ts'
 import type { BulkJobs, ImageSelection } from '../../../record/admin/bulk-jobs.ts'
 import type { ImageStore } from '../../../record/images/image-store.ts'
-import { takeJsonOnly } from '../../wire/accounts.ts'
 import { nameOfActor } from '../../access/name-of-actor.ts'
-import { adminFilter, page, toApiJob } from '../../wire/admin.ts'
-import { defined } from '../../wire/image-filter.ts'
-import { found, linkNext } from '../../wire/keyset.ts'
-import { listOf } from '../../wire/list-of.ts'
 import { actorOf } from '../../access/principal.ts'
+import { one, page } from '../../answers.ts'
+import { addEndpoint, takeJsonOnly } from '../../endpoint.ts'
+import { toApiJob } from '../../wire/admin.ts'
+import { defined, found, linkNext } from '../../wire/keyset.ts'
 
 export interface AdminJobsDeps {
   images: Pick<ImageStore, 'count' | 'getMany'>
@@ -24,17 +23,7 @@ export interface AdminJobsDeps {
   accounts: AccountStore
 }
 
-const MAX_IDS = 1_000
-
-const selection = z
-  .strictObject({
-    ids: listOf(z.uuid('Expected the id of an image'), MAX_IDS, 'Expected an array of ids of images').optional(),
-    filter: z.strictObject(adminFilter).optional(),
-  })
-  // For the API description; `toSelection` says it in a sentence.
-  .meta({ minProperties: 1, maxProperties: 1 })
-const jobBody = z.strictObject({ action: z.enum(['delete', 'retry']), selection, confirmed: z.int().min(0) })
-const params = z.object({ id: z.uuid() })
+const FAILED_IMAGES: ApiImageSelection = { filter: { status: 'error' } }
 
 function toSelection({ ids, filter }: z.output<typeof selection>): ImageSelection {
   if (ids && filter) throw new CalotypeError('bad_request', 'A selection has either "ids" or a "filter".')
@@ -44,32 +33,69 @@ function toSelection({ ids, filter }: z.output<typeof selection>): ImageSelectio
   return { filter: defined(filter) }
 }
 
-/** Adds `POST /api/admin/selection/count` and the routes of `/api/admin/jobs`. */
 export async function adminJobRoutes(fastify: FastifyInstance, deps: AdminJobsDeps): Promise<void> {
   takeJsonOnly(fastify)
-  fastify.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'))
-  const typed = fastify.withTypeProvider<ZodTypeProvider>()
-  const config = { access: 'admin' } as const
+  const admin = { access: 'admin', tag: 'Administration', noStore: true } as const
 
-  typed.post('/api/admin/selection/count', { config, schema: { body: selection } }, async ({ body }): Promise<ApiSelectionCount> => {
-    return { images: await countSelection(deps, toSelection(body)) }
+  addEndpoint(fastify, {
+    ...admin,
+    route: 'POST /api/admin/selection/count',
+    summary: 'How many images a bulk action would be about',
+    body: { schema: selection, example: FAILED_IMAGES },
+    answers: { 200: one('The number to confirm', selectionCount) },
+    handler: async ({ body }) => ({ images: await countSelection(deps, toSelection(body)) }),
   })
 
-  typed.post('/api/admin/jobs', { config, schema: { body: jobBody } }, async (request, reply) => {
-    const { action, confirmed } = request.body
-    const by = await nameOfActor(deps.accounts, request)
-    const job = await makeBulkJob(deps, actorOf(request), { by, action, confirmed, selection: toSelection(request.body.selection) })
-    return reply.code(201).header('location', `/api/admin/jobs/${job.id}`).send(toApiJob(job))
+  addEndpoint(fastify, {
+    ...admin,
+    route: 'POST /api/admin/jobs',
+    summary: 'Delete or retry many images in the background',
+    description: 'Images that are uploaded after it was made are not touched.',
+    body: { schema: jobBody, example: { action: 'retry', selection: FAILED_IMAGES, confirmed: 1_000 } },
+    answers: { 201: one('The job', job, { example: { ...job.example, state: 'waiting', seen: 0, changed: 0 } }) },
+    errors: ['count_changed'],
+    async handler(request, reply) {
+      const { action, confirmed } = request.body
+      const by = await nameOfActor(deps.accounts, request)
+      const job = await makeBulkJob(deps, actorOf(request), { by, action, confirmed, selection: toSelection(request.body.selection) })
+      reply.header('location', `/api/admin/jobs/${job.id}`)
+      return toApiJob(job)
+    },
   })
 
-  typed.get('/api/admin/jobs', { config, schema: { querystring: z.object(page) } }, async ({ query, url }, reply) => {
-    const { jobs, next } = await deps.jobs.list(defined(query))
-    return linkNext(reply, url, next).send(jobs.map(toApiJob) satisfies ApiJob[])
+  addEndpoint(fastify, {
+    ...admin,
+    route: 'GET /api/admin/jobs',
+    summary: 'Bulk actions',
+    query: jobsQuery,
+    examples: { limit: 20 },
+    answers: { 200: page('A page, newest first', job) },
+    async handler({ query, url }, reply) {
+      const { jobs, next } = await deps.jobs.list(defined(query))
+      linkNext(reply, url, next)
+      return jobs.map(toApiJob)
+    },
   })
 
-  typed.get('/api/admin/jobs/:id', { config, schema: { params } }, async ({ params: { id } }) => toApiJob(found(await deps.jobs.get(id))))
+  addEndpoint(fastify, {
+    ...admin,
+    route: 'GET /api/admin/jobs/:id',
+    summary: 'How far a bulk action is',
+    params: byId,
+    examples: { id: EXAMPLE_IDS.job },
+    answers: { 200: one('The job', job) },
+    handler: async ({ params: { id } }) => toApiJob(found(await deps.jobs.get(id))),
+  })
 
-  typed.post('/api/admin/jobs/:id/cancel', { config, schema: { params } }, async (request) =>
-    toApiJob(found(await cancelBulkJob(deps, actorOf(request), request.params.id))),
-  )
+  addEndpoint(fastify, {
+    ...admin,
+    route: 'POST /api/admin/jobs/:id/cancel',
+    summary: 'End a bulk action where it is',
+    params: byId,
+    examples: { id: EXAMPLE_IDS.job },
+    answers: {
+      200: one('The job', job, { example: { ...job.example, state: 'cancelled', finished_at: job.example.created_at } }),
+    },
+    handler: async (request) => toApiJob(found(await cancelBulkJob(deps, actorOf(request), request.params.id))),
+  })
 }

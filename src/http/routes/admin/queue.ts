@@ -1,17 +1,17 @@
 // The queue for administrators: what waits, and the pause.
 import type { FastifyInstance } from 'fastify'
-import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
-import type { ApiQueue } from '../../../api-admin.ts'
 import type { AccountStore } from '../../../accounts/account-store.ts'
 import type { AuditLog } from '../../../accounts/audit/audit-log.ts'
+import { pause, pauseBody, queue, type ApiQueue } from '../../../api/admin.ts'
 import { pauseQueue, resumeQueue } from '../../../flow/admin/pause-queue.ts'
 import type { WorkPause } from '../../../record/work/work-pause.ts'
 import type { WorkStore } from '../../../record/work/work-store.ts'
-import { ACCOUNT_BODY_LIMIT as bodyLimit, takeJsonOnly } from '../../wire/accounts.ts'
 import { nameOfActor } from '../../access/name-of-actor.ts'
-import { toApiPause } from '../../wire/admin.ts'
 import { actorOf } from '../../access/principal.ts'
+import { one } from '../../answers.ts'
+import { addEndpoint, takeJsonOnly } from '../../endpoint.ts'
+import { ACCOUNT_BODY_LIMIT as bodyLimit } from '../../wire/accounts.ts'
+import { toApiPause } from '../../wire/admin.ts'
 
 export interface AdminQueueDeps {
   work: Pick<WorkStore, 'backlog'>
@@ -20,33 +20,46 @@ export interface AdminQueueDeps {
   accounts: AccountStore
 }
 
-const MOST_MINUTES = 24 * 60
-const pauseBody = z.strictObject({
-  minutes: z.number().positive().max(MOST_MINUTES),
-  reason: z.string().trim().max(500).default(''),
-})
-
-/** Adds `GET /api/admin/queue`, `POST /api/admin/queue/pause` and `POST /api/admin/queue/resume`. */
 export async function adminQueueRoutes(fastify: FastifyInstance, deps: AdminQueueDeps): Promise<void> {
   takeJsonOnly(fastify)
-  fastify.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'))
-  const typed = fastify.withTypeProvider<ZodTypeProvider>()
-  const config = { access: 'admin' } as const
+  const admin = { access: 'admin', tag: 'Administration', noStore: true } as const
 
-  async function queue(): Promise<ApiQueue> {
+  async function queueNow(): Promise<ApiQueue> {
     const [{ oldestPendingMs, ...waiting }, pause] = await Promise.all([deps.work.backlog(), deps.pause.current()])
     return { ...waiting, oldest_pending_ms: oldestPendingMs, pause: toApiPause(pause) }
   }
 
-  fastify.get('/api/admin/queue', { config }, queue)
-
-  typed.post('/api/admin/queue/pause', { bodyLimit, config, schema: { body: pauseBody } }, async (request) => {
-    await pauseQueue(deps, actorOf(request), { by: await nameOfActor(deps.accounts, request), ...request.body })
-    return queue()
+  addEndpoint(fastify, {
+    ...admin,
+    route: 'GET /api/admin/queue',
+    summary: 'What waits, and whether it may go on',
+    answers: { 200: one('Now', queue) },
+    handler: queueNow,
   })
 
-  fastify.post('/api/admin/queue/resume', { bodyLimit, config }, async (request) => {
-    await resumeQueue(deps, actorOf(request))
-    return queue()
+  addEndpoint(fastify, {
+    ...admin,
+    route: 'POST /api/admin/queue/pause',
+    summary: 'Begin nothing new for some minutes',
+    description: 'What is in hand is finished. It ends by itself.',
+    body: { schema: pauseBody, example: { minutes: 60, reason: pause.example.reason } },
+    bodyLimit,
+    answers: { 200: one('Paused', queue) },
+    async handler(request) {
+      await pauseQueue(deps, actorOf(request), { by: await nameOfActor(deps.accounts, request), ...request.body })
+      return queueNow()
+    },
+  })
+
+  addEndpoint(fastify, {
+    ...admin,
+    route: 'POST /api/admin/queue/resume',
+    summary: 'Go on',
+    bodyLimit,
+    answers: { 200: one('It goes on', queue, { example: { ...queue.example, pause: null } }) },
+    async handler(request) {
+      await resumeQueue(deps, actorOf(request))
+      return queueNow()
+    },
   })
 }

@@ -1,64 +1,77 @@
 // Users, for administrators: listed, made, changed, helped to a new password.
 import type { FastifyInstance } from 'fastify'
-import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
-import type { ApiPasswordReset, ApiUser, ApiUserWithPassword } from '../../../api.ts'
+import { changeUserBody, passwordReset, resetPasswordBody, user, userBody, userWithPassword, usersQuery } from '../../../api/accounts.ts'
+import { EXAMPLE_IDS } from '../../../api/common.ts'
 import type { AccountDeps } from '../../../flow/accounts/account-deps.ts'
 import { addUser, changeUser, resetPassword } from '../../../flow/accounts/change-user.ts'
-import {
-  ACCOUNT_BODY_LIMIT as bodyLimit,
-  email,
-  name,
-  newPassword,
-  pageQuery,
-  quota,
-  role,
-  takeJsonOnly,
-  toApiUser,
-} from '../../wire/accounts.ts'
-import { defined } from '../../wire/image-filter.ts'
-import { found, linkNext } from '../../wire/keyset.ts'
 import { actorOf } from '../../access/principal.ts'
-
-const usersQuery = z.object(pageQuery)
-const userParams = z.object({ id: z.string() })
-const userBody = z.object({ email, name, role, password: newPassword.optional() })
-const changeBody = z.strictObject({
-  role: role.optional(),
-  name: name.optional(),
-  disabled: z.boolean().optional(),
-  quota: quota.optional(),
-})
-const resetBody = z.object({ password: newPassword.optional(), revoke_keys: z.boolean().optional() }).nullish()
+import { one, page } from '../../answers.ts'
+import { addEndpoint, takeJsonOnly } from '../../endpoint.ts'
+import { ACCOUNT_BODY_LIMIT as bodyLimit, toApiUser } from '../../wire/accounts.ts'
+import { defined, found, linkNext } from '../../wire/keyset.ts'
 
 export async function adminRoutes(fastify: FastifyInstance, deps: AccountDeps): Promise<void> {
   takeJsonOnly(fastify)
-  fastify.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'))
-  const typed = fastify.withTypeProvider<ZodTypeProvider>()
-  const config = { access: 'admin' } as const
+  const admin = { access: 'admin', tag: 'Administration', noStore: true } as const
 
-  typed.get('/api/admin/users', { config, schema: { querystring: usersQuery } }, async ({ query, url }, reply) => {
-    const { items, next } = await deps.accounts.listUsers(defined(query))
-    return linkNext(reply, url, next).send(items.map(toApiUser) satisfies ApiUser[])
+  addEndpoint(fastify, {
+    ...admin,
+    route: 'GET /api/admin/users',
+    summary: 'List and find users',
+    query: usersQuery,
+    examples: { q: 'ada', limit: 100 },
+    answers: { 200: page('A page of users', user) },
+    async handler({ query, url }, reply) {
+      const { items, next } = await deps.accounts.listUsers(defined(query))
+      linkNext(reply, url, next)
+      return items.map(toApiUser)
+    },
   })
 
-  typed.post('/api/admin/users', { bodyLimit, config, schema: { body: userBody } }, async (request, reply) => {
-    const { user, password } = await addUser(deps, actorOf(request), request.body)
-    return reply.code(201).send({ user: toApiUser(user), password } satisfies ApiUserWithPassword)
+  addEndpoint(fastify, {
+    ...admin,
+    route: 'POST /api/admin/users',
+    summary: 'Make a user',
+    description: 'Without a password one is made, and shown this once.',
+    body: { schema: userBody, example: { email: user.example.email, name: 'Ada', role: 'member' } },
+    bodyLimit,
+    answers: { 201: one('The user', userWithPassword) },
+    errors: ['email_taken', 'overloaded'],
+    async handler(request) {
+      const { user, password } = await addUser(deps, actorOf(request), request.body)
+      return { user: toApiUser(user), password }
+    },
   })
 
-  typed.patch('/api/admin/users/:id', { bodyLimit, config, schema: { params: userParams, body: changeBody } }, async (request) =>
-    toApiUser(found(await changeUser(deps, actorOf(request), request.params.id, defined(request.body)))),
-  )
+  addEndpoint(fastify, {
+    ...admin,
+    route: 'PATCH /api/admin/users/:id',
+    summary: 'Change a user: role, name, quota; disable or enable',
+    description: 'A quota of null is the default of the server. Who is disabled is signed out everywhere.',
+    examples: { id: EXAMPLE_IDS.user },
+    body: { schema: changeUserBody, example: { quota: { bytes: null, images: 2_000 } } },
+    bodyLimit,
+    answers: { 200: one('The user', user) },
+    errors: ['last_admin'],
+    handler: async (request) => toApiUser(found(await changeUser(deps, actorOf(request), request.params.id, defined(request.body)))),
+  })
 
-  typed.post(
-    '/api/admin/users/:id/reset-password',
-    { bodyLimit, config, schema: { params: userParams, body: resetBody } },
-    async (request): Promise<ApiPasswordReset> => {
+  addEndpoint(fastify, {
+    ...admin,
+    route: 'POST /api/admin/users/:id/reset-password',
+    summary: 'Help a user to a new password',
+    description:
+      'Without a password one is made, and shown this once. The user is signed out everywhere. Their API keys go on working unless `revoke_keys`.',
+    examples: { id: EXAMPLE_IDS.user },
+    body: { schema: resetPasswordBody, example: { password: 'correct horse battery', revoke_keys: false } },
+    bodyLimit,
+    answers: { 200: one('The user, and the password that was made', passwordReset) },
+    errors: ['overloaded'],
+    async handler(request) {
       const { body } = request
       const wish = { password: body?.password, revokeKeys: body?.revoke_keys }
       const { user, password, activeKeys, revokedKeys } = found(await resetPassword(deps, actorOf(request), request.params.id, wish))
       return { user: toApiUser(user), password, active_keys: activeKeys, revoked_keys: revokedKeys }
     },
-  )
+  })
 }

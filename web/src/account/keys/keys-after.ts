@@ -1,5 +1,5 @@
 // What became of somebody's API keys when they got another password.
-import type { ApiPasswordChanged } from '../../../../src/api.ts'
+import type { ApiPasswordChanged } from '../../../../src/api/accounts.ts'
 
 /** A sentence; null where they have none. `whose` is `Your` or `Their`. */
 export function keysAfter({ active_keys: active, revoked_keys: revoked }: ApiPasswordChanged, whose: 'Your' | 'Their'): string | null {

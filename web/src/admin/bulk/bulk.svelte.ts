@@ -1,5 +1,5 @@
 // A bulk action someone asked for: counted, confirmed, and then a job in the background.
-import type { ApiImageSelection, ApiJob, ApiJobRequest, ApiSelectionCount } from '../../../../src/api-admin.ts'
+import type { ApiImageSelection, ApiJob, ApiJobRequest, ApiSelectionCount } from '../../../../src/api/jobs.ts'
 import { ask } from '../../api/client.ts'
 import { sentenceOf } from '../../parts/sentence.ts'
 import { jobs } from './jobs.svelte.ts'

@@ -1,5 +1,5 @@
 // Bulk actions that go on in the background: how far each is, and what became of it.
-import type { ApiJob } from '../../../../src/api-admin.ts'
+import type { ApiJob } from '../../../../src/api/jobs.ts'
 import { ask } from '../../api/client.ts'
 import { formatCount, plural } from '../../parts/format.ts'
 import { sentenceOf } from '../../parts/sentence.ts'

@@ -1,5 +1,5 @@
 // Which images the administrators' list shows, as its address says it, as the API takes it, and as a bulk action is about them.
-import type { ApiImageSelection } from '../../../../src/api-admin.ts'
+import type { ApiImageSelection } from '../../../../src/api/jobs.ts'
 import { FORMATS, SORTS, STATES } from '../../gallery/photos/filter.ts'
 
 /** An empty text is no filter. */

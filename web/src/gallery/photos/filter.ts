@@ -1,5 +1,5 @@
 // What the gallery shows, as its address says it: the search, the filters and the order live in the URL.
-import type { ApiImage } from '../../../../src/api.ts'
+import type { ApiImage } from '../../../../src/api/images.ts'
 
 export const STATES = {
   completed: 'Developed',

@@ -1,5 +1,5 @@
 // What the gallery asks of the API.
-import type { ApiCount, ApiDeleted, ApiImage, ApiRetried } from '../../../../src/api.ts'
+import type { ApiCount, ApiDeleted, ApiImage, ApiRetried } from '../../../../src/api/images.ts'
 import { ask, askPage } from '../../api/client.ts'
 import { filterQuery } from './filter.ts'
 import { toPhoto } from './photo.ts'

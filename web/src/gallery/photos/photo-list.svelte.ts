@@ -1,5 +1,5 @@
 // The images of one filter in their order, read by keyset from both ends towards whatever is being looked at.
-import type { ApiNotification } from '../../../../src/api.ts'
+import type { ApiNotification } from '../../../../src/api/events.ts'
 import { type Filter, REVERSED } from './filter.ts'
 import { type Photo, withChange } from './photo.ts'
 import { type End, type PhotoPage, TwoEnds } from './two-ends.ts'

@@ -1,5 +1,6 @@
 // What the gallery keeps of each image: little, as there may be a hundred thousand of them.
-import type { ApiImage, ApiNotification } from '../../../../src/api.ts'
+import type { ApiNotification } from '../../../../src/api/events.ts'
+import type { ApiImage } from '../../../../src/api/images.ts'
 
 export type Photo = Readonly<Pick<ApiImage, 'id' | 'name' | 'status' | 'image' | 'thumbnail' | 'thumbhash' | 'width' | 'height' | 'error'>>
 

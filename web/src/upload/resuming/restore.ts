@@ -1,5 +1,5 @@
 // An upload that was cut off by the end of its page: what the manifest and the ledger of the server know of it.
-import type { ApiBatch } from '../../../../src/api.ts'
+import type { ApiBatch } from '../../../../src/api/batches.ts'
 import { ask } from '../../api/client.ts'
 import { Problem } from '../../api/problem.ts'
 import { Backoff } from '../../live/backoff.ts'

@@ -1,5 +1,5 @@
 // Tells the server what is coming, in waves: while one is sent the next is hashed, so that a large drop begins at once.
-import type { ApiDeclared } from '../../../../src/api.ts'
+import type { ApiDeclared } from '../../../../src/api/batches.ts'
 import { ask } from '../../api/client.ts'
 import { Problem } from '../../api/problem.ts'
 import { session } from '../../api/session.ts'

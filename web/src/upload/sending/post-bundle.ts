@@ -1,5 +1,5 @@
 // One request with many files of a batch. By XMLHttpRequest, as fetch does not tell how much was sent.
-import type { ApiInitiated } from '../../../../src/api.ts'
+import type { ApiInitiated } from '../../../../src/api/uploads.ts'
 import { type Problem, toProblem, unreachable } from '../../api/problem.ts'
 import { session } from '../../api/session.ts'
 import type { Entry } from '../entry.ts'

@@ -1,5 +1,6 @@
 // Sends what the server needs: bundles, a few in flight, patient with networks and servers that come and go.
-import type { ApiImage, ApiRejected } from '../../../../src/api.ts'
+import type { ApiImage } from '../../../../src/api/images.ts'
+import type { ApiRejected } from '../../../../src/api/uploads.ts'
 import { Problem, unreachable } from '../../api/problem.ts'
 import { session } from '../../api/session.ts'
 import { Backoff } from '../../live/backoff.ts'

@@ -1,17 +1,29 @@
 // Lists in requests: counted before anything in them is looked at, and looked at only up to the first thing that is wrong.
 import { z } from 'zod'
 
+/** What the API description says of the items; nobody else asks. */
+export function schemaOf(item: z.ZodType): object {
+  const { $schema: _, ...schema } = z.toJSONSchema(item, { io: 'input' })
+  return schema
+}
+
 /**
  * What `z.array(item)` takes, of `least` to `most`. Zod itself would make a finding of each of the millions of things that can be wrong in
  * one body: minutes, and all of the memory.
  */
-export function listOf<T>(item: z.ZodType<T>, most: number, expected: string, least = 0) {
-  // What the API description says of it.
-  const { $schema: _, ...items } = z.toJSONSchema(item, { io: 'input' })
+export function listOf<T, Given>(item: z.ZodType<T, Given>, most: number, expected: string, least = 0) {
+  // The type is what clients should send; it checks nothing.
   return z
-    .unknown()
-    .meta({ type: 'array', ...(least > 0 && { minItems: least }), maxItems: most, items })
-    .transform((value, context): T[] => {
+    .custom<Given[]>()
+    .meta({
+      type: 'array',
+      ...(least > 0 && { minItems: least }),
+      maxItems: most,
+      get items() {
+        return schemaOf(item)
+      },
+    })
+    .transform((value: unknown, context): T[] => {
       const refuse = (message: string, path: PropertyKey[] = []) => {
         context.addIssue({ code: 'custom', message, path: [...path] })
         return z.NEVER
