@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { setImmediate as letOthers } from 'node:timers/promises'
 import type { AccountStore } from '../../accounts/account-store.ts'
 import { parseActor, type AuditLog } from '../../accounts/audit/audit-log.ts'
-import { toCalotypeError, type ErrorCode } from '../../errors.ts'
+import { TRAITS } from '../../error-codes.ts'
+import { toCalotypeError } from '../../errors.ts'
 import type { Image } from '../../image.ts'
 import type { Logger } from '../../log.ts'
 import type { BulkJob, BulkJobs, HeldJob, JobLease, JobStep } from '../../record/admin/bulk-jobs.ts'
@@ -27,8 +28,6 @@ const MOST_AT_ONCE = 4
 const NOT_ALLOWED = 'Whoever began this is no longer an administrator. What is done stays done; an administrator can begin the rest again.'
 /** The cursor behind the last page. */
 const END = 'end'
-// Nothing is lost by waiting.
-const PASSING: ErrorCode[] = ['storage_full', 'storage_unavailable', 'database_unavailable', 'overloaded', 'shutting_down']
 
 export interface BulkRunner {
   /** Takes up what is to be done; to be called about every second. */
@@ -48,7 +47,7 @@ export function createBulkRunner(deps: BulkDeps): BulkRunner {
     } catch (thrown) {
       const error = toCalotypeError(thrown)
       log.error({ err: thrown, job: job.id }, 'a bulk job stopped')
-      if (!PASSING.includes(error.code)) await finish(deps, job, { state: 'failed', error: error.message }, lease)
+      if (!TRAITS[error.code].isPassing) await finish(deps, job, { state: 'failed', error: error.message }, lease)
     } finally {
       await jobs.giveBack(lease.token)
     }

@@ -1,7 +1,8 @@
 // From an original to its renditions in the store: made once by a child, and stored as often as it takes.
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CalotypeError, ERRORS, toCalotypeError, type ErrorCode } from '../../errors.ts'
+import { ERRORS, TRAITS, type ErrorCode } from '../../error-codes.ts'
+import { CalotypeError, toCalotypeError } from '../../errors.ts'
 import { failpoint } from '../../failpoints.ts'
 import type { Logger } from '../../log.ts'
 import type { ImageProcessor, TaskResult, MadeOutput } from '../../process/image-processor.ts'
@@ -18,7 +19,6 @@ interface Deps {
 
 // When the store refuses: nothing is lost by waiting, so nothing is given up.
 const RETRY_MS = 1_000
-const PASSING: ErrorCode[] = ['storage_full', 'storage_unavailable', 'database_unavailable']
 
 interface Staged {
   operation: string
@@ -59,7 +59,7 @@ async function make({ blobs, processor, log }: Deps, work: Work, outputs: Staged
         // Bytes that went bad in the store are not the fault of who sent them.
         if (result.failure.code === 'invalid_image' && (await hashOfBlob(blobs, originalKey(sha256))) !== sha256)
           return failed('original_damaged')
-        if (!PASSING.includes(result.failure.code)) return result
+        if (!TRAITS[result.failure.code].isPassing) return result
         log.warn({ sha256, code: result.failure.code }, 'development waits for the store')
       } finally {
         await original.release()
@@ -69,7 +69,7 @@ async function make({ blobs, processor, log }: Deps, work: Work, outputs: Staged
       const code = error instanceof CalotypeError ? error.code : 'internal'
       log.error({ err: error, sha256 }, 'an image could not be developed')
       if (code === 'not_found') return failed('original_missing')
-      if (!PASSING.includes(code)) return failed('internal')
+      if (!TRAITS[code].isPassing) return failed('internal')
     }
     if (isStopped()) return null
     await sleep(RETRY_MS)

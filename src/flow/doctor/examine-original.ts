@@ -1,7 +1,8 @@
 // Looks at one original: whether its bytes are there, and whether they still are what was uploaded.
 import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
-import { CalotypeError, ERRORS, type ErrorCode } from '../../errors.ts'
+import { ERRORS, TRAITS } from '../../error-codes.ts'
+import { CalotypeError } from '../../errors.ts'
 import { originalKey } from '../../rendition/keys.ts'
 import type { HeldOriginal, RowSurvey } from '../../record/admin/row-survey.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
@@ -54,10 +55,8 @@ async function faultOf(blobs: BlobStore, { sha256, size }: { sha256: string; siz
   }
 }
 
-const LOST: (ErrorCode | null)[] = ['original_missing', 'original_damaged']
-
 /** Whether its images say already that it is lost. */
-export const isKnownLost = ({ status, code }: HeldOriginal) => status === 'failed' && LOST.includes(code)
+export const isKnownLost = ({ status, code }: HeldOriginal) => status === 'failed' && code !== null && TRAITS[code].isLoss === true
 
 interface Deps {
   blobs: BlobStore

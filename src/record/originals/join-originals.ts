@@ -1,22 +1,14 @@
 // Joins new images to their originals and renditions: rows that are there already are used, those that are missing are made.
 import type { Transaction } from 'kysely'
 import type { OriginalRow, RenditionRow, Schema } from '../../db/schema.ts'
-import type { ErrorCode } from '../../errors.ts'
+import { codesThat } from '../../error-codes.ts'
 import { operationsOf } from '../../rendition/presets.ts'
 import { slices } from '../query-parts.ts'
 import { LOST } from '../renditions/image-states.ts'
 import type { NewImage } from '../uploads/upload-store.ts'
 import { beingRemoved } from './expect-originals.ts'
 
-// The bytes of an original that was lost came with the upload.
-const WORTH_ANOTHER_TRY: ErrorCode[] = [
-  'not_enough_memory',
-  'processing_crashed',
-  'processing_timeout',
-  'original_missing',
-  'original_damaged',
-  'internal',
-]
+const RETRIED_BY_UPLOAD = codesThat('isRetriedByUpload')
 
 const distinctOriginals = (images: NewImage[]) =>
   // Sorted, so that two servers lock rows in the same order.
@@ -70,7 +62,7 @@ async function useOriginals(trx: Transaction<Schema>, images: NewImage[]): Promi
             or([
               // Expected, and never used before.
               and([eb(ref('originals.status'), '=', 'idle'), eb(ref('originals.format'), 'is', null)]),
-              and([eb(ref('originals.status'), '=', 'failed'), eb(ref('originals.code'), 'in', WORTH_ANOTHER_TRY)]),
+              and([eb(ref('originals.status'), '=', 'failed'), eb(ref('originals.code'), 'in', RETRIED_BY_UPLOAD)]),
             ]),
           )
           .then('pending' as const)
@@ -100,7 +92,7 @@ function joinRenditions(trx: Transaction<Schema>, renditions: { sha256: string; 
       conflict.columns(['sha256', 'operation']).doUpdateSet(({ eb, and, ref }) => ({
         status: eb
           .case()
-          .when(and([eb(ref('renditions.status'), '=', 'error'), eb(ref('renditions.code'), 'in', WORTH_ANOTHER_TRY)]))
+          .when(and([eb(ref('renditions.status'), '=', 'error'), eb(ref('renditions.code'), 'in', RETRIED_BY_UPLOAD)]))
           .then('pending' as const)
           .else(ref('renditions.status'))
           .end(),

@@ -1,7 +1,7 @@
 // What the status of an image follows from: its original, and the renditions that its recipe asks for.
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { Schema } from '../../db/schema.ts'
-import type { ErrorCode } from '../../errors.ts'
+import { codesThat, type ErrorCode } from '../../error-codes.ts'
 import type { Status } from '../../image.ts'
 
 /** Renditions that the recipe of the image asks for, with a condition on their rows. */
@@ -13,8 +13,7 @@ export const outputs = (condition: RawBuilder<unknown>) => sql`
 const isIncomplete = sql`exists (select 1 ${outputs(sql`coalesce(renditions.status, 'pending') <> 'completed'`)})`
 const hasFault = sql`exists (select 1 ${outputs(sql`renditions.status = 'error'`)})`
 
-/** The bytes are gone, so that nothing of the image is worth anything. */
-export const LOST: ErrorCode[] = ['original_missing', 'original_damaged']
+export const LOST = codesThat('isLoss')
 
 const isLost = sql`originals.status = 'failed' and originals.code in (${sql.join(LOST.map((lost) => sql.lit(lost)))})`
 
