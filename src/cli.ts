@@ -1,6 +1,6 @@
 // The command line: the sole owner of argv, signals and exit codes. Each command loads what it needs, and no other waits for it.
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import packageJson from '../package.json' with { type: 'json' }
 import type { DoctorOptions } from './cli/doctor.ts'
 import { serve, work } from './cli/serve.ts'
 import { readConfig, type Config } from './config.ts'
@@ -9,11 +9,9 @@ import { toStartError } from './db/sqlite/sqlite-faults.ts'
 import { CalotypeError, ERRORS, StartError, toCalotypeError } from './errors.ts'
 import { createLog } from './log.ts'
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
-
 const program = new Command('calotype')
   .description('Takes images in over HTTP, keeps the originals, develops them, and tells everyone who is watching.')
-  .version(version)
+  .version(packageJson.version)
   .addHelpText('afterAll', `\n${settingsHelp()}`)
 
 program

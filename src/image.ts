@@ -10,6 +10,7 @@ export const FORMATS = {
   gif: { type: 'image/gif', extension: 'gif' },
 } as const
 export type Format = keyof typeof FORMATS
+export const FORMAT_NAMES = Object.keys(FORMATS) as [Format, ...Format[]]
 
 export const STATUSES = ['pending', 'processing', 'completed', 'error', 'aborted'] as const
 export type Status = (typeof STATUSES)[number]

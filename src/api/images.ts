@@ -1,6 +1,6 @@
 // Images on the wire: one image, lists of them by a filter, many of them at once.
 import { z } from 'zod'
-import { FORMATS, STATUSES, type Format } from '../image.ts'
+import { FORMAT_NAMES, STATUSES } from '../image.ts'
 import { bytes, count, cursor, errorCode, EXAMPLE_IDS, limit, named, page, search, sent, sentence, time } from './common.ts'
 import { listOf } from './list-of.ts'
 
@@ -72,7 +72,7 @@ export type ApiRetried = z.output<typeof retriedImages.schema>
 export const imageFilter = {
   q: search,
   status: status.optional(),
-  format: z.enum(Object.keys(FORMATS) as [Format, ...Format[]]).optional(),
+  format: z.enum(FORMAT_NAMES).optional(),
   batch: z.uuid().optional(),
 }
 /** For `z.object`. */

@@ -1,9 +1,7 @@
 // Images as events carry them through Redis, where servers of other versions may have left theirs.
 import { z } from 'zod'
 import { ERROR_CODES } from '../error-codes.ts'
-import { FORMATS, STATUSES, type Format, type Image } from '../image.ts'
-
-const FORMAT_NAMES = Object.keys(FORMATS) as [Format, ...Format[]]
+import { FORMAT_NAMES, STATUSES, type Image } from '../image.ts'
 
 const eventImage = z.object({
   id: z.string(),

@@ -1,13 +1,22 @@
 // The contract of the audit log: who did what, when, from where. Entries are added, never changed.
+import { z } from 'zod'
 import type { Principal } from '../../access.ts'
 import type { PageOf } from '../../db/keyset.ts'
 
+const WAYS = ['open', 'session', 'key', 'nobody', 'cli'] as const satisfies (Principal['via'] | 'cli')[]
+
 /** Who acts. */
-export interface Actor extends Pick<Principal, 'userId' | 'credentialId'> {
-  via: Principal['via'] | 'cli'
+const actor = z.object({
+  via: z.enum(WAYS),
+  userId: z.string().nullable(),
+  credentialId: z.string().nullable(),
   /** Null for a command. */
-  address: string | null
-}
+  address: z.string().nullable(),
+})
+export type Actor = z.output<typeof actor>
+
+/** Of what was kept with a job. Throws for what is no actor. */
+export const parseActor = (kept: object): Actor => actor.parse(kept)
 
 export interface AuditRecord {
   actor: Actor

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate as letOthers } from 'node:timers/promises'
 import type { AccountStore } from '../../accounts/account-store.ts'
-import type { Actor, AuditLog } from '../../accounts/audit/audit-log.ts'
+import { parseActor, type AuditLog } from '../../accounts/audit/audit-log.ts'
 import { TRAITS } from '../../error-codes.ts'
 import { toCalotypeError } from '../../errors.ts'
 import type { Image } from '../../image.ts'
@@ -164,5 +164,5 @@ async function finish({ jobs, audit }: BulkDeps, { id, actor, action }: HeldJob,
   if (!ended) return
   const { state, seen, changed, error } = ended
   const detail = { action, seen, changed, ...(error !== null && { error }) }
-  await audit.record({ actor: actor as Actor, action: `job.${state}`, target: { kind: 'job', id }, detail })
+  await audit.record({ actor: parseActor(actor), action: `job.${state}`, target: { kind: 'job', id }, detail })
 }

@@ -4,7 +4,7 @@ import { copyFile, link, mkdir, readdir, rename, rm, stat, writeFile } from 'nod
 import { dirname, join, resolve } from 'node:path'
 import { CalotypeError, StartError } from '../../errors.ts'
 import { originalKey } from '../../rendition/keys.ts'
-import type { RowArchive, TableName } from '../../record/admin/row-archive.ts'
+import type { RowArchive } from '../../record/admin/row-archive.ts'
 import type { RowSurvey } from '../../record/admin/row-survey.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
 import { forEachConcurrent } from '../../concurrency/for-each-concurrent.ts'
@@ -16,9 +16,12 @@ import {
   newManifest,
   readLines,
   rowsFile,
+  savedOriginal,
   syncPath,
   writeLines,
+  type LostOriginal,
   type Manifest,
+  type SavedOriginal,
 } from './backup-folder.ts'
 
 export interface BackUpDeps {
@@ -34,13 +37,6 @@ export interface BackUpOptions {
   /** Copies; hard links, where the store is a folder on the same disk; or only the list, where the store has a backup of its own. */
   originals: 'copy' | 'link' | 'list'
 }
-
-export interface LostOriginal {
-  sha256: string
-  code: 'original_missing' | 'original_damaged'
-}
-
-type Original = { sha256: string; size: number }
 
 const PAGE = 500
 const AT_ONCE = 8
@@ -77,7 +73,7 @@ export async function backUp(deps: BackUpDeps, options: BackUpOptions, onFault: 
 function writeRows(archive: RowArchive, folder: string): Promise<Pick<Manifest, 'taken_at' | 'schema' | 'tables'>> {
   return archive.snapshot(async ({ schema, pages }) => {
     const taken_at = new Date().toISOString()
-    const files = new Map<TableName, Awaited<ReturnType<typeof writeLines>>>()
+    const files = new Map<string, Awaited<ReturnType<typeof writeLines>>>()
     for await (const { table, rows } of pages) {
       if (!files.has(table)) files.set(table, await writeLines(rowsFile(folder, table)))
       await files.get(table)!.add(rows)
@@ -131,7 +127,7 @@ class CopiedOriginals {
   /** Of the rows that were written, those that have no copy. Returns how many have gone since. */
   async copyNew(): Promise<number> {
     let gone = 0
-    await forEachConcurrent(AT_ONCE, readLines<Original>(rowsFile(this.#options.folder, 'originals')), async ({ sha256 }) => {
+    await forEachConcurrent(AT_ONCE, readLines(rowsFile(this.#options.folder, 'originals'), savedOriginal), async ({ sha256 }) => {
       if ((await isThere(this.path(sha256))) || (await this.copy(sha256))) return
       if (!(await this.#deps.survey.original(sha256))) gone++
     })
@@ -169,7 +165,7 @@ class CopiedOriginals {
   }
 
   /** A copy that went wrong is made once more. */
-  async faultOf({ sha256 }: Original): Promise<LostOriginal['code'] | null> {
+  async faultOf({ sha256 }: SavedOriginal): Promise<LostOriginal['code'] | null> {
     const path = this.path(sha256)
     if (!(await isThere(path)) && !(await this.copy(sha256))) return 'original_missing'
     if ((await hashOfFile(path)) === sha256) return null
@@ -189,7 +185,7 @@ class CopiedOriginals {
         await syncPath(part)
       }
     }
-    for await (const { sha256 } of readLines<Original>(rowsFile(folder, 'originals'))) {
+    for await (const { sha256 } of readLines(rowsFile(folder, 'originals'), savedOriginal)) {
       await endBefore(Number.parseInt(sha256.slice(0, 2), 16))
       known.add(sha256)
     }
@@ -207,12 +203,12 @@ async function verify(
 ) {
   const faults = await writeLines(faultsFile(folder))
   let [original_count, original_bytes] = [0, 0]
-  const faultInStore = async ({ sha256, size }: Original): Promise<LostOriginal['code'] | null> => {
+  const faultInStore = async ({ sha256, size }: SavedOriginal): Promise<LostOriginal['code'] | null> => {
     const found = await sizeOfBlob(blobs, originalKey(sha256))
     if (found === null) return 'original_missing'
     return found === size ? null : 'original_damaged'
   }
-  await forEachConcurrent(AT_ONCE, readLines<Original>(rowsFile(folder, 'originals')), async (original) => {
+  await forEachConcurrent(AT_ONCE, readLines(rowsFile(folder, 'originals'), savedOriginal), async (original) => {
     const code = await (bytes ? bytes.faultOf(original) : faultInStore(original))
     original_count++
     original_bytes += original.size

@@ -5,46 +5,60 @@ import { open, readFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pipeline } from 'node:stream/promises'
+import { z } from 'zod'
 import { StartError } from '../../errors.ts'
-import type { ArchivedRow, RowPage, TableName } from '../../record/admin/row-archive.ts'
+import type { ArchivedRow, RowPage } from '../../record/admin/row-archive.ts'
 
 const FORMAT = 'calotype-backup-1'
 
-export interface Manifest {
-  format: typeof FORMAT
+const manifestContent = z.object({
+  format: z.literal(FORMAT),
   /** ISO 8601, UTC: when the rows were read. */
-  taken_at: string
+  taken_at: z.string(),
   /** Version of the tables: the name of the last migration. */
-  schema: string
+  schema: z.string(),
   /** Whether the bytes of the originals are in the backup, or only the list of them. */
-  originals: 'files' | 'list'
-  original_count: number
-  original_bytes: number
+  originals: z.enum(['files', 'list']),
+  original_count: z.number(),
+  original_bytes: z.number(),
   /** Originals that were not to be had, or damaged, when it was made. */
-  fault_count: number
+  fault_count: z.number(),
   /** Each a file of JSON lines, with its SHA-256. */
-  tables: { table: TableName; rows: number; sha256: string }[]
-}
+  tables: z.array(z.object({ table: z.string().regex(/^[a-z_]+$/), rows: z.number(), sha256: z.string() })),
+})
+
+export type Manifest = z.output<typeof manifestContent>
+
+/** A line of the faults: an original of the backup that was lost or damaged when it was made, and which of the two. */
+export const lostOriginal = z.object({ sha256: z.string(), code: z.enum(['original_missing', 'original_damaged']) })
+export type LostOriginal = z.output<typeof lostOriginal>
+
+const archivedRow: z.ZodType<ArchivedRow> = z.record(z.string(), z.union([z.string(), z.number(), z.null()]))
+
+/** What is looked at of a line of the originals. */
+export const savedOriginal = z.object({ sha256: z.string(), size: z.number() })
+export type SavedOriginal = z.output<typeof savedOriginal>
 
 export const newManifest = (content: Omit<Manifest, 'format'>): Manifest => ({ format: FORMAT, ...content })
 
 /** The last file that is written: a folder without it is not a whole backup. */
 export const manifestFile = (folder: string) => join(folder, 'manifest.json')
-export const rowsFile = (folder: string, table: TableName) => join(folder, 'rows', `${table}.jsonl`)
-/** Each line the hash of an original of the backup that was lost or damaged when it was made, and which. */
+export const rowsFile = (folder: string, table: string) => join(folder, 'rows', `${table}.jsonl`)
 export const faultsFile = (folder: string) => join(folder, 'faults.jsonl')
 
 /** Throws StartError where there is no whole backup of a format we know. */
 export async function readManifest(folder: string): Promise<Manifest> {
-  let manifest: Manifest
+  const broken = (why: string, cause: unknown) => new StartError(`${folder} is not a whole backup: ${why}.`, { cause })
+  let content: unknown
   try {
-    manifest = JSON.parse(await readFile(manifestFile(folder), 'utf8')) as Manifest
+    content = JSON.parse(await readFile(manifestFile(folder), 'utf8'))
   } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it has no manifest.json' : (error as Error).message
-    throw new StartError(`${folder} is not a whole backup: ${why}.`, { cause: error })
+    throw broken((error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it has no manifest.json' : (error as Error).message, error)
   }
-  if (manifest.format !== FORMAT) throw new StartError(`${folder} is a backup of another format than ${FORMAT}.`)
-  return manifest
+  const { success, data, error } = manifestContent.safeParse(content)
+  if (success) return data
+  if (error.issues.some(({ path }) => path[0] === 'format')) throw new StartError(`${folder} is a backup of another format than ${FORMAT}.`)
+  throw broken(`manifest.json has a wrong ${error.issues[0]?.path.join('.') || 'content'}`, error)
 }
 
 export async function hashOfFile(path: string): Promise<string> {
@@ -53,19 +67,19 @@ export async function hashOfFile(path: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** Lines of JSON, one at a time. */
-export async function* readLines<T>(path: string): AsyncGenerator<T> {
+/** Lines of JSON, one at a time. Rejects at one that is not as the schema has it. */
+export async function* readLines<T>(path: string, schema: z.ZodType<T>): AsyncGenerator<T> {
   for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-    if (line !== '') yield JSON.parse(line) as T
+    if (line !== '') yield schema.parse(JSON.parse(line))
   }
 }
 
 const PAGE = 500
 
-export async function* readPages(folder: string, tables: TableName[]): AsyncGenerator<RowPage> {
+export async function* readPages(folder: string, tables: string[]): AsyncGenerator<RowPage> {
   for (const table of tables) {
     let rows: ArchivedRow[] = []
-    for await (const row of readLines<ArchivedRow>(rowsFile(folder, table))) {
+    for await (const row of readLines(rowsFile(folder, table), archivedRow)) {
       rows.push(row)
       if (rows.length < PAGE) continue
       yield { table, rows }

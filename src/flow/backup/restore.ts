@@ -7,9 +7,18 @@ import type { RowArchive, Settling } from '../../record/admin/row-archive.ts'
 import type { RowSurvey } from '../../record/admin/row-survey.ts'
 import type { BlobStore } from '../../store/blob-store.ts'
 import { forEachConcurrent } from '../../concurrency/for-each-concurrent.ts'
-import type { LostOriginal } from './back-up.ts'
 import { hashOfBlob } from '../doctor/examine-original.ts'
-import { faultsFile, hashOfFile, readLines, readPages, rowsFile, type Manifest } from './backup-folder.ts'
+import {
+  faultsFile,
+  hashOfFile,
+  lostOriginal,
+  readLines,
+  readPages,
+  rowsFile,
+  savedOriginal,
+  type LostOriginal,
+  type Manifest,
+} from './backup-folder.ts'
 
 export interface RestoreDeps {
   blobs: BlobStore
@@ -39,10 +48,10 @@ export async function restore(
     throw new StartError('There are rows in the database. A backup is restored into an empty place only.')
   const hasFiles = manifest.originals === 'files'
   const lost = new Map<string, LostOriginal>()
-  for await (const fault of readLines<LostOriginal>(faultsFile(folder))) lost.set(fault.sha256, fault)
+  for await (const fault of readLines(faultsFile(folder), lostOriginal)) lost.set(fault.sha256, fault)
   if (hasFiles) {
     let restored = 0
-    await forEachConcurrent(AT_ONCE, readLines<{ sha256: string }>(rowsFile(folder, 'originals')), async ({ sha256 }) => {
+    await forEachConcurrent(AT_ONCE, readLines(rowsFile(folder, 'originals'), savedOriginal), async ({ sha256 }) => {
       const code = await restoreOriginal(blobs, folder, sha256)
       if (code) lost.set(sha256, { sha256, code })
       onProgress(++restored, manifest.original_count)

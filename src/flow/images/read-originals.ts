@@ -3,7 +3,8 @@ import type { Readable } from 'node:stream'
 import type { Owner } from '../../access.ts'
 import { CalotypeError } from '../../errors.ts'
 import type { Image } from '../../image.ts'
-import type { ImageFilter, ImageStore, Sort } from '../../record/images/image-store.ts'
+import type { ImageFilter } from '../../record/images/image-filter.ts'
+import type { ImageStore, Sort } from '../../record/images/image-store.ts'
 import { readOriginal, type ReadOriginalDeps } from './read-original.ts'
 
 /** These images in this order, or all that the list has with this filter. */

@@ -1,11 +1,13 @@
 // The contract of bulk jobs: what is done to many images, step by step, by whichever server has the job in hand.
-import type { ImageFilter } from '../images/image-store.ts'
+import { z } from 'zod'
+import { imageFilter } from '../images/image-filter.ts'
 
 export type JobAction = 'delete' | 'retry'
 export type JobState = 'waiting' | 'running' | 'done' | 'cancelled' | 'failed'
 
 /** Images by their ids, or all that a filter finds. */
-export type ImageSelection = { ids: string[] } | { filter: ImageFilter }
+export const imageSelection = z.union([z.strictObject({ ids: z.array(z.string()) }), z.strictObject({ filter: imageFilter })])
+export type ImageSelection = z.output<typeof imageSelection>
 
 export interface NewJob {
   id: string

@@ -1,7 +1,7 @@
 // The contract of taking all rows out, as of one moment, and putting them into an empty place; the same for every database.
-export type ArchivedRow = Record<string, string | number | null>
-
 import type { Schema } from '../../db/schema.ts'
+
+export type ArchivedRow = Record<string, string | number | null>
 
 /**
  * What is over within hours anyway stays behind: whoever restores signs in anew, and confirms anew what is to be done in bulk. Counts are
@@ -22,7 +22,8 @@ export type TableName = Exclude<
 >
 
 export interface RowPage {
-  table: TableName
+  /** Of the version the rows are from, which may have had others than this one. */
+  table: string
   /** In the order of their primary key. */
   rows: ArchivedRow[]
 }
@@ -39,7 +40,7 @@ export interface RowArchive {
    */
   snapshot<T>(body: (rows: { schema: string; pages: AsyncIterable<RowPage> }) => Promise<T>): Promise<T>
   /** Whether there is no row in these tables. */
-  isEmpty(tables: TableName[]): Promise<boolean>
+  isEmpty(tables: string[]): Promise<boolean>
   /** One transaction: all rows or none. `settles`: it does what `settle` does as well, in the same transaction. */
   load(pages: AsyncIterable<RowPage>, settles: Settling | null): Promise<void>
   /** Work that was in hand when the rows were taken waits. The tables have to be of this version. */

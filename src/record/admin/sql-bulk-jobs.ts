@@ -1,9 +1,14 @@
 // Bulk jobs in SQL. A step is written down before it is done, so that one that was cut off is done again, and counted once.
 import { sql } from 'kysely'
+import { z } from 'zod'
 import type { JobsTable } from '../../db/tables/admin-tables.ts'
 import { compared, decodeCursor, toPage } from '../../db/keyset.ts'
 import type { Database } from '../../db/schema.ts'
-import type { BulkJob, BulkJobs, HeldJob, ImageSelection, JobLease } from './bulk-jobs.ts'
+import { imageSelection, type BulkJob, type BulkJobs, type HeldJob, type JobLease } from './bulk-jobs.ts'
+
+// As they are in their columns.
+const actor = z.record(z.string(), z.unknown())
+const step = z.array(z.string())
 
 export function createSqlBulkJobs({ read, write, now, canSkipLocked }: Database): BulkJobs {
   const until = ({ ms }: JobLease) => sql<number>`${now} + ${ms}`
@@ -131,10 +136,10 @@ type Row = Omit<JobsTable, 'seen' | 'changed'> & { seen: number; changed: number
 const toJob = (row: Row): BulkJob => ({
   id: row.id,
   action: row.action,
-  selection: JSON.parse(row.selection) as ImageSelection,
+  selection: imageSelection.parse(JSON.parse(row.selection)),
   total: row.total,
   by: row.made_by,
-  actor: JSON.parse(row.actor) as object,
+  actor: actor.parse(JSON.parse(row.actor)),
   state: row.state,
   seen: row.seen,
   changed: row.changed,
@@ -146,5 +151,5 @@ const toJob = (row: Row): BulkJob => ({
 const toHeldJob = (row: Row): HeldJob => ({
   ...toJob(row),
   cursor: row.cursor,
-  begun: row.step === null ? null : (JSON.parse(row.step) as string[]),
+  begun: row.step === null ? null : step.parse(JSON.parse(row.step)),
 })

@@ -1,24 +1,9 @@
 // The contract of images in rows: read, listed, tried again, deleted. The rows are the truth; what resolves here is committed and synced.
 import type { Owner } from '../../access.ts'
-import type { ErrorCode } from '../../errors.ts'
-import type { Format, Image, Status } from '../../image.ts'
+import type { Image } from '../../image.ts'
+import type { ImageFilter } from './image-filter.ts'
 
 export type Sort = 'newest' | 'oldest' | 'name' | 'size' | '-name' | '-size'
-
-export interface ImageFilter {
-  /** Part of a name, any case. */
-  q?: string
-  status?: Status
-  format?: Format
-  batch?: string
-  /** Whose, among those that who asks sees. */
-  owner?: string
-  /** Why they failed. */
-  code?: ErrorCode
-  /** Uploaded then or later; before then. Milliseconds since 1970. */
-  from?: number
-  to?: number
-}
 
 export interface ListQuery extends ImageFilter {
   sort: Sort

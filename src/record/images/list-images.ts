@@ -7,7 +7,8 @@ import { patternOf } from '../../db/name-search.ts'
 import { countKept } from '../admin/read-counts.ts'
 import { encodeName, fitting, isListedFor, isOf } from '../query-parts.ts'
 import { selectImages, toImageWithOutcome } from './image-rows.ts'
-import type { ImageFilter, ListQuery, Page, Sort } from './image-store.ts'
+import type { ImageFilter } from './image-filter.ts'
+import type { ListQuery, Page, Sort } from './image-store.ts'
 
 type SortColumn = 'uploaded_at' | 'name' | 'size'
 

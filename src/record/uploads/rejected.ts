@@ -1,15 +1,13 @@
 // A file of an upload that was refused, as the row of its batch keeps it: a list of these in JSON.
 import { z } from 'zod'
-import { ERRORS, type ErrorCode } from '../../errors.ts'
-
-const CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]
+import { ERROR_CODES } from '../../error-codes.ts'
 
 const rejected = z.object({
   /** Its place in what was sent. */
   index: z.exactOptional(z.number()),
   name: z.string(),
   // A later version, beside which this one may run, has codes that this one does not know.
-  code: z.enum(CODES).catch('internal'),
+  code: z.enum(ERROR_CODES).catch('internal'),
   error: z.string(),
 })
 const rejectedList = z.array(rejected)
