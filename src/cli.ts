@@ -6,7 +6,8 @@ import { serve, work } from './cli/serve.ts'
 import { readConfig, type Config } from './config.ts'
 import { settingsHelp } from './config/help.ts'
 import { toStartError } from './db/sqlite/sqlite-faults.ts'
-import { CalotypeError, ERRORS, StartError, toCalotypeError } from './errors.ts'
+import { ERRORS } from './error-codes.ts'
+import { CalotypeError, StartError, toCalotypeError } from './errors.ts'
 import { createLog } from './log.ts'
 
 const program = new Command('calotype')

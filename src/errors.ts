@@ -1,8 +1,6 @@
 // Every error a person or a program can meet: one class, with a code.
 import { ERRORS, type ErrorCode } from './error-codes.ts'
 
-export { ERRORS, type ErrorCode }
-
 /** What an operator does about `database_damaged`, where the database is a file. */
 export const DAMAGE_REMEDIES =
   'Delete nothing in DATA_DIR: the originals in it are whole, and no other database knows them. Copy calotype.sqlite, with -wal and -shm, ' +

@@ -1,5 +1,5 @@
 // What travels: the image, its states and where its bytes lie. Known to every step.
-import type { ErrorCode } from './errors.ts'
+import type { ErrorCode } from './error-codes.ts'
 
 /** The formats taken in, each by the name sharp gives it. */
 export const FORMATS = {

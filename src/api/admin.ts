@@ -1,6 +1,6 @@
 // The admin area on the wire: what administrators see of the whole, of everyone's images and batches, of the queue and the workers.
 import { z } from 'zod'
-import { ERRORS } from '../errors.ts'
+import { ERRORS } from '../error-codes.ts'
 import { STATUSES, type Status } from '../image.ts'
 import { user } from './accounts.ts'
 import { batch, MAX_BATCHES_PAGE } from './batches.ts'

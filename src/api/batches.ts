@@ -1,6 +1,6 @@
 // Batches on the wire: declared before their files are sent, counted by the states of these, paged through file by file.
 import { z } from 'zod'
-import { ERRORS } from '../errors.ts'
+import { ERRORS } from '../error-codes.ts'
 import { FILE_STATUSES } from '../image.ts'
 import { bytes, count, errorCode, EXAMPLE_IDS, named, page, sent, sentence, time } from './common.ts'
 import { image } from './images.ts'

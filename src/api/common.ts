@@ -1,6 +1,6 @@
 // What the schemas of the wire share: how the schema of an answer is declared, and the parts that many answers and requests have.
 import { z } from 'zod'
-import { ERRORS, type ErrorCode } from '../errors.ts'
+import { ERROR_CODES } from '../error-codes.ts'
 
 /** Schemas that are components of the API description. */
 export const NAMED = z.registry<{ id: string }>()
@@ -33,7 +33,7 @@ export function named<S extends z.ZodType>(id: string, schema: S): S {
   return schema
 }
 
-export const errorCode = named('ErrorCode', z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]))
+export const errorCode = named('ErrorCode', z.enum(ERROR_CODES))
 
 // Parts of answers.
 export const time = () => z.iso.datetime().describe('ISO 8601, UTC')

@@ -1,6 +1,6 @@
 // Failures on the wire: what every refused or failed request is answered with.
 import { z } from 'zod'
-import { ERRORS } from '../errors.ts'
+import { ERRORS } from '../error-codes.ts'
 import { errorCode, sent, sentence } from './common.ts'
 import { image } from './images.ts'
 import { rejected } from './uploads.ts'

@@ -1,6 +1,6 @@
 // Uploads on the wire: what is answered to the files that were sent.
 import { z } from 'zod'
-import { ERRORS } from '../errors.ts'
+import { ERRORS } from '../error-codes.ts'
 import { count, errorCode, EXAMPLE_IDS, sent, sentence } from './common.ts'
 import { image, pendingImage } from './images.ts'
 

@@ -2,7 +2,8 @@
 // check and the API description all follow from it.
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { z } from 'zod'
-import { CalotypeError, type ErrorCode } from '../errors.ts'
+import type { ErrorCode } from '../error-codes.ts'
+import { CalotypeError } from '../errors.ts'
 import type { Access } from './access/route-access.ts'
 import type { Answer } from './answers.ts'
 

@@ -1,5 +1,5 @@
 // The contract of those who watch the journey: what they are told, after the fact. No step and no flow knows that it is watched.
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode } from '../error-codes.ts'
 import type { Image } from '../image.ts'
 
 /** In milliseconds since 1970, with fractions. */

@@ -1,6 +1,6 @@
 // The tables and views of the journey of images. Times are milliseconds since 1970, UTC.
 import type { Generated } from 'kysely'
-import type { ErrorCode } from '../../errors.ts'
+import type { ErrorCode } from '../../error-codes.ts'
 import type { FileStatus, Format, Status } from '../../image.ts'
 
 /** One upload request, or one declaration of files that come in any number of requests. */

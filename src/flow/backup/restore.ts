@@ -1,7 +1,8 @@
 // Puts a backup beside an empty database: bytes first, then all rows at once, so that what was interrupted is a place without images.
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ERRORS, StartError } from '../../errors.ts'
+import { ERRORS } from '../../error-codes.ts'
+import { StartError } from '../../errors.ts'
 import { originalKey } from '../../rendition/keys.ts'
 import type { RowArchive, Settling } from '../../record/admin/row-archive.ts'
 import type { RowSurvey } from '../../record/admin/row-survey.ts'

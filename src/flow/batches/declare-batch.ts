@@ -1,7 +1,8 @@
 // Declares a batch: what of it is needed, what is here already and what would be refused is told before a byte is sent.
 import { newId } from '../../new-id.ts'
 import type { Owner } from '../../access.ts'
-import { CalotypeError, ERRORS } from '../../errors.ts'
+import { ERRORS } from '../../error-codes.ts'
+import { CalotypeError } from '../../errors.ts'
 import type { Failure } from '../../image.ts'
 import { tooLarge } from '../../receive/too-large.ts'
 import type { BatchStore, Declared } from '../../record/batches/batch-store.ts'

@@ -1,7 +1,8 @@
 // Reads an original for who asks for it, and never hands out other bytes than were uploaded.
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { CalotypeError, toCalotypeError, type ErrorCode } from '../../errors.ts'
+import type { ErrorCode } from '../../error-codes.ts'
+import { CalotypeError, toCalotypeError } from '../../errors.ts'
 import { type Image } from '../../image.ts'
 import { originalKey } from '../../rendition/keys.ts'
 import type { ImageStore } from '../../record/images/image-store.ts'

@@ -1,5 +1,5 @@
 // The multipart bodies of uploads, as their declarations describe them, and what can be wrong with any of them.
-import type { ErrorCode } from '../../errors.ts'
+import type { ErrorCode } from '../../error-codes.ts'
 import type { StreamedBody } from '../endpoint.ts'
 
 const FILE_BYTES = { type: 'string', contentMediaType: 'application/octet-stream' }

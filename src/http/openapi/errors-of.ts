@@ -1,5 +1,5 @@
 // Which errors a call can answer with: those of its own, and those that follow from what its route is.
-import { ERRORS, type ErrorCode } from '../../errors.ts'
+import { ERRORS, type ErrorCode } from '../../error-codes.ts'
 import { TRAITS } from '../../error-codes.ts'
 import { isSafe } from '../access/route-access.ts'
 import type { Description } from '../endpoint.ts'

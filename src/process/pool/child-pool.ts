@@ -1,7 +1,7 @@
 // The image processor in use: long-lived children, each developing one image at a time, none of whose deaths harms the server.
 import { rm } from 'node:fs/promises'
 import { createSemaphore } from '../../concurrency/semaphore.ts'
-import { type ErrorCode, ERRORS } from '../../errors.ts'
+import { type ErrorCode, ERRORS } from '../../error-codes.ts'
 import type { Failure } from '../../image.ts'
 import { Child, type ChildOptions, MOST_IN_HAND, type PooledTask } from './child-process.ts'
 import { ChildStarts, type StartsLog } from './child-starts.ts'

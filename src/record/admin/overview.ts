@@ -1,5 +1,5 @@
 // The contract of the overview: what administrators see of all images at once, however many there are.
-import type { ErrorCode } from '../../errors.ts'
+import type { ErrorCode } from '../../error-codes.ts'
 import type { Image, Status } from '../../image.ts'
 
 export interface Counts {

@@ -2,7 +2,7 @@
 import type { Kysely } from 'kysely'
 import type { Owner } from '../../access.ts'
 import type { Schema } from '../../db/schema.ts'
-import type { ErrorCode } from '../../errors.ts'
+import type { ErrorCode } from '../../error-codes.ts'
 import { STATUSES, type Status } from '../../image.ts'
 import type { Counts } from './overview.ts'
 

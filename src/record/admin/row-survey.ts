@@ -1,5 +1,5 @@
 // The contract of looking after the rows: what they say of the bytes, what in them is stuck, and how both are put right.
-import type { ErrorCode } from '../../errors.ts'
+import type { ErrorCode } from '../../error-codes.ts'
 import type { Failure, Image } from '../../image.ts'
 
 export interface HeldRendition {

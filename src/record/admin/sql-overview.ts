@@ -1,7 +1,7 @@
 // The overview in SQL: each question along an index of its own, so that it does not matter how many images there are.
 import { sql, type Kysely } from 'kysely'
 import type { Database, Schema } from '../../db/schema.ts'
-import type { ErrorCode } from '../../errors.ts'
+import type { ErrorCode } from '../../error-codes.ts'
 import type { Image } from '../../image.ts'
 import { countAll } from './read-counts.ts'
 import type { FailureGroup, FinishedMinute, Overview } from './overview.ts'

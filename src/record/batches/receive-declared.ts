@@ -2,7 +2,7 @@
 import type { Transaction } from 'kysely'
 import type { Owner, Quota } from '../../access.ts'
 import type { Database, DeclaredFileRow, Schema } from '../../db/schema.ts'
-import { ERRORS, type ErrorCode } from '../../errors.ts'
+import { ERRORS, type ErrorCode } from '../../error-codes.ts'
 import { failpoint } from '../../failpoints.ts'
 import type { Failure, Image } from '../../image.ts'
 import type { Arrival, Arrived, ArrivedFile } from './batch-store.ts'

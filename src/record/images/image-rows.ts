@@ -1,7 +1,7 @@
 // Rows of images and what they become: an image is its row, that of its original, and that of its main rendition.
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { ImageRow, Schema } from '../../db/schema.ts'
-import { ERRORS, type ErrorCode } from '../../errors.ts'
+import { ERRORS, type ErrorCode } from '../../error-codes.ts'
 import { cutName } from '../../file-name.ts'
 import type { Failure, Image, Outcome } from '../../image.ts'
 import { decodeName } from '../query-parts.ts'

@@ -2,7 +2,7 @@
 import { sql, type Kysely } from 'kysely'
 import { compared, decodeCursor, encodeCursor } from '../../db/keyset.ts'
 import type { Database, Schema } from '../../db/schema.ts'
-import type { ErrorCode } from '../../errors.ts'
+import type { ErrorCode } from '../../error-codes.ts'
 import { countKept } from '../admin/read-counts.ts'
 import { failureOf } from '../images/image-rows.ts'
 import { slices } from '../query-parts.ts'

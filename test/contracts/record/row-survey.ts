@@ -1,7 +1,7 @@
 // What every survey of the rows guarantees; run on each database.
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ERRORS } from '../../../src/errors.ts'
+import { ERRORS } from '../../../src/error-codes.ts'
 import type { Image } from '../../../src/image.ts'
 import type { Recent } from '../../../src/record/admin/row-survey.ts'
 import { madeOf, operationFor, sampleOutcome, sampleOutput } from '../../support/inputs/sample-image.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ErrorCode } from '../../../src/errors.ts'
+import type { ErrorCode } from '../../../src/error-codes.ts'
 import { madeOf, operationFor, sampleOutcome } from '../../support/inputs/sample-image.ts'
 import {
   all,

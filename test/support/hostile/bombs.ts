@@ -1,5 +1,5 @@
 // Files that are small for what they claim, or for what they would have a decoder read, keep and count before its first pixel.
-import type { ErrorCode } from '../../../src/errors.ts'
+import type { ErrorCode } from '../../../src/error-codes.ts'
 import type { Format } from '../../../src/image.ts'
 import { gifOfFrames, pngChunk, pngHeader, pngOfSize } from '../inputs/hostile-images.ts'
 import { avif } from './avif.ts'

@@ -1,5 +1,6 @@
 // A process like a child of the process step that only judges headers, and tells what each cost it.
-import { CalotypeError, type ErrorCode } from '../../../src/errors.ts'
+import type { ErrorCode } from '../../../src/error-codes.ts'
+import { CalotypeError } from '../../../src/errors.ts'
 import type { Format } from '../../../src/image.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { prepareDecoder, warmUp } from '../../../src/process/child/decoder.ts'

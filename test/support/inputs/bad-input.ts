@@ -1,7 +1,7 @@
 // What the tests of bad input share: how it is refused, and what each of them must leave behind: nothing.
 import assert from 'node:assert/strict'
 import { afterEach } from 'node:test'
-import type { ErrorCode } from '../../../src/errors.ts'
+import type { ErrorCode } from '../../../src/error-codes.ts'
 import { type Answer, ask, eventually, upload, type Uploaded } from '../clients/client.ts'
 import { filesIn, query } from '../servers/data-dir.ts'
 import type { Calotype } from '../servers/topologies.ts'

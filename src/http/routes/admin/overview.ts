@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { failureGroup, overview as overviewSent, setting, worker, type ApiDeletionHalt, type ApiSetting } from '../../../api/admin.ts'
 import type { ShownSetting } from '../../../config.ts'
-import { ERRORS } from '../../../errors.ts'
+import { ERRORS } from '../../../error-codes.ts'
 import { haltInWords } from '../../../flow/originals/check-store.ts'
 import type { DeletionHalt, KnownStore } from '../../../record/originals/known-store.ts'
 import type { Overview } from '../../../record/admin/overview.ts'
