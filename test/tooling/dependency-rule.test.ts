@@ -21,7 +21,7 @@ const FORBIDDEN = [
   ['rendition-does-no-io', 'src/rendition/forbidden-26.ts', `import 'node:fs'`],
   ['config-knows-errors', 'src/config/readers.ts', `import '../image.ts'`],
   ['flow-tells-the-story-of-steps', 'src/flow/forbidden-5.ts', `import '../http/hooks/problem.ts'`],
-  ['contracts-are-types', 'src/flow/forbidden-6.ts', `import '../record/cursor.ts'`],
+  ['contracts-are-types', 'src/flow/forbidden-6.ts', `import '../record/group-commit.ts'`],
   ['contracts-are-types', 'src/http/forbidden-7.ts', `export const store = import('../store/filesystem/filesystem.ts')`],
   ['adapters-are-chosen-in-one-place', 'src/app.ts', `import '../src/record/sql-records.ts'`],
   ['adapters-are-chosen-in-one-place', 'src/maintain.ts', `import '../src/record/admin/sql-row-archive.ts'`],

@@ -8,8 +8,8 @@ import { tooLarge } from '../../receive/too-large.ts'
 import type { BatchStore, Declared } from '../../record/batches/batch-store.ts'
 import type { Recipe } from '../../rendition/presets.ts'
 import { announceInBatch, type AnnounceInBatchDeps } from '../announce.ts'
-import { fingerprintOfDeclaration } from '../upload/fingerprint.ts'
-import { oncePerKey, type KeyDeps } from '../upload/once-per-key.ts'
+import { fingerprintOfDeclaration } from '../idempotency/fingerprint.ts'
+import { oncePerKey, type KeyDeps } from '../idempotency/once-per-key.ts'
 import { renewing, type LeaseDeps } from '../upload/upload-lease.ts'
 
 export interface DeclareBatchDeps extends AnnounceInBatchDeps {

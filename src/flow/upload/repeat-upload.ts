@@ -1,9 +1,9 @@
 // Repeats of an upload: the same content under the same Idempotency-Key gets the answer of the first, and is not taken twice.
 import { newId } from '../../new-id.ts'
 import type { BatchKind } from '../../record/batches/batch-store.ts'
-import { fingerprintOfUpload } from './fingerprint.ts'
+import { fingerprintOfUpload } from '../idempotency/fingerprint.ts'
 import type { IncomingFiles } from './group-files.ts'
-import { oncePerKey, type KeyDeps } from './once-per-key.ts'
+import { oncePerKey, type KeyDeps } from '../idempotency/once-per-key.ts'
 import { discardFiles } from './store-originals.ts'
 import type { Upload } from './taken-upload.ts'
 import { uploadImages, type UploadImagesDeps } from './upload-images.ts'

@@ -9,7 +9,7 @@ import type { Acknowledgement, Entry, NewImage, UploadStore } from '../../record
 import type { Recipe } from '../../rendition/presets.ts'
 import { announce, type AnnounceDeps } from '../announce.ts'
 import { abortUpload, type AbortDeps } from './abort-upload.ts'
-import { fingerprintOfUpload } from './fingerprint.ts'
+import { fingerprintOfUpload } from '../idempotency/fingerprint.ts'
 import { acceptedFiles, groupFiles, type FileGroup, type GroupFile, type IncomingFiles } from './group-files.ts'
 import { discardFiles, storeOriginals, type StoreDeps } from './store-originals.ts'
 import { noneTaken, type Upload } from './taken-upload.ts'

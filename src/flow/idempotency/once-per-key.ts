@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CalotypeError } from '../../errors.ts'
 import type { UploadStore } from '../../record/uploads/upload-store.ts'
-import { UPLOAD_LEASE_MS } from './upload-lease.ts'
+import { UPLOAD_LEASE_MS } from '../upload/upload-lease.ts'
 
 export interface KeyDeps {
   uploads: Pick<UploadStore, 'reserveKey' | 'releaseKey'>

@@ -1,7 +1,7 @@
 // What two requests under one Idempotency-Key must share to be the same.
 import { createHash } from 'node:crypto'
 import type { BatchKind } from '../../record/batches/batch-store.ts'
-import type { GroupFile } from './group-files.ts'
+import type { GroupFile } from '../upload/group-files.ts'
 
 const sha256Of = (content: unknown) => createHash('sha256').update(JSON.stringify(content)).digest('hex')
 
