@@ -1,7 +1,7 @@
 // The HTTP front: one Fastify with its hooks, the live feed and all routes.
 import cookie from '@fastify/cookie'
 import cors from '@fastify/cors'
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import type { ListenerOptions } from '../connections/create-listener.ts'
 import { CalotypeError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -26,7 +26,6 @@ import { auditRoutes } from './routes/admin/audit.ts'
 import { addressLimit, warnOfRefused } from './hooks/address-limit.ts'
 import { authRoutes } from './routes/auth.ts'
 import { batchRoutes } from './routes/batches.ts'
-import { checkedByZod } from './hooks/checked-by-zod.ts'
 import type { CallLimits } from './access/count-call.ts'
 import { eventRoutes } from './routes/events.ts'
 import { followAccess } from './access/follow-access.ts'
@@ -43,7 +42,8 @@ import { describeApi } from './openapi/describe-api.ts'
 import { isAllowedOrigin } from './access/origin.ts'
 import { pageRoutes, type PagesDeps } from './routes/pages.ts'
 import { addPrincipal, type Identify } from './access/principal.ts'
-import { answerProblems, listenerOptions, problemOptions } from './hooks/problem.ts'
+import { answerProblems, listenerOptions } from './hooks/problem.ts'
+import { serverOptions } from './hooks/server-options.ts'
 import { requireAccess } from './access/require-access.ts'
 import { isSafe } from './access/route-access.ts'
 import { sessionRoutes } from './routes/sessions.ts'
@@ -103,12 +103,8 @@ export async function createServer(
   patience: Patience = {},
 ): Promise<HttpServer> {
   const { log, corsOrigins, allowedHosts, isStopping, feed, images, renditions, blobs, mediaAccess, trustProxy } = deps
-  const loggerInstance: FastifyBaseLogger = log
   const server = Fastify({
-    ...problemOptions,
-    ...checkedByZod,
-    loggerInstance,
-    logController: new LogController({ disableRequestLogging: true }),
+    ...serverOptions(log),
     // Ours, with a code and Retry-After, comes from the hook below.
     return503OnClosing: false,
     bodyLimit: BODY_LIMIT_BYTES,

@@ -1,11 +1,11 @@
 // What a worker says about itself: that it lives, whether it takes work, what its children do.
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import type { Logger } from '../log.ts'
 import type { ImageProcessor } from '../process/image-processor.ts'
 import type { OriginalStore } from '../record/originals/original-store.ts'
-import { checkedByZod } from './hooks/checked-by-zod.ts'
 import { addHealth } from './routes/health.ts'
-import { answerProblems, problemOptions } from './hooks/problem.ts'
+import { answerProblems } from './hooks/problem.ts'
+import { serverOptions } from './hooks/server-options.ts'
 import { addSecurityHeaders } from './hooks/security-headers.ts'
 
 export interface WorkerServerDeps {
@@ -16,13 +16,7 @@ export interface WorkerServerDeps {
 }
 
 export async function createWorkerServer({ originals, processor, log, isStopping }: WorkerServerDeps): Promise<FastifyInstance> {
-  const loggerInstance: FastifyBaseLogger = log
-  const server = Fastify({
-    ...problemOptions,
-    ...checkedByZod,
-    loggerInstance,
-    logController: new LogController({ disableRequestLogging: true }),
-  })
+  const server = Fastify(serverOptions(log))
   answerProblems(server)
   addSecurityHeaders(server)
   addHealth(server, { originals, obstacle: () => processor.obstacle(), isStopping })

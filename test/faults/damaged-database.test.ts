@@ -24,7 +24,7 @@ import { allFinal, ask, eventually, upload } from '../support/clients/client.ts'
 import { calotype } from '../support/servers/command.ts'
 import { filesIn } from '../support/servers/data-dir.ts'
 import { smallPhotographs } from '../support/inputs/photographs.ts'
-import { startServer } from '../support/servers/server.ts'
+import { refusedStart, startServer } from '../support/servers/server.ts'
 import { tellFigures } from './run/figures.ts'
 
 const IMAGES = 4
@@ -118,16 +118,8 @@ test('a database that may only be read is said at the start', async (t) => {
   const dataDir = damaged((file) => chmodSync(file, 0o444))
   if (isRoot) spawnSync('chown', ['-R', '65534:65534', dataDir])
   const through = isRoot ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--'] : []
-  const error = await startServer({ dataDir, through }).then(
-    async (server) => {
-      await server.stop()
-      return new Error('It started.')
-    },
-    (failure: Error) => failure,
-  )
-  const [first = '', ...said] = error.message.trim().split('\n')
-  assert.match(first, /ended with 1/)
-  assert.equal(said.length, 1, error.message)
+  const said = await refusedStart({ dataDir, through })
+  assert.equal(said.length, 1, said.join('\n'))
   assert.match(said[0]!, UNUSABLE)
   tellFigures(t, 'damaged database', 'embedded', { note: 'read-only' })
 })

@@ -1,11 +1,12 @@
 // Ends a batch: cancelled by someone, or its time is over; and removes those that ended without an image.
-import { sql, type ExpressionBuilder, type Transaction } from 'kysely'
+import { sql, type Transaction } from 'kysely'
 import type { Owner } from '../../access.ts'
 import { retryConflicts } from '../../db/retry-conflicts.ts'
 import type { Database, Schema } from '../../db/schema.ts'
 import { CalotypeError } from '../../errors.ts'
 import type { Image } from '../../image.ts'
 import { holdBatch } from './hold-batch.ts'
+import { awaitsNoFile, hasNoImage } from './batch-conditions.ts'
 import { IMAGE_COLUMNS, toImage } from '../images/image-rows.ts'
 
 // Of the largest batches, 200,000 files: a second or so, in which nobody else writes to an embedded database.
@@ -22,9 +23,6 @@ async function markEmpty(trx: Transaction<Schema>, { now }: Database, ids: strin
     .where(hasNoImage)
     .execute()
 }
-
-const hasNoImage = ({ not, exists, selectFrom }: ExpressionBuilder<Schema, 'batches'>) =>
-  not(exists(selectFrom('images').select('images.id').whereRef('images.batch_id', '=', 'batches.id')))
 
 /**
  * Work that nobody else wants stays where it is: it has no image that is pending, so it is not claimed, not counted and not
@@ -93,16 +91,7 @@ export async function closeComplete({ write, canSkipLocked }: Database): Promise
     .selectFrom('batches')
     .select('id')
     .where('awaits_files', '=', 1)
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('declared_files')
-            .select('declared_files.file_index')
-            .whereRef('declared_files.batch_id', '=', 'batches.id')
-            .where('declared_files.status', '=', 'needed'),
-        ),
-      ),
-    )
+    .where(awaitsNoFile)
     // One that somebody tries again is looked at once more.
     .$if(canSkipLocked, (query) => query.forUpdate().skipLocked())
   await write.updateTable('batches').set({ awaits_files: 0 }).where('id', 'in', complete).execute()

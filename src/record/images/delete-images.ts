@@ -4,6 +4,7 @@ import type { Owner } from '../../access.ts'
 import { retryConflicts } from '../../db/retry-conflicts.ts'
 import type { Database, ImageRow, Schema } from '../../db/schema.ts'
 import type { Image } from '../../image.ts'
+import { awaitsNoFile, hasNoImage } from '../batches/batch-conditions.ts'
 import { lockOriginals } from '../originals/lock-originals.ts'
 import { isOf, orderedSlices, slices } from '../query-parts.ts'
 import { toImage } from './image-rows.ts'
@@ -49,19 +50,8 @@ async function removeEmptied(trx: Transaction<Schema>, ids: string[]) {
     .deleteFrom('batches')
     .where('id', 'in', ids)
     .where(({ eb, or }) => or([eb('received_at', 'is not', null), eb('aborted_at', 'is not', null)]))
-    .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('images').select('images.id').whereRef('images.batch_id', '=', 'batches.id'))),
-    )
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('declared_files')
-            .select('declared_files.file_index')
-            .whereRef('declared_files.batch_id', '=', 'batches.id')
-            .where('declared_files.status', '=', 'needed'),
-        ),
-      ),
-    )
+    .where(hasNoImage)
+    .where(awaitsNoFile)
     .execute()
 }
 

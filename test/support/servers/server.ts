@@ -1,4 +1,5 @@
 // The real server for tests and the bench: started as a user starts it, watched from outside, and gone afterwards whatever happens.
+import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
@@ -54,6 +55,20 @@ export interface StartServerOptions {
  * Starts `node src/cli.ts serve` on a free port, in a process group of its own, and waits until it is ready. Rejects, with the server's
  * output, if it ends first or takes longer than 30 s.
  */
+/** Starts a server that is to refuse its start; returns what it says beside its exit code, line by line. */
+export async function refusedStart(options: StartServerOptions): Promise<string[]> {
+  const error = await startServer(options).then(
+    async (server) => {
+      await server.stop()
+      return new Error('It started.')
+    },
+    (failure: Error) => failure,
+  )
+  const [first = '', ...said] = error.message.trim().split('\n')
+  assert.match(first, /ended with 1/)
+  return said
+}
+
 export async function startServer(options: StartServerOptions = {}): Promise<Server> {
   const { role = 'serve', through = [] } = options
   const temporary = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'calotype-test-')) : undefined
