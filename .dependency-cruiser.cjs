@@ -1,4 +1,4 @@
-// The dependency rule: cli -> app -> http -> flow -> steps -> {rendition, image, errors, api, db}, and who may know which package. Only
+// The dependency rule: cli -> app -> http -> flow -> steps -> {rendition, image, access, errors, api, db, concurrency}, and who may know which package. Only
 // src/adapters/ knows the adapters of the steps; everybody else knows their contracts.
 
 const STEPS = ['receive', 'store', 'record', 'queue', 'process', 'publish', 'accounts']

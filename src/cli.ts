@@ -7,7 +7,7 @@ import { readConfig, type Config } from './config.ts'
 import { settingsHelp } from './config/help.ts'
 import { toStartError } from './db/sqlite/sqlite-faults.ts'
 import { ERRORS } from './error-codes.ts'
-import { CalotypeError, StartError, toCalotypeError } from './errors.ts'
+import { CalotypeError, StartError, toCalotypeError, unsuppressed } from './errors.ts'
 import { createLog } from './log.ts'
 
 const program = new Command('calotype')
@@ -153,7 +153,7 @@ function settings(): Config {
 
 /** Null for what nobody expected: its stack says more. */
 function sentenceOf(thrown: unknown): string | null {
-  const error = toStartError(thrown)
+  const error = toStartError(unsuppressed(thrown))
   if (error instanceof StartError) return error.message
   if (error instanceof CalotypeError && error.code !== 'internal') return error.message
   return toCalotypeError(error).code === 'storage_full' ? ERRORS.storage_full : null

@@ -9,6 +9,8 @@ import { headerBytes, readPartHeader, type RawHeader } from './part-header.ts'
 export const MAX_PART_HEADER_BYTES = 8 * 1024
 // Of a longer header so much more is looked at, which tells that it is longer.
 const HEADER_ROOM_BYTES = 1024
+// RFC 2046, 5.1.1. The parser takes 252.
+const MAX_BOUNDARY_BYTES = 70
 // Of the value of a field, of which none that is looked at has more.
 const MAX_FIELD_CHARACTERS = 1024
 
@@ -34,7 +36,7 @@ export interface PartEvents {
   onEnd(): void
 }
 
-/** Throws `not_multipart` for a content type without a boundary. The body is to be written into what is returned. */
+/** Throws `not_multipart` for a content type without a usable boundary. The body is to be written into what is returned. */
 export function openPartParser(contentType: string, limits: { maxFiles: number; maxFields: number }, events: PartEvents): Writable {
   const options = { boundary: boundaryOf(contentType), maxHeaderSize: MAX_PART_HEADER_BYTES + HEADER_ROOM_BYTES }
   const parser = new Dicer(options)
@@ -80,11 +82,14 @@ export function openPartParser(contentType: string, limits: { maxFiles: number; 
 function boundaryOf(contentType: string): string {
   try {
     const boundary = new MIMEType(contentType).params.get('boundary')
-    if (boundary) return boundary
+    if (boundary && Buffer.byteLength(boundary) <= MAX_BOUNDARY_BYTES) return boundary
   } catch {
     // Not a media type at all: answered like one without a boundary.
   }
-  throw new CalotypeError('not_multipart', 'Send the file as multipart/form-data with a boundary.')
+  throw new CalotypeError(
+    'not_multipart',
+    `Send the file as multipart/form-data with a boundary of at most ${MAX_BOUNDARY_BYTES} characters.`,
+  )
 }
 
 /** Returns the function that ends the field early, with all that has come of it. */

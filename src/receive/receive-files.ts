@@ -177,6 +177,7 @@ export async function* receiveFiles(
     for await (const chunk of body.iterator({ destroyOnReturn: false })) {
       idle.refresh()
       onBytes?.((chunk as Buffer).length)
+      if (failure) return
       // What comes behind the last part is nobody's (RFC 2046, 5.1.1).
       if (areAllPartsRead) continue
       await new Promise<void>((resolve) => {

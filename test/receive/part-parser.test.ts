@@ -142,9 +142,10 @@ test('of two parameters with the same name the first counts', () => {
   assert.deepEqual(readPartHeader({ 'content-disposition': [disposition] }), { field: 'images', fileName: 'a.jpg', isFile: true })
 })
 
-test('a content type without a boundary is refused', () => {
+test('a content type without a usable boundary is refused', () => {
   const events = {} as Parameters<typeof openPartParser>[2]
-  for (const type of ['multipart/form-data', 'multipart/form-data; boundary=', 'multipart', '', 'multipart/form-data boundary=x'])
+  const long = `multipart/form-data; boundary=${'x'.repeat(300)}`
+  for (const type of [long, 'multipart/form-data', 'multipart/form-data; boundary=', 'multipart', '', 'multipart/form-data boundary=x'])
     assert.throws(() => openPartParser(type, { maxFiles: 1, maxFields: 1 }, events), { code: 'not_multipart' }, type)
 })
 

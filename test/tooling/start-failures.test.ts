@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { freePorts } from '../../scripts/cluster/place.ts'
+import { unsuppressed } from '../../src/errors.ts'
 import { lockDataDir, readServerInfo } from '../../src/store/data-dir-lock.ts'
 import { withPostgres } from '../support/engines/databases.ts'
 
@@ -15,6 +16,16 @@ import { withPostgres } from '../support/engines/databases.ts'
 const REFUSED_LAST = { trustProxy: ['nonsense'] }
 /** Far above what a start takes; far below what a connection that comes back would be waited for. */
 const ENDS_WITHIN_MS = 20_000
+
+test('what failed first is told, though closing failed as well', async () => {
+  async function failTwice() {
+    await using opened = new AsyncDisposableStack()
+    opened.defer(() => Promise.reject(new Error('a close')))
+    opened.defer(() => Promise.reject(new Error('another close')))
+    throw new Error('the start')
+  }
+  await assert.rejects(failTwice, (error) => (unsuppressed(error) as Error).message === 'the start')
+})
 
 /** What it says, once it has ended. Fails if something keeps the process from ending. */
 async function start(env: NodeJS.ProcessEnv, overrides: object = {}): Promise<string> {

@@ -7,7 +7,7 @@ import { TRAITS } from '../../error-codes.ts'
 import { toCalotypeError } from '../../errors.ts'
 import type { Image } from '../../image.ts'
 import type { Logger } from '../../log.ts'
-import type { BulkJob, BulkJobs, HeldJob, JobLease, JobStep } from '../../record/admin/bulk-jobs.ts'
+import type { BulkJobs, HeldJob, JobLease, JobStep } from '../../record/admin/bulk-jobs.ts'
 import type { ImageStore } from '../../record/images/image-store.ts'
 import type { AnnounceDeps } from '../announce.ts'
 import { deleteImages } from '../images/delete-images.ts'
@@ -93,7 +93,7 @@ async function doSteps(deps: BulkDeps, job: HeldJob, lease: JobLease, isStopped:
 }
 
 /** Whether whoever made the job is still an administrator; a session or key that has ended since does not matter. */
-async function mayGoOn({ accounts }: BulkDeps, { actor }: BulkJob): Promise<boolean> {
+async function mayGoOn({ accounts }: BulkDeps, { actor }: HeldJob): Promise<boolean> {
   const userId = 'userId' in actor ? actor.userId : null
   if (typeof userId !== 'string') return true
   const user = await accounts.getUser(userId)
@@ -106,7 +106,7 @@ async function redo(deps: BulkDeps, job: HeldJob, begun: string[], lease: JobLea
   return deps.jobs.endStep(job.id, lease, { ...done, changed: done.changed || begun.length })
 }
 
-async function nextStep({ images }: BulkDeps, job: BulkJob, cursor: string | null): Promise<JobStep> {
+async function nextStep({ images }: BulkDeps, job: HeldJob, cursor: string | null): Promise<JobStep> {
   const { page, next } = await nextPage(images, job, cursor)
   const changeable = job.action === 'retry' ? page.filter(isRetryable) : page
   return { seen: page.length, ids: changeable.map(({ id }) => id), cursor: next ?? END }
@@ -115,7 +115,7 @@ async function nextStep({ images }: BulkDeps, job: BulkJob, cursor: string | nul
 /** As `record/images/retry-images.ts` has it. */
 const isRetryable = ({ status, failure }: Image) => status === 'error' && failure?.code !== 'original_damaged'
 
-async function nextPage(images: BulkDeps['images'], { selection, createdAt }: BulkJob, cursor: string | null) {
+async function nextPage(images: BulkDeps['images'], { selection, createdAt }: HeldJob, cursor: string | null) {
   if ('ids' in selection) {
     const from = Number(cursor ?? 0)
     const page = await images.getMany(selection.ids.slice(from, from + IMAGES_A_STEP), null)
@@ -132,7 +132,7 @@ async function nextPage(images: BulkDeps['images'], { selection, createdAt }: Bu
 }
 
 /** What came along with those of the step, by its bytes, counts as well, if it was selected. */
-async function act(deps: BulkDeps, job: BulkJob, ids: string[]): Promise<{ changed: number; alsoSeen: number }> {
+async function act(deps: BulkDeps, job: HeldJob, ids: string[]): Promise<{ changed: number; alsoSeen: number }> {
   if (ids.length === 0) return { changed: 0, alsoSeen: 0 }
   if (job.action === 'delete') return { changed: await deleteImages(deps, ids, null), alsoSeen: 0 }
   const asked = new Set(ids)
@@ -145,7 +145,7 @@ async function act(deps: BulkDeps, job: BulkJob, ids: string[]): Promise<{ chang
 }
 
 /** An image that failed. */
-function isSelected({ selection, createdAt }: BulkJob, image: Image): boolean {
+function isSelected({ selection, createdAt }: HeldJob, image: Image): boolean {
   if ('ids' in selection) return selection.ids.includes(image.id)
   const { q, format, batch, owner, from = -Infinity, to = Infinity } = selection.filter
   return (

@@ -11,7 +11,7 @@ import { addEndpoint } from '../endpoint.ts'
 import { drainRefused } from '../hooks/drain-refused.ts'
 import { createArchiveNames } from './archive-names.ts'
 import { zip, type ZipFile } from './zip.ts'
-import { defined } from '../wire/keyset.ts'
+import { defined } from '../wire/lists.ts'
 
 // `id=`, a UUID and `&`, and some room for line ends.
 const MAX_FORM_BYTES = MAX_IDS * 41

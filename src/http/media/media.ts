@@ -195,11 +195,10 @@ const MALFORMED = 1
 function requestedRange(request: FastifyRequest, etag: string, size: number): ByteRange | 'outside' | null {
   const { range, 'if-range': ifRange } = request.headers
   if (range === undefined || (ifRange !== undefined && ifRange !== etag)) return null
+  if (range.includes(',')) return null
   const { type, code, ranges } = parseRange(size, range)
   if (type !== 'bytes' || (code & MALFORMED) !== 0) return null
-  const [first, ...others] = ranges
-  if (first === undefined) return 'outside'
-  return others.length === 0 ? first : null
+  return ranges[0] ?? 'outside'
 }
 
 /** File systems take no longer names, and clients no endless headers. */

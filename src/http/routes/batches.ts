@@ -20,7 +20,7 @@ import { addEndpoint } from '../endpoint.ts'
 import { drainRefused } from '../hooks/drain-refused.ts'
 import { toApiBatch, toApiBatchFile, toApiDeclared } from '../wire/batches.ts'
 import { IDEMPOTENCY_KEY, keyOf } from '../wire/idempotency-key.ts'
-import { defined, found, linkNext } from '../wire/keyset.ts'
+import { defined, found, linkNext } from '../wire/lists.ts'
 import type { UploadLimits } from './uploads.ts'
 
 type Deps = DeclareBatchDeps &

@@ -10,7 +10,7 @@ import type { ImageStore } from '../../record/images/image-store.ts'
 import { actorOf } from '../access/principal.ts'
 import { one } from '../answers.ts'
 import { addEndpoint, takeJsonOnly } from '../endpoint.ts'
-import { defined } from '../wire/keyset.ts'
+import { defined } from '../wire/lists.ts'
 
 type Deps = DeleteImagesDeps & RetryImagesDeps & { images: Pick<ImageStore, 'count'>; audit: AuditLog }
 

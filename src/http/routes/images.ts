@@ -13,7 +13,7 @@ import { actorOf } from '../access/principal.ts'
 import { nothing, one, page } from '../answers.ts'
 import { addEndpoint } from '../endpoint.ts'
 import { toApiImage } from '../wire/images.ts'
-import { defined, found, linkNext } from '../wire/keyset.ts'
+import { defined, found, linkNext } from '../wire/lists.ts'
 
 // A list without a limit is read and sent in pages of this size: large enough to be quick, small enough to hold.
 const STREAM_PAGE = 200

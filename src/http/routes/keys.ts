@@ -9,7 +9,7 @@ import { actorOf } from '../access/principal.ts'
 import { nothing, one, page } from '../answers.ts'
 import { addEndpoint, takeJsonOnly } from '../endpoint.ts'
 import { ACCOUNT_BODY_LIMIT as bodyLimit, signedIn, toApiKey } from '../wire/accounts.ts'
-import { defined, found, linkNext } from '../wire/keyset.ts'
+import { defined, found, linkNext } from '../wire/lists.ts'
 
 export async function keyRoutes(fastify: FastifyInstance, deps: AccountDeps): Promise<void> {
   const { accounts } = deps

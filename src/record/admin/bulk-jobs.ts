@@ -21,7 +21,8 @@ export interface NewJob {
   actor: object
 }
 
-export interface BulkJob extends NewJob {
+/** A job as it is told of. */
+export interface BulkJob extends Omit<NewJob, 'selection' | 'actor'> {
   state: JobState
   seen: number
   changed: number
@@ -43,7 +44,7 @@ export interface JobStep {
 }
 
 /** A job in hand. */
-export interface HeldJob extends BulkJob {
+export interface HeldJob extends BulkJob, Pick<NewJob, 'selection' | 'actor'> {
   /** Where its next step begins. */
   cursor: string | null
   /** A step that was begun and not said to be done: whoever had it has ended. */
@@ -63,7 +64,10 @@ export interface BulkJobs {
   /** One that has ended stays as it is. Whether this ended it; null if there is none. */
   cancel(id: string): Promise<{ job: BulkJob; hasEnded: boolean } | null>
 
-  /** Takes the oldest that has not ended and is in nobody's hands. It is `running` from then on. */
+  /**
+   * Takes the oldest that has not ended and is in nobody's hands. It is `running` from then on; one that another version made, and this one
+   * can't read, has failed.
+   */
   take(lease: JobLease): Promise<HeldJob | null>
   /** Before the images are changed. False if the job was cancelled or is in other hands: nothing may be done. */
   beginStep(id: string, lease: JobLease, step: JobStep): Promise<boolean>

@@ -6,9 +6,9 @@ import { compared, decodeCursor, toPage } from '../../db/keyset.ts'
 import type { Database } from '../../db/schema.ts'
 import { imageSelection, type BulkJob, type BulkJobs, type HeldJob, type JobLease } from './bulk-jobs.ts'
 
-// As they are in their columns.
-const actor = z.record(z.string(), z.unknown())
-const step = z.array(z.string())
+/** What the columns of a job hold as JSON. */
+const content = z.object({ selection: imageSelection, actor: z.record(z.string(), z.unknown()), step: z.array(z.string()).nullable() })
+const UNREADABLE = 'Another version of the server made this job, and this one can not tell which images it is about. Make it again.'
 
 export function createSqlBulkJobs({ read, write, now, canSkipLocked }: Database): BulkJobs {
   const until = ({ ms }: JobLease) => sql<number>`${now} + ${ms}`
@@ -83,7 +83,13 @@ export function createSqlBulkJobs({ read, write, now, canSkipLocked }: Database)
         .where('id', 'in', canSkipLocked ? mayBeTaken.forUpdate().skipLocked() : mayBeTaken)
         .returningAll()
         .executeTakeFirst()
-      return row ? toHeldJob(row) : null
+      if (!row) return null
+      const job = toHeldJob(row)
+      if (job) return job
+      await held(row.id, lease.token)
+        .set({ state: 'failed', error: UNREADABLE, finished_at: now, ...free })
+        .execute()
+      return null
     },
 
     async beginStep(id, lease, { seen, ids, cursor }) {
@@ -136,10 +142,8 @@ type Row = Omit<JobsTable, 'seen' | 'changed'> & { seen: number; changed: number
 const toJob = (row: Row): BulkJob => ({
   id: row.id,
   action: row.action,
-  selection: imageSelection.parse(JSON.parse(row.selection)),
   total: row.total,
   by: row.made_by,
-  actor: actor.parse(JSON.parse(row.actor)),
   state: row.state,
   seen: row.seen,
   changed: row.changed,
@@ -148,8 +152,14 @@ const toJob = (row: Row): BulkJob => ({
   error: row.error,
 })
 
-const toHeldJob = (row: Row): HeldJob => ({
-  ...toJob(row),
-  cursor: row.cursor,
-  begun: row.step === null ? null : step.parse(JSON.parse(row.step)),
-})
+/** Null for what this version can't read. */
+function toHeldJob(row: Row): HeldJob | null {
+  const read = content.safeParse({
+    selection: JSON.parse(row.selection),
+    actor: JSON.parse(row.actor),
+    step: row.step === null ? null : JSON.parse(row.step),
+  })
+  if (!read.success) return null
+  const { selection, actor, step: begun } = read.data
+  return { ...toJob(row), selection, actor, cursor: row.cursor, begun }
+}

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { v7 as uuidv7 } from 'uuid'
+import type { Database } from '../../../src/db/schema.ts'
 import type { BulkJobs, NewJob } from '../../../src/record/admin/bulk-jobs.ts'
 import { createSqlBulkJobs } from '../../../src/record/admin/sql-bulk-jobs.ts'
 import type { OpenDatabase } from '../../support/engines/databases.ts'
@@ -20,11 +21,11 @@ const mine = { token: 'mine', ms: 60_000 }
 const other = { token: 'other', ms: 60_000 }
 
 export function bulkJobsContract(open: OpenDatabase): void {
-  const it = (name: string, body: (jobs: BulkJobs) => Promise<void>): void =>
+  const it = (name: string, body: (jobs: BulkJobs, database: Database) => Promise<void>): void =>
     void test(name, async () => {
       const { database, close } = await open()
       try {
-        await body(createSqlBulkJobs(database))
+        await body(createSqlBulkJobs(database), database)
       } finally {
         await close()
       }
@@ -32,11 +33,12 @@ export function bulkJobsContract(open: OpenDatabase): void {
 
   it('a job waits, runs in steps that add up, and is done', async (jobs) => {
     const wanted = newJob()
+    const { selection, actor, ...told } = wanted
     const added = await jobs.add(wanted)
-    assert.deepEqual(added, { ...wanted, state: 'waiting', seen: 0, changed: 0, createdAt: added.createdAt, finishedAt: null, error: null })
+    assert.deepEqual(added, { ...told, state: 'waiting', seen: 0, changed: 0, createdAt: added.createdAt, finishedAt: null, error: null })
     assert.ok(Math.abs(added.createdAt - Date.now()) < 60_000)
     const held = await jobs.take(mine)
-    assert.deepEqual(held, { ...added, state: 'running', cursor: null, begun: null })
+    assert.deepEqual(held, { ...added, selection, actor, state: 'running', cursor: null, begun: null })
     assert.equal(await jobs.beginStep(wanted.id, mine, { seen: 500, ids: ['a', 'b'], cursor: 'one' }), true)
     assert.equal(await jobs.endStep(wanted.id, mine, { changed: 2, alsoSeen: 3 }), true)
     assert.equal(await jobs.beginStep(wanted.id, mine, { seen: 10, ids: [], cursor: 'end' }), true)
@@ -82,6 +84,18 @@ export function bulkJobsContract(open: OpenDatabase): void {
     const again = await jobs.cancel(id)
     assert.deepEqual([again?.hasEnded, again?.job.state, again?.job.seen, again?.job.changed], [false, 'cancelled', 7, 1])
     assert.equal(await jobs.cancel(uuidv7()), null)
+  })
+
+  it('a job of another version that this one can not read has failed, and holds up no other', async (jobs, database) => {
+    const [strange, next] = [await jobs.add(newJob()), await jobs.add(newJob())]
+    const selection = JSON.stringify({ filter: { status: 'error', tag: 'a condition of later' } })
+    await database.write.updateTable('jobs').set({ selection }).where('id', '=', strange.id).execute()
+    assert.equal(await jobs.take(mine), null)
+    assert.equal((await jobs.take(mine))?.id, next.id)
+    const [, failed] = (await jobs.list({ limit: 10 })).jobs
+    assert.deepEqual([failed?.id, failed?.state], [strange.id, 'failed'])
+    assert.match(failed?.error ?? '', /Make it again/)
+    assert.ok(failed?.finishedAt)
   })
 
   it('jobs are listed by pages, newest first; a failed one says why', async (jobs) => {

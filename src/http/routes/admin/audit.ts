@@ -9,7 +9,7 @@ import { file, page } from '../../answers.ts'
 import { addEndpoint } from '../../endpoint.ts'
 import { toApiAuditEntry } from '../../wire/accounts.ts'
 import { csvLine } from '../../wire/csv.ts'
-import { defined, linkNext } from '../../wire/keyset.ts'
+import { defined, linkNext } from '../../wire/lists.ts'
 
 const EXPORT_PAGE = 500
 const COLUMNS = ['at', 'user', 'user_id', 'via', 'credential', 'action', 'target_kind', 'target_id', 'address', 'detail']

@@ -10,7 +10,7 @@ import type { WorkStore } from '../../../record/work/work-store.ts'
 import { one, page } from '../../answers.ts'
 import { addEndpoint } from '../../endpoint.ts'
 import { toAdminBatches, toAdminImages, toApiTimeline } from '../../wire/admin.ts'
-import { defined, found, linkNext } from '../../wire/keyset.ts'
+import { defined, found, linkNext } from '../../wire/lists.ts'
 
 export interface AdminImagesDeps {
   images: Pick<ImageStore, 'list' | 'get'>

@@ -14,7 +14,7 @@ import { actorOf } from '../../access/principal.ts'
 import { one, page } from '../../answers.ts'
 import { addEndpoint, takeJsonOnly } from '../../endpoint.ts'
 import { toApiJob } from '../../wire/admin.ts'
-import { defined, found, linkNext } from '../../wire/keyset.ts'
+import { defined, found, linkNext } from '../../wire/lists.ts'
 
 export interface AdminJobsDeps {
   images: Pick<ImageStore, 'count' | 'getMany'>

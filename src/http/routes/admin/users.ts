@@ -8,7 +8,7 @@ import { actorOf } from '../../access/principal.ts'
 import { one, page } from '../../answers.ts'
 import { addEndpoint, takeJsonOnly } from '../../endpoint.ts'
 import { ACCOUNT_BODY_LIMIT as bodyLimit, toApiUser } from '../../wire/accounts.ts'
-import { defined, found, linkNext } from '../../wire/keyset.ts'
+import { defined, found, linkNext } from '../../wire/lists.ts'
 
 export async function adminRoutes(fastify: FastifyInstance, deps: AccountDeps): Promise<void> {
   takeJsonOnly(fastify)
