@@ -42,6 +42,7 @@ import { describeApi } from './openapi/describe-api.ts'
 import { isAllowedOrigin } from './access/origin.ts'
 import { pageRoutes, type PagesDeps } from './routes/pages.ts'
 import { addPrincipal, type Identify } from './access/principal.ts'
+import { drainRefused } from './hooks/drain-refused.ts'
 import { answerProblems, listenerOptions } from './hooks/problem.ts'
 import { serverOptions } from './hooks/server-options.ts'
 import { requireAccess } from './access/require-access.ts'
@@ -121,6 +122,7 @@ export async function createServer(
   await using opening = new AsyncDisposableStack()
   opening.defer(() => server.close())
   answerProblems(server)
+  drainRefused(server)
   requireAccess(server)
   addSecurityHeaders(server)
   if (deps.observer) observeRequests(server, deps.observer)

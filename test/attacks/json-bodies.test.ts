@@ -5,6 +5,7 @@ import { request } from 'node:http'
 import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { ask, type Answer } from '../support/clients/client.ts'
+import { openRaw } from '../support/clients/raw-connection.ts'
 import { ledgerOf, postDeclaration } from '../support/clients/ledger.ts'
 import { startServer, type Server } from '../support/servers/server.ts'
 import { onEachTopology } from '../support/servers/topologies.ts'
@@ -69,6 +70,23 @@ onEachTopology({}, (server) => {
     const { status, body, text } = await postDeclaration(server, honest(20_000))
     assert.equal(status, 201, text.slice(0, 300))
     assert.equal((await ledgerOf(server, body.id)).needed, 20_000)
+  })
+
+  test('a refusal in the middle of a body is there to be read when all of it was sent', async () => {
+    for (const path of ['/api/images/delete', '/api/admin/jobs', '/api/auth/login', '/api/batches']) {
+      using connection = await openRaw(server, { reads: false })
+      const half = 'x'.repeat(10 * MIB)
+      const head = ['host: localhost', 'content-type: application/json', `content-length: ${2 * half.length}`, 'connection: close']
+      connection.write(`POST ${path} HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n${half}`)
+      // Long enough for the answer to be on its way.
+      await wait(300)
+      connection.write(half)
+      await wait(300)
+      connection.read()
+      await connection.untilOver(20_000)
+      assert.equal(connection.statuses().length, 1, path)
+      assert.ok(connection.statuses()[0]! >= 400, path)
+    }
   })
 
   test('other addresses take no large bodies', async () => {

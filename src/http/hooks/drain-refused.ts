@@ -1,11 +1,11 @@
 // Refusals in the middle of a body: a connection closed in the face of who still sends would take the answer with it.
-import type { Readable } from 'node:stream'
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 
 // Who was refused reads the answer only when done with sending: so much longer we listen.
 const DRAIN_MS = 5_000
 
-/** Of the routes of this instance: reads on for a while what a refused client still sends. A body without end ends its connection. */
+/** Call it on the root instance: reads on for a while what a refused client still sends. A body without end ends its connection. */
 export function drainRefused(fastify: FastifyInstance): void {
   fastify.addHook('onError', async ({ raw }, reply) => {
     // The next request on this connection would stand behind what nobody reads any more.
@@ -13,7 +13,7 @@ export function drainRefused(fastify: FastifyInstance): void {
   })
 }
 
-async function isDrained(body: Readable): Promise<boolean> {
+async function isDrained(body: IncomingMessage): Promise<boolean> {
   if (body.readableEnded || body.destroyed) return true
   const ended = new Promise<true>((resolve) => body.once('end', () => resolve(true)).once('close', () => resolve(true)))
   const timeout = Promise.withResolvers<false>()

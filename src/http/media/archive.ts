@@ -8,7 +8,6 @@ import { CalotypeError } from '../../errors.ts'
 import { readOriginals, type Original, type ReadOriginalsDeps, type Selection } from '../../flow/images/read-originals.ts'
 import { file } from '../answers.ts'
 import { addEndpoint } from '../endpoint.ts'
-import { drainRefused } from '../hooks/drain-refused.ts'
 import { createArchiveNames } from './archive-names.ts'
 import { zip, type ZipFile } from './zip.ts'
 import { defined } from '../wire/lists.ts'
@@ -32,7 +31,6 @@ function idsOf(form: string): string[] {
 
 /** The archive by `GET`, and by `POST` of a form with as many `id` as a URL does not hold, which changes nothing either. */
 export async function archiveRoutes(fastify: FastifyInstance, deps: ReadOriginalsDeps): Promise<void> {
-  drainRefused(fastify)
   fastify.removeAllContentTypeParsers()
   fastify.addContentTypeParser(
     'application/x-www-form-urlencoded',

@@ -17,7 +17,6 @@ import { one, oneOrPage, page } from '../answers.ts'
 import { declaration, MAX_DECLARATION_BYTES, readDeclaration } from '../body/declaration.ts'
 import { createTurns, type Turn } from '../body/turns.ts'
 import { addEndpoint } from '../endpoint.ts'
-import { drainRefused } from '../hooks/drain-refused.ts'
 import { toApiBatch, toApiBatchFile, toApiDeclared } from '../wire/batches.ts'
 import { IDEMPOTENCY_KEY, keyOf } from '../wire/idempotency-key.ts'
 import { defined, found, linkNext } from '../wire/lists.ts'
@@ -126,7 +125,6 @@ async function declarationRoute(fastify: FastifyInstance, deps: Deps): Promise<v
     return read
   })
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(new CalotypeError('not_json')))
-  drainRefused(fastify)
 
   addEndpoint(fastify, {
     route: 'POST /api/batches',

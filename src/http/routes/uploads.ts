@@ -24,7 +24,6 @@ import type { DiskReserve } from '../../store/disk-reserve.ts'
 import { one } from '../answers.ts'
 import { FILES, ONE_FILE, RECEIVING } from '../body/multipart.ts'
 import { addEndpoint } from '../endpoint.ts'
-import { drainRefused } from '../hooks/drain-refused.ts'
 import { IDEMPOTENCY_KEY, keyOf } from '../wire/idempotency-key.ts'
 import { observeFiles } from '../hooks/observe-requests.ts'
 import { sendProblem } from '../hooks/problem.ts'
@@ -98,7 +97,6 @@ export async function uploadRoutes(fastify: FastifyInstance, deps: Deps): Promis
     if (encoding !== undefined && encoding !== 'identity') throw new CalotypeError('unsupported_encoding')
     if (!/^multipart\/form-data\b/i.test(headers['content-type'] ?? '')) throw new CalotypeError('not_multipart')
   })
-  drainRefused(fastify)
   // One that is cut off by the stop of the server still has to be undone before the database closes.
   const arriving = new Set<Promise<unknown>>()
   fastify.addHook('onClose', async () => void (await Promise.allSettled(arriving)))
