@@ -3,11 +3,12 @@ import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { DoctorOptions } from './cli/doctor.ts'
 import { serve, work } from './cli/serve.ts'
+import { unsuppressed } from './cli/unsuppressed.ts'
 import { readConfig, type Config } from './config.ts'
 import { settingsHelp } from './config/help.ts'
 import { toStartError } from './db/sqlite/sqlite-faults.ts'
 import { ERRORS } from './error-codes.ts'
-import { CalotypeError, StartError, toCalotypeError, unsuppressed } from './errors.ts'
+import { CalotypeError, StartError, toCalotypeError } from './errors.ts'
 import { createLog } from './log.ts'
 
 const program = new Command('calotype')

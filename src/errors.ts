@@ -70,6 +70,3 @@ export function toCalotypeError(error: unknown): CalotypeError {
   }
   return new CalotypeError('internal', undefined, { cause: error })
 }
-
-/** What failed first, where closing what was open by then has failed as well. */
-export const unsuppressed = (error: unknown): unknown => (error instanceof SuppressedError ? unsuppressed(error.suppressed) : error)

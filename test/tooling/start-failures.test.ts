@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { freePorts } from '../../scripts/cluster/place.ts'
-import { unsuppressed } from '../../src/errors.ts'
+import { unsuppressed } from '../../src/cli/unsuppressed.ts'
 import { lockDataDir, readServerInfo } from '../../src/store/data-dir-lock.ts'
 import { withPostgres } from '../support/engines/databases.ts'
 
