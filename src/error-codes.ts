@@ -5,7 +5,7 @@ interface Traits {
   status: number
   /** What went wrong and what to do next, for the places that have nothing more exact to say. */
   error: string
-  /** Nothing is wrong with the request or the image: the same, later, may go well. Work that meets it waits for that without end. */
+  /** Nothing is wrong with the request or the image: the same, later, may go well. Work that fails with it is retried until it succeeds. */
   isPassing?: boolean
   /** An image that failed for it is developed again when its bytes are uploaded once more. */
   isRetriedByUpload?: boolean

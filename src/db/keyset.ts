@@ -9,7 +9,7 @@ interface Places {
   'string,string': [string, string]
 }
 
-/** Of a list that is ordered by one column, and where that is the same by the id. */
+/** The place of a row in a list that is ordered by one column, and by the id where that column is equal. */
 export type Place = [value: string | number, id: string]
 
 /** No value has it: PostgreSQL takes no NUL in a text. */
@@ -33,7 +33,7 @@ export function decodeCursor<Types extends keyof Places>(text: string, types: Ty
   throw new CalotypeError('bad_request', 'This cursor is not one of this list. Start again at its first page, without a cursor.')
 }
 
-/** The condition on rows by their place: `<` finds those behind it in a list that is ordered from the largest, `>` from the smallest. */
+/** Compares rows with a place: `<` finds those behind it in a descending list, `>` in an ascending one. */
 export const compared = ([column, id]: [column: string, id: string], by: '<' | '>' | '<=' | '>=', place: Place) =>
   sql<boolean>`(${sql.ref(column)}, ${sql.ref(id)}) ${sql.raw(by)} (${place[0]}, ${place[1]})`
 
@@ -43,7 +43,7 @@ export interface PageOf<Item> {
   next: string | null
 }
 
-/** A page and the cursor of the next one, null on the last, from one row more than `limit`, if there are so many. */
+/** Makes a page of `rows`, which were read with a limit one above `limit`: the extra row tells that there is a next page. */
 export function toPage<Row, Item>(rows: Row[], limit: number, placeOf: (row: Row) => Place, toItem: (row: Row) => Item): PageOf<Item> {
   const last = rows.length > limit ? rows[limit - 1] : undefined
   return { items: rows.slice(0, limit).map(toItem), next: last === undefined ? null : encodeCursor(placeOf(last)) }

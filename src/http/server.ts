@@ -16,7 +16,7 @@ import type { Recipe } from '../rendition/presets.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import type { DiskReserve } from '../store/disk-reserve.ts'
 import { guardAccess } from './access/access-guard.ts'
-import { adminRoutes } from './routes/admin/users.ts'
+import { userRoutes } from './routes/admin/users.ts'
 import { adminImageRoutes, type AdminImagesDeps } from './routes/admin/images.ts'
 import { adminJobRoutes, type AdminJobsDeps } from './routes/admin/jobs.ts'
 import { adminOverviewRoutes, type AdminOverviewDeps } from './routes/admin/overview.ts'
@@ -34,7 +34,7 @@ import { isAllowedHost } from './access/host.ts'
 import { imageRoutes } from './routes/images.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { addLiveFeed, asksForLiveFeed } from './live/live.ts'
-import { manyRoutes } from './routes/bulk-images.ts'
+import { bulkImageRoutes } from './routes/bulk-images.ts'
 import { mediaRoutes } from './media/media.ts'
 import { observeRequests } from './hooks/observe-requests.ts'
 import { addSecurityHeaders } from './hooks/security-headers.ts'
@@ -151,7 +151,7 @@ export async function createServer(
   await server.register(authRoutes, deps)
   await server.register(sessionRoutes, deps)
   await server.register(keyRoutes, deps)
-  await server.register(adminRoutes, deps)
+  await server.register(userRoutes, deps)
   await server.register(auditRoutes, deps)
   await server.register(adminOverviewRoutes, deps)
   await server.register(adminImageRoutes, deps)
@@ -162,7 +162,7 @@ export async function createServer(
   await server.register(uploadRoutes, deps)
   await server.register(batchRoutes, deps)
   await server.register(imageRoutes, deps)
-  await server.register(manyRoutes, deps)
+  await server.register(bulkImageRoutes, deps)
   await server.register(archiveRoutes, { images, blobs, onLoss })
   await server.register(eventRoutes, { feed })
   await server.register(pageRoutes, { ...deps.pages, auth: deps.auth })

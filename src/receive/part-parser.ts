@@ -11,7 +11,7 @@ export const MAX_PART_HEADER_BYTES = 8 * 1024
 const HEADER_ROOM_BYTES = 1024
 // RFC 2046, 5.1.1. The parser takes 252.
 const MAX_BOUNDARY_BYTES = 70
-// Of the value of a field, of which none that is looked at has more.
+// Of the value of a field; no field that is read needs more.
 const MAX_FIELD_CHARACTERS = 1024
 
 export interface NewPart {

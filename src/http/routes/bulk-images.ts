@@ -14,7 +14,7 @@ import { defined } from '../wire/lists.ts'
 
 type Deps = DeleteImagesDeps & RetryImagesDeps & { images: Pick<ImageStore, 'count'>; audit: AuditLog }
 
-export async function manyRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
+export async function bulkImageRoutes(fastify: FastifyInstance, deps: Deps): Promise<void> {
   takeJsonOnly(fastify)
   const body = { schema: manyImages, example: { ids: [EXAMPLE_IDS.image] } }
 

@@ -9,7 +9,7 @@ import { slices } from '../query-parts.ts'
 import { outputs } from '../renditions/image-states.ts'
 import type { Backlog, Waiting, WorkDone } from './work-store.ts'
 
-export async function pendingJobs(db: Kysely<Schema>, limit: number, cursor?: string): Promise<{ jobs: Waiting[]; next: string | null }> {
+export async function pendingWork(db: Kysely<Schema>, limit: number, cursor?: string): Promise<{ jobs: Waiting[]; next: string | null }> {
   let query = db
     .selectFrom('images')
     .select(['id', 'sha256', 'batch_id', 'batch_index', 'uploaded_at'])

@@ -4,7 +4,7 @@ import type { Database } from '../../db/schema.ts'
 import { groupCommit } from '../group-commit.ts'
 import { claimWork, giveBackWork, reclaimWork, renewLease } from './claim-work.ts'
 import { finishWork } from './finish-work.ts'
-import { countPending, pendingJobs, readBacklog, workDoneFor } from './read-work.ts'
+import { countPending, pendingWork, readBacklog, workDoneFor } from './read-work.ts'
 import type { Finished, WorkStore } from './work-store.ts'
 
 const MAX_OUTCOMES = 500
@@ -20,7 +20,7 @@ export function createSqlWorkStore(database: Database): WorkStore {
     giveBack: (works) => giveBackWork(database, works),
     finish: (result, maxDelayMs = 0) => finish(result, maxDelayMs > 0 && database.isRemote ? OUTCOMES_INTERVAL_MS : maxDelayMs),
     reclaim: (isOnlyServer) => retryConflicts(() => reclaimWork(database, isOnlyServer)),
-    pending: (limit, cursor) => pendingJobs(read, limit, cursor),
+    pending: (limit, cursor) => pendingWork(read, limit, cursor),
     countPending: () => countPending(read),
     backlog: () => readBacklog(database),
     doneFor: (ids) => workDoneFor(read, ids),

@@ -10,7 +10,7 @@ import { addEndpoint, takeJsonOnly } from '../../endpoint.ts'
 import { ACCOUNT_BODY_LIMIT as bodyLimit, toApiUser } from '../../wire/accounts.ts'
 import { defined, found, linkNext } from '../../wire/lists.ts'
 
-export async function adminRoutes(fastify: FastifyInstance, deps: AccountDeps): Promise<void> {
+export async function userRoutes(fastify: FastifyInstance, deps: AccountDeps): Promise<void> {
   takeJsonOnly(fastify)
   const admin = { access: 'admin', tag: 'Administration', noStore: true } as const
 
